@@ -1,0 +1,36 @@
+"""The error a person reads: what failed, its last state, its last log lines and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SandboxError(Exception):
+    """Something outside the scenario's verdict went wrong: usage, environment, or a container that never got ready.
+
+    The command line prints it and exits 2; pytest shows it as the failure.
+
+    Args:
+        message: One sentence that names the thing.
+        state: Its last known state ("exited with code 1").
+        log: Its last log lines, oldest first.
+        hint: The next step ("run `sandbox images build ghost`").
+    """
+
+    def __init__(self, message: str, *, state: str = "", log: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.state = state
+        self.log = tuple(log)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.state:
+            lines.append(f"last state: {self.state}")
+        if self.log:
+            lines.append("last log lines:")
+            lines.extend(f"  {line}" for line in self.log)
+        if self.hint:
+            lines.append(f"next: {self.hint}")
+        return "\n".join(lines)

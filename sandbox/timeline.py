@@ -1,0 +1,128 @@
+"""What happened, in order: every part of the sandbox records observations here, and everything that waits, waits here.
+
+Written as JSON lines (one object a line: ``at``, ``kind`` and the fields), the timeline is also the record of a run
+from which verdicts take their evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from sandbox.clock import Clock
+from sandbox.errors import SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One fact.
+
+    Attributes:
+        at: Seconds since the epoch.
+        kind: What it is about, as ``noun.verb`` ("task.state", "dns.change", "lambda.invocation", "http.response").
+        fields: The facts; JSON values only.
+    """
+
+    at: float
+    kind: str
+    fields: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.fields[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field ``name``, or ``default`` where it was not recorded."""
+        return self.fields.get(name, default)
+
+    def as_json(self) -> str:
+        """One line of the timeline file."""
+        return json.dumps({"at": round(self.at, 6), "kind": self.kind, **self.fields}, default=str)
+
+    def __str__(self) -> str:
+        return f"{self.kind} " + " ".join(f"{name}={value}" for name, value in self.fields.items())
+
+
+class Timeline:
+    """Thread-safe list of observations that can be waited on and subscribed to."""
+
+    def __init__(self, clock: Clock, file: Path | None = None) -> None:
+        self._clock = clock
+        self._observations: list[Observation] = []
+        self._subscribers: list[Callable[[Observation], None]] = []
+        self._changed = threading.Condition()
+        self._file: IO[str] | None = file.open("a", buffering=1) if file else None
+
+    def record(self, kind: str, **fields: Any) -> Observation:
+        """Add one observation, wake everyone who waits, and tell the subscribers (on the caller's thread)."""
+        with self._changed:
+            observation = Observation(self._clock.now(), kind, fields)
+            self._observations.append(observation)
+            if self._file is not None:
+                self._file.write(observation.as_json() + "\n")
+            subscribers = tuple(self._subscribers)
+            self._changed.notify_all()
+        for subscriber in subscribers:
+            subscriber(observation)
+        return observation
+
+    def subscribe(self, subscriber: Callable[[Observation], None]) -> Callable[[], None]:
+        """Call ``subscriber`` with each new observation; the returned function ends that."""
+        with self._changed:
+            self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def mark(self) -> int:
+        """A position: what is recorded from now on comes after it."""
+        with self._changed:
+            return len(self._observations)
+
+    def since(self, mark: int = 0) -> tuple[Observation, ...]:
+        """The observations recorded after ``mark``, oldest first."""
+        with self._changed:
+            return tuple(self._observations[mark:])
+
+    def wait_for(
+        self, what: str, predicate: Callable[[Observation], bool], *, within: float, since: int = 0
+    ) -> Observation:
+        """Wait for an observation that satisfies ``predicate`` among those after ``since``, past ones included.
+
+        Args:
+            what: What is awaited, in words; it starts the error message.
+            predicate: Which observation it is.
+            within: The bound, in seconds of the wall clock.
+            since: A position from `mark`.
+
+        Raises:
+            SandboxError: It did not come in time; the error shows the last observations.
+        """
+        deadline = time.monotonic() + within
+        seen = since
+        with self._changed:
+            while True:
+                for observation in self._observations[seen:]:
+                    if predicate(observation):
+                        return observation
+                seen = max(seen, len(self._observations))
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    last = [str(observation) for observation in self._observations[-8:]]
+                    raise SandboxError(
+                        f"waited {within:g} s for {what}; it did not come",
+                        state=last[-1] if last else "nothing was observed",
+                        log=last,
+                        hint="the timeline file of the run (--keep) has everything that happened",
+                    )
+                self._changed.wait(left)
+
+    def close(self) -> None:
+        """Close the file; later observations are kept in memory only."""
+        with self._changed:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
