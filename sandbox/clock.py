@@ -118,7 +118,7 @@ class VirtualClock:
     def now(self) -> float:
         return self._now
 
-    def real_seconds(self, delay: float) -> float:  # noqa: ARG002 - part of the interface
+    def real_seconds(self, delay: float) -> float:
         return 0.0
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:

@@ -55,6 +55,7 @@ class Timeline:
         self._observations: list[Observation] = []
         self._subscribers: list[Callable[[Observation], None]] = []
         self._changed = threading.Condition()
+        self._aborted: SandboxError | None = None
         self._file: IO[str] | None = file.open("a", buffering=1) if file else None
 
     def record(self, kind: str, **fields: Any) -> Observation:
@@ -98,7 +99,7 @@ class Timeline:
             since: A position from `mark`.
 
         Raises:
-            SandboxError: It did not come in time; the error shows the last observations.
+            SandboxError: It did not come in time; the error shows the last observations. Or the error of `abort`.
         """
         deadline = time.monotonic() + within
         seen = since
@@ -108,6 +109,8 @@ class Timeline:
                     if predicate(observation):
                         return observation
                 seen = max(seen, len(self._observations))
+                if self._aborted is not None:
+                    raise self._aborted
                 left = deadline - time.monotonic()
                 if left <= 0:
                     last = [str(observation) for observation in self._observations[-8:]]
@@ -119,10 +122,15 @@ class Timeline:
                     )
                 self._changed.wait(left)
 
+    def abort(self, error: SandboxError) -> None:
+        """Nothing more will come (the engine is gone): everyone who waits, now or later, gets ``error`` at once."""
+        with self._changed:
+            self._aborted = self._aborted or error
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Close the file; later observations are kept in memory only."""
         with self._changed:
             if self._file is not None:
                 self._file.close()
                 self._file = None
-

@@ -1,0 +1,38 @@
+# Two commands: `make run` and `make test`. Both do all set-up first; a second call starts working at once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+.PHONY: run test lint setup images bench clean
+.DEFAULT_GOAL := run
+
+run: setup
+	@$(BIN)/sandbox run
+
+test: setup
+	@$(BIN)/pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Everything that can be had beforehand: the environment, an engine, the images. Without an engine the rest goes on,
+# and what needs one says so itself.
+setup: $(VENV)/.ready
+	@$(BIN)/python -m sandbox.engine.daemon && $(BIN)/sandbox images build || true
+
+images: setup
+
+bench: setup
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@scripts/environment.sh $(PYTHON) $(VENV) $(UV_VERSION)
+	@touch $@
+
+clean:
+	@if [ -x $(BIN)/sandbox ]; then $(BIN)/sandbox down --all; fi
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,163 @@
+"""moto as a WSGI application. Importing this imports moto: only `embedded` does, when moto is needed.
+
+Requests are routed as moto's own server routes them, without Flask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+import moto.backends
+from botocore.loaders import JSONFileLoader
+from moto.backend_index import backend_url_patterns
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.core.request import Request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from sandbox.aws.protocol import ACCOUNT_ID, REGION
+
+if TYPE_CHECKING:
+    from sandbox.aws.backends.moto_network import MotoNetwork
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Any, str, Any], Any]
+
+_load_lock = threading.RLock()
+
+
+@functools.cache
+def load(service: str) -> Any:
+    """Import one of moto's services (by moto's name: "ec2", "route53"); its backends by account and region."""
+    with _load_lock, _endpoints_read_once():
+        backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
+        with contextlib.suppress(KeyError):  # global services have no regions
+            backends[ACCOUNT_ID][REGION]
+        return backends
+
+
+@contextlib.contextmanager
+def _endpoints_read_once() -> Iterator[None]:
+    """Botocore's endpoints.json is read once, while a service of moto is imported.
+
+    moto asks four new boto3 sessions for EC2's regions, and each would parse the file anew: 0.2 s of CPU.
+    """
+    load_file = JSONFileLoader.load_file
+    endpoints: dict[str, Any] = {}
+
+    def load_once(self: Any, file_path: str) -> Any:
+        if not file_path.endswith("endpoints"):
+            return load_file(self, file_path)
+        if file_path not in endpoints:
+            endpoints[file_path] = load_file(self, file_path)
+        return endpoints[file_path]
+
+    JSONFileLoader.load_file = load_once
+    try:
+        yield
+    finally:
+        JSONFileLoader.load_file = load_file
+
+
+def reset() -> None:
+    """Forget everything that was created, in every service, account and region."""
+    BackendDict.reset()
+    reset_model_data()
+
+
+def network(account_id: str, region: str) -> MotoNetwork:
+    """EC2's network of one account and region."""
+    backend = load("ec2")[account_id][region]
+    from sandbox.aws.backends.moto_network import MotoNetwork  # imports moto's EC2, the slowest of its services
+
+    return MotoNetwork(backend)
+
+
+class _ServedRequest(Request):
+    """Tells moto that a server of ours writes the Date header."""
+
+    from_wsgi_server = True
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer one request.
+
+    The gateway has put service, region and the raw URI into the environment. The request keeps the Host that the client
+    used, so that URLs in answers (SQS queues) lead back here.
+    """
+    path = environ["RAW_URI"].partition("?")[0]
+    try:
+        status, headers, body = _call(environ, path)
+    except Exception as error:
+        log.exception("moto failed on %s %s", environ["sandbox.service"], path)
+        status, code = (501, "NotImplemented") if isinstance(error, NotImplementedError) else (500, "InternalFailure")
+        headers, body = _error(environ, code, f"{type(error).__name__}: {error}")
+    response = Response(body, status, headers)
+    answer: Iterable[bytes] = response(environ, start_response)
+    return answer
+
+
+def _call(environ: dict[str, Any], path: str) -> tuple[int, Any, Any]:
+    service, region = environ["sandbox.service"], environ["sandbox.region"]
+    url = f"https://{_host(service, region, path, environ)}"
+    handler = _handler(_backend_name(url), url + path)
+    if handler is None:
+        return 501, *_error(environ, "NotImplemented", f"the embedded backend has no {service} at {path}")
+    request = _ServedRequest(environ)
+    try:
+        result = handler(request, request.raw_url, dict(request.headers))
+    except HTTPException as error:
+        return error.code or 500, error.get_headers(), error.get_body()
+    return result if len(result) == 3 else (200, {}, result)
+
+
+def _host(service: str, region: str, path: str, environ: dict[str, Any]) -> str:
+    """The host that AWS would serve the request at; moto's handlers are found by it."""
+    if service == "dynamodb" and environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDBStreams"):
+        service = "streams.dynamodb"
+    elif service == "s3" and path.startswith("/v20180820/"):
+        service = "s3-control"
+    return f"{service}.{region}.amazonaws.com"
+
+
+@functools.lru_cache(maxsize=256)
+def _backend_name(url: str) -> str | None:
+    return next((name for name, pattern in backend_url_patterns if pattern.match(url)), None)
+
+
+def _handler(backend_name: str | None, url: str) -> Handler | None:
+    if backend_name is None:
+        return None
+    return next((handler for pattern, handler in _handlers(backend_name) if pattern.match(url)), None)
+
+
+@functools.cache
+def _handlers(backend_name: str) -> list[tuple[re.Pattern[str], Handler]]:
+    backends = load(backend_name)
+    regions = backends[ACCOUNT_ID]
+    # Global services have one backend, under the name of their partition.
+    backend = regions[REGION] if REGION in regions else regions["aws"]
+    return [(re.compile(url), handler) for url, handler in backend.urls.items()]
+
+
+def _error(environ: dict[str, Any], code: str, message: str) -> tuple[dict[str, str], str]:
+    """Headers and body of an error in the protocol of the request."""
+    if "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", ""):
+        body = json.dumps({"__type": code, "message": message})
+        return {"Content-Type": "application/json", "x-amzn-ErrorType": code}, body
+    text = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    if environ["sandbox.service"] == "ec2":
+        return {"Content-Type": "text/xml"}, f"<Response><Errors><Error>{text}</Error></Errors></Response>"
+    if environ["sandbox.service"] == "s3":
+        return {"Content-Type": "text/xml"}, f"<Error>{text}</Error>"
+    return {"Content-Type": "text/xml"}, f"<ErrorResponse><Error>{text}</Error></ErrorResponse>"

@@ -1,0 +1,147 @@
+"""VPCs, subnets and network interfaces in moto's EC2. Importing this imports moto."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
+from sandbox.aws.backends.embedded import Interface
+from sandbox.aws.protocol import AwsError
+
+FARGATE_OWNER = "612493284715"
+"""The account that owns Fargate's instances; AWS shows one of its own there, never the customer's."""
+_RESERVED_FIRST = 4  # AWS keeps a subnet's network address, router, DNS server and one more, and its last address
+
+
+class _Attachment:
+    """The attachment of a Fargate task's interface: device 1 of an instance that the customer does not see."""
+
+    instance_id = None
+    instance_owner_id = FARGATE_OWNER
+    delete_on_termination = False
+    device_index = 1
+    network_card_index = 0
+    status = "attached"
+
+    def __init__(self) -> None:
+        self.attachment_id = f"eni-attach-{uuid.uuid4().hex[:17]}"
+        self.attach_time = datetime.now(UTC)
+
+
+class FargateInterface(NetworkInterface):
+    """A network interface as ECS makes it (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.status = "in-use"
+        self.requester_managed = True
+        self._fargate_attachment = _Attachment()
+        region = self.ec2_backend.region_name
+        domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+        self.private_dns_name = f"ip-{(self.private_ip_address or '').replace('.', '-')}.{domain}"
+        self.private_ip_addresses[0]["PrivateDnsName"] = self.private_dns_name
+
+    @property
+    def attachment(self) -> Any:
+        return self._fargate_attachment
+
+    @property
+    def association(self) -> dict[str, Any]:
+        if not self.public_ip:
+            return {}
+        region = self.ec2_backend.region_name
+        domain = "compute-1.amazonaws.com" if region == "us-east-1" else f"{region}.compute.amazonaws.com"
+        name = f"ec2-{self.public_ip.replace('.', '-')}.{domain}"
+        return {"PublicIp": self.public_ip, "PublicDnsName": name, "IpOwnerId": "amazon"}
+
+
+class MotoNetwork:
+    """The network of one account and region; the methods are those of `sandbox.aws.backends.embedded.Embedded`.
+
+    Args:
+        backend: moto's EC2 backend.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._ec2 = backend
+
+    def create_vpc(self, cidr: str) -> str:
+        with _aws_errors():
+            vpc = self._ec2.create_vpc(cidr)
+        vpc.enable_dns_hostnames = True
+        return str(vpc.id)
+
+    def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str) -> str:
+        with _aws_errors():
+            return str(self._ec2.create_subnet(vpc_id, cidr, availability_zone=availability_zone).id)
+
+    def missing_subnets(self, subnet_ids: Iterable[str]) -> list[str]:
+        known = {subnet.id for subnet in self._ec2.describe_subnets()}
+        return [subnet_id for subnet_id in subnet_ids if subnet_id not in known]
+
+    def create_security_group(self, vpc_id: str, name: str, description: str) -> str:
+        with _aws_errors():
+            return str(self._ec2.create_security_group(name, description, vpc_id=vpc_id).id)
+
+    def create_interface(self, subnet_id: str, security_groups: list[str], description: str) -> Interface:
+        with _aws_errors():
+            subnet = self._ec2.get_subnet(subnet_id)
+        for group in security_groups:
+            if self._ec2.get_security_group_from_id(group) is None:
+                raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+        ip = self._free_address(subnet)
+        make: Any = FargateInterface  # its CloudFormation half is abstract in moto, and unused
+        interface = make(self._ec2, subnet, ip, group_ids=security_groups, description=description)
+        subnet.request_ip(ip, interface)
+        self._ec2.enis[interface.id] = interface
+        return Interface(
+            id=interface.id,
+            private_ip=ip,
+            mac=interface.mac_address,
+            private_dns_name=interface.private_dns_name,
+            subnet_id=subnet.id,
+            availability_zone=subnet.availability_zone,
+        )
+
+    def assign_public_ip(self, interface_id: str, ip: str) -> None:
+        with _aws_errors():
+            interface = self._ec2.get_network_interface(interface_id)
+        interface.public_ip = ip
+        interface.private_ip_addresses[0]["Association"] = interface.association
+
+    def delete_interface(self, interface_id: str) -> None:
+        with _aws_errors():
+            self._ec2.get_network_interface(interface_id).delete()
+
+    def _free_address(self, subnet: Any) -> str:
+        """The address after the one given last; from the start again after the subnet's last."""
+        network = subnet.cidr
+        taken = set(subnet._subnet_ips)
+        taken |= {eni.private_ip_address for eni in list(self._ec2.enis.values()) if eni.subnet is subnet}
+        first, last = int(network.network_address) + _RESERVED_FIRST, int(network.broadcast_address) - 1
+        start = getattr(subnet, "sandbox_next_address", first)
+        for number in (*range(start, last + 1), *range(first, start)):
+            ip = str(ipaddress.ip_address(number))
+            if ip not in taken:
+                subnet.sandbox_next_address = number + 1
+                return ip
+        raise AwsError(
+            "InsufficientFreeAddressesInSubnet",
+            f"The specified subnet does not have enough free addresses to satisfy the request. ({subnet.id})",
+        )
+
+
+@contextmanager
+def _aws_errors() -> Iterator[None]:
+    """Moto's errors as ours."""
+    try:
+        yield
+    except EC2ClientError as error:
+        raise AwsError(str(error.code), str(error.message)) from error

@@ -1,0 +1,112 @@
+"""boto3 clients that can only reach the sandbox, and the environment that makes other AWS clients do the same."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from sandbox.aws.protocol import REGION
+from sandbox.errors import SandboxError
+
+ACCESS_KEY = "sandbox"
+SECRET_KEY = "sandbox"
+
+
+class Clients:
+    """Makes boto3 clients: ``aws = Clients(gateway.url)``, then ``aws("ecs").run_task(...)``.
+
+    Nothing of the caller's AWS configuration is read: no profile, no credentials, no endpoint of ``~/.aws``.
+
+    Args:
+        endpoint_url: The gateway's URL.
+        region: The region where none is named.
+
+    Raises:
+        SandboxError: There is no endpoint: such a client would talk to the real AWS.
+    """
+
+    def __init__(self, endpoint_url: str, region: str = REGION) -> None:
+        if not endpoint_url.startswith(("http://", "https://")):
+            raise SandboxError(
+                f"AWS clients need the URL of the sandbox's endpoint, not {endpoint_url!r}",
+                hint="start the gateway and pass its url; without one boto3 would call the real AWS",
+            )
+        self.endpoint_url = endpoint_url
+        self.region = region
+        self._session: Any = None
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str, region: str | None = None) -> Any:
+        """The boto3 client of a service ("ecs"), made once per service and region; safe to use from many threads."""
+        key = (service, region or self.region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._create(*key)
+            return self._clients[key]
+
+    def environment(self) -> dict[str, str]:
+        """Variables that point boto3, the AWS CLI, the SDKs and Terraform in a child process at the sandbox.
+
+        Remove ``AWS_PROFILE`` and ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` from an inherited environment: the second
+        one makes clients ignore ``AWS_ENDPOINT_URL``.
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def close(self) -> None:
+        """Close the clients' connections."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _create(self, service: str, region: str) -> Any:
+        config = Config(
+            # Cloud Map's and others' "data-" prefixes would need a name that resolves with any prefix.
+            inject_host_prefix=False,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            connect_timeout=5,
+            read_timeout=70,
+            max_pool_connections=64,
+            s3={"addressing_style": "path"},
+            # A proxy of the caller's environment must not see, or break, calls to the loopback interface.
+            proxies={},
+        )
+        return self._isolated_session().client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=config,
+        )
+
+    def _isolated_session(self) -> Any:
+        if self._session is None:
+            # Each variable of the chain without an environment name and file: only what is passed here counts.
+            session = botocore.session.Session(
+                session_vars={
+                    "profile": (None, None, None, None),
+                    "config_file": (None, None, os.devnull, None),
+                    "credentials_file": (None, None, os.devnull, None),
+                    "ignore_configured_endpoint_urls": (None, None, False, None),
+                }
+            )
+            self._session = boto3.Session(
+                botocore_session=session, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
+            )
+        return self._session

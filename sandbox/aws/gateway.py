@@ -1,0 +1,351 @@
+"""The one HTTP endpoint of the control plane: every AWS client, container and function talks to it.
+
+The gateway finds the service in the request's signature (it never checks the secret), calls the service that we own, or
+hands the request to the backend behind it. Listens on the loopback interface and, for containers, on a Unix socket.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qs
+
+from cheroot import wsgi
+
+from sandbox.aws.protocol import (
+    REGION,
+    AwsError,
+    HttpRequest,
+    HttpResponse,
+    RequestContext,
+    ServiceEndpoint,
+    error_response,
+)
+from sandbox.errors import SandboxError
+
+log = logging.getLogger(__name__)
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+HEALTH_PATH = "/_sandbox/health"
+MAX_BODY = 200 * 2**20
+"""Bytes. Larger than Lambda's largest direct upload (50 MB, a third more in base64) and than what S3 tests put."""
+_THREADS = 64  # 50 callers may each wait for a Lambda function, and others must still get through
+_SHUTDOWN = 0.8  # seconds that calls under way get to finish
+_READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
+
+_SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?:([^/,\s]+)/)?([^/,\s]+)/aws4_request")
+_PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One API call that succeeded.
+
+    Attributes:
+        service: The service's name in the signature ("ecs", "route53", "elasticloadbalancing").
+        operation: AWS's name of the operation; None where only the body's XML or the path tells it (S3, Route 53).
+        method: The HTTP method.
+        path: The path as sent, without the query.
+        status: The HTTP status, 200 to 299.
+        region: The region of the signature.
+    """
+
+    service: str
+    operation: str | None
+    method: str
+    path: str
+    status: int
+    region: str
+
+
+class Fallback(Protocol):
+    """What answers for the services that we do not own."""
+
+    def wsgi_app(self) -> WsgiApp:
+        """The application; asked for at the first request that needs it. It must reuse nothing between threads."""
+
+
+class Gateway:
+    """The endpoint. Also a context manager: entering starts it, leaving closes it.
+
+    Args:
+        services: The services that we own, as `sandbox.aws.protocol` describes them; `add` takes more later.
+        fallback: The backend for all other services; None refuses them.
+        host: The address to listen on; the loopback interface.
+        port: The port; 0 takes a free one.
+        unix_socket: A second place to listen on, for containers that mount it.
+        on_call: Told of each call that succeeded, on the caller's thread and before the answer is sent: so whoever sees
+            the answer also sees what the call led to. It must be quick; an exception of it is logged, not answered.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[object],
+        fallback: Fallback | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        unix_socket: Path | None = None,
+        on_call: Callable[[ApiCall], None] | None = None,
+    ) -> None:
+        self._endpoints: dict[str, ServiceEndpoint] = {}
+        self._fallback = fallback
+        self._fallback_app: WsgiApp | None = None
+        self._fallback_lock = threading.Lock()
+        self._host = host
+        self._port = port
+        self._unix_socket = unix_socket
+        self._on_call = on_call
+        self._listeners: list[_Listener] = []
+        for service in services:
+            self.add(service)
+
+    def add(self, service: object) -> None:
+        """Serve one more service from now on; one of the same name is replaced."""
+        endpoint = ServiceEndpoint(service)
+        self._endpoints[endpoint.name] = endpoint
+
+    def start(self) -> Gateway:
+        """Listen.
+
+        Raises:
+            SandboxError: The port is taken, or the socket's path cannot be bound.
+        """
+        addresses: list[tuple[str, int] | str] = [(self._host, self._port)]
+        if self._unix_socket is not None:
+            addresses.append(str(self._unix_socket))
+        try:
+            for address in addresses:
+                self._listeners.append(_Listener(address, self))
+        except SandboxError:
+            self.close()
+            raise
+        self._port = self._listeners[0].port
+        return self
+
+    @property
+    def url(self) -> str:
+        """What goes into ``AWS_ENDPOINT_URL``; known once the gateway has started."""
+        return f"http://{self._host}:{self._port}"
+
+    def close(self) -> None:
+        """Stop listening. Calls under way get 0.8 s to finish."""
+        listeners, self._listeners = self._listeners, []
+        stoppers = [threading.Thread(target=listener.stop, daemon=True) for listener in listeners]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join(_SHUTDOWN)
+        if listeners and self._unix_socket is not None:
+            self._unix_socket.unlink(missing_ok=True)
+
+    def __enter__(self) -> Gateway:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """The WSGI application."""
+        try:
+            request = _read(environ)
+            if request.path == HEALTH_PATH:
+                response = self._health()
+            else:
+                return self._answer(request, environ, start_response)
+        except AwsError as error:
+            response = error_response(error)
+        except Exception as error:
+            log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            response = error_response(AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500))
+        return _respond(response, start_response)
+
+    def _answer(
+        self, request: HttpRequest, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        service, region = self._service_of(request)
+        endpoint = self._endpoint(service)
+        if endpoint is not None and not self._is_for_fallback(endpoint, request):
+            response = endpoint.handle(request, RequestContext(region=region))
+            self._tell(ApiCall(service, response.operation, request.method, request.path, response.status, region))
+            return _respond(response, start_response)
+        statuses: list[int] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            statuses.append(int(status[:3]))
+            return start_response(status, headers, exc_info)
+
+        environ["sandbox.service"], environ["sandbox.region"] = service, region
+        body = self._fallback_application(service)(environ, start)
+        operation = _operation_of(request)
+        self._tell(ApiCall(service, operation, request.method, request.path, statuses[0], region))
+        return body
+
+    def _service_of(self, request: HttpRequest) -> tuple[str, str]:
+        """Service and region: of the signature, else of the X-Amz-Target header, else of the host's name."""
+        match = _SCOPE.search(request.headers.get("authorization", ""))
+        if match is None and "X-Amz-Credential" in request.query:
+            match = _PRESIGNED_SCOPE.fullmatch(parse_qs(request.query).get("X-Amz-Credential", [""])[0])
+        if match is not None:
+            return match[2], match[1] or REGION
+        if "AWSAccessKeyId=" in request.query:  # a URL presigned with signature version 2, which only S3 has
+            return "s3", REGION
+        prefix = request.headers.get("x-amz-target", "").rpartition(".")[0]
+        for endpoint in list(self._endpoints.values()):
+            if prefix and endpoint.target_prefix == prefix:
+                return endpoint.signing_name, REGION
+        labels = request.headers.get("host", "").partition(":")[0].split(".")
+        service = labels[0].removeprefix("data-")
+        if self._endpoint(service) is not None:
+            return service, labels[1] if len(labels) > 1 and _REGION.fullmatch(labels[1]) else REGION
+        raise AwsError("MissingAuthenticationToken", "the request is not signed, and names no service otherwise", 403)
+
+    def _endpoint(self, service: str) -> ServiceEndpoint | None:
+        found = self._endpoints.get(service)
+        if found is not None:
+            return found
+        return next((endpoint for endpoint in list(self._endpoints.values()) if endpoint.signing_name == service), None)
+
+    def _is_for_fallback(self, endpoint: ServiceEndpoint, request: HttpRequest) -> bool:
+        if not endpoint.falls_back or self._fallback is None:
+            return False
+        operation = endpoint.operation_name(request)
+        return operation is not None and not endpoint.implements(operation)
+
+    def _fallback_application(self, service: str) -> WsgiApp:
+        if self._fallback is None:
+            raise AwsError("NotImplemented", f"this sandbox has no {service}", 501)
+        with self._fallback_lock:
+            if self._fallback_app is None:
+                self._fallback_app = self._fallback.wsgi_app()
+            return self._fallback_app
+
+    def _tell(self, call: ApiCall) -> None:
+        if self._on_call is None or not 200 <= call.status < 300:
+            return
+        try:
+            self._on_call(call)
+        except Exception:
+            log.exception("after %s %s", call.service, call.operation or call.path)
+
+    def _health(self) -> HttpResponse:
+        health = {"status": "ok", "services": sorted(self._endpoints), "others": self._fallback is not None}
+        return HttpResponse(200, {"Content-Type": "application/json"}, json.dumps(health).encode())
+
+
+class _Listener:
+    """One cheroot server on its own daemon threads: a call that never returns cannot keep the process alive."""
+
+    def __init__(self, address: tuple[str, int] | str, app: WsgiApp) -> None:
+        self._address = address
+        self._server = wsgi.Server(
+            address,
+            app,
+            numthreads=_THREADS,
+            server_name="sandbox",
+            request_queue_size=128,
+            timeout=_READ_TIMEOUT,
+            shutdown_timeout=1,
+        )
+        self._server.keep_alive_conn_limit = 4 * _THREADS  # cheroot's 10 would make many clients reconnect each time
+        self._server.expiration_interval = 0.1  # seconds; stopping waits for one
+        self._ready = threading.Event()
+        self._error: OSError | None = None
+        # Threads inherit "daemon" from the thread that starts them.
+        threading.Thread(target=self._serve, name=f"gateway {address}", daemon=True).start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._unusable(self._error)
+
+    @property
+    def port(self) -> int:
+        return cast("int", self._server.bind_addr[1])
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _serve(self) -> None:
+        try:
+            self._server.prepare()
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._ready.set()
+        self._server.serve()
+
+    def _unusable(self, error: OSError) -> SandboxError:
+        if isinstance(self._address, str):
+            return SandboxError(
+                f"the AWS endpoint cannot listen on the socket {self._address}: {error}",
+                hint="use a shorter path (at most 107 bytes) in a directory that exists and is writable",
+            )
+        host, port = self._address
+        if "in use" not in str(error):
+            return SandboxError(f"the AWS endpoint cannot listen on {host}:{port}: {error}")
+        return SandboxError(
+            f"port {port} on {host} is in use, so the AWS endpoint cannot listen there",
+            hint=f"end what listens there (`ss -ltnp 'sport = :{port}'` names it) or choose another port",
+        )
+
+
+def _read(environ: dict[str, Any]) -> HttpRequest:
+    """The request; its body is read once and put back for the fallback."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise AwsError("BadRequest", "Content-Length is not a number") from None
+    if length < 0:
+        raise AwsError("BadRequest", "Content-Length is negative")
+    chunked = environ.get("wsgi.input_terminated", False)
+    body = b""
+    if length <= MAX_BODY and (length or chunked):
+        body = environ["wsgi.input"].read(MAX_BODY + 1 if chunked else length)
+    if max(length, len(body)) > MAX_BODY:
+        raise AwsError("RequestEntityTooLargeException", f"the request body is larger than {MAX_BODY} bytes", 413)
+    if not chunked and len(body) < length:
+        raise AwsError("IncompleteBody", f"the request has {len(body)} of the {length} bytes that it announces")
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    uri = environ.get("REQUEST_URI") or environ["PATH_INFO"]
+    uri = re.sub(r"^https?://[^/]*", "", uri)
+    environ["RAW_URI"] = uri
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    path, _, query = uri.partition("?")
+    return HttpRequest(environ["REQUEST_METHOD"], path or "/", query, headers, body)
+
+
+def _respond(response: HttpResponse, start_response: Callable[..., Any]) -> list[bytes]:
+    try:
+        phrase = HTTPStatus(response.status).phrase
+    except ValueError:
+        phrase = "Unknown"
+    headers = [*response.headers.items(), ("Content-Length", str(len(response.body)))]
+    if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        headers.append(("Connection", "close"))
+    start_response(f"{response.status} {phrase}", headers)
+    return [response.body]
+
+
+def _operation_of(request: HttpRequest) -> str | None:
+    """The operation of a request that goes to the fallback, where a header or the form names it."""
+    target = request.headers.get("x-amz-target", "")
+    if target:
+        return target.rpartition(".")[2]
+    if request.headers["content-type"].startswith("application/x-www-form-urlencoded"):
+        match = _ACTION.search(request.body)
+        return match[1].decode() if match else None
+    return None

@@ -1,0 +1,288 @@
+"""Runs Lambda functions in warm processes, each invocation alone in its own, and retries asynchronous ones."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox.aws.lambda_runtime.api import Invocation
+from sandbox.aws.lambda_runtime.environment import Environment
+from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
+from sandbox.aws.lambda_runtime.workers import Workers
+from sandbox.clock import Clock
+from sandbox.errors import SandboxError
+from sandbox.timeline import Timeline
+
+# "Asynchronous invocation": two more attempts, a minute after the first and two minutes after the second.
+RETRY_DELAYS = (60.0, 120.0)
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_EXCERPT = 1000  # characters of an event on the timeline
+_LOG_LINES = 40
+
+
+class FunctionRuntime:
+    """Execution environments of all functions.
+
+    Args:
+        environment: Variables that every function gets: the sandbox's endpoint and its dummy credentials.
+        timeline: Gets one ``lambda.invocation`` for each attempt.
+        clock: Times the retries. A function's own time-out is of the wall clock: its code cannot be sped up.
+        concurrency: How many environments one function has at most; further invocations of it wait for one.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], timeline: Timeline, clock: Clock, *, concurrency: int = 10
+    ) -> None:
+        self._environment = dict(environment)
+        self._timeline = timeline
+        self._clock = clock
+        self._concurrency = concurrency
+        self._folder = Path(tempfile.mkdtemp(prefix="sandbox-lambda-"))
+        self._lock = threading.Lock()
+        self._pools: dict[str, _Pool] = {}
+        self._asynchronous: dict[str, Workers] = {}
+        self._closed = False
+
+    def invoke(
+        self,
+        function: FunctionConfig,
+        payload: bytes,
+        *,
+        trigger: str = "invoke",
+        request_id: str | None = None,
+        attempt: int = 1,
+        client_context: str | None = None,
+    ) -> Result:
+        """Run ``function`` and wait for its result.
+
+        Args:
+            function: What to run.
+            payload: The event, JSON.
+            trigger: What caused it, for the timeline.
+            request_id: Lambda's id, made up if None.
+            attempt: 1 for the first, 2 and 3 for the retries of an asynchronous invocation.
+            client_context: JSON.
+
+        Raises:
+            SandboxError: The runtime is closed.
+        """
+        request_id = request_id or str(uuid.uuid4())
+        trace = uuid.uuid4().hex
+        trace_id = f"Root=1-{trace[:8]}-{trace[8:]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        invocation = Invocation(request_id, payload, 0.0, function.arn, trace_id, client_context)
+        pool = self._pool(function.name)
+        environment = pool.acquire(function)
+        try:
+            result = environment.invoke(invocation)
+        finally:
+            pool.release(environment)
+        self._record(function, payload, result, trigger, attempt)
+        return result
+
+    def invoke_asynchronously(
+        self,
+        lookup: Callable[[], FunctionConfig | None],
+        name: str,
+        payload: bytes,
+        *,
+        trigger: str,
+        request_id: str | None = None,
+    ) -> None:
+        """Queue an event for a function; it runs, and is retried after an error, while the caller goes on.
+
+        Args:
+            lookup: The function as it is when an attempt starts; None once it is deleted, which drops the event.
+            name: The function's name.
+            payload: The event, JSON.
+            trigger: What caused it, for the timeline.
+            request_id: As in `invoke`; the same for all attempts.
+        """
+        request_id = request_id or str(uuid.uuid4())
+        with self._lock:
+            workers = self._asynchronous.setdefault(name, Workers(f"lambda-async-{name}", self._concurrency))
+
+        def attempt(number: int) -> None:
+            if self._closed:
+                return
+            self.attempt(lookup, payload, trigger, request_id, number, lambda n: workers.submit(lambda: attempt(n)))
+
+        workers.submit(lambda: attempt(1))
+
+    def attempt(
+        self,
+        lookup: Callable[[], FunctionConfig | None],
+        payload: bytes,
+        trigger: str,
+        request_id: str,
+        number: int,
+        again: Callable[[int], None],
+    ) -> None:
+        """Run one attempt of an asynchronous invocation on the caller's thread, and have the next one made.
+
+        Args:
+            lookup: As in `invoke_asynchronously`.
+            payload: The event, JSON.
+            trigger: For the timeline.
+            request_id: Of all attempts.
+            number: Which attempt this is, from 1.
+            again: Called with the next attempt's number when AWS would retry, on the clock's thread.
+        """
+        function = lookup()
+        if function is None:
+            return
+        result = self.invoke(function, payload, trigger=trigger, request_id=request_id, attempt=number)
+        if result.failed and number <= len(RETRY_DELAYS) and not self._closed:
+            self._clock.call_later(RETRY_DELAYS[number - 1], lambda: again(number + 1))
+
+    def retire(self, name: str) -> None:
+        """End the environments of a function that was deleted or changed; those at work end after it."""
+        with self._lock:
+            pool = self._pools.pop(name, None)
+        if pool is not None:
+            pool.close(kill=False)
+
+    def close(self) -> None:
+        """Kill every process and remove all files. A second call does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            pools, workers = list(self._pools.values()), list(self._asynchronous.values())
+        for queue in workers:
+            queue.close()
+        for pool in pools:
+            pool.close(kill=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- environments --
+
+    def _pool(self, name: str) -> _Pool:
+        with self._lock:
+            if self._closed:
+                raise SandboxError(f"function {name} was invoked after the sandbox was closed")
+            return self._pools.setdefault(name, _Pool(self._start, self._concurrency))
+
+    def _start(self, function: FunctionConfig) -> Environment:
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=self._folder))
+        return Environment(function, self._unpack(function), home, self._variables(function))
+
+    def _unpack(self, function: FunctionConfig) -> Path:
+        """The folder with a revision's code, which its environments share, as they share /var/task on AWS."""
+        folder = self._folder / "task" / f"{function.name}-{function.revision}"
+        with self._lock:
+            if not folder.exists():
+                with zipfile.ZipFile(io.BytesIO(function.code)) as archive:
+                    archive.extractall(folder)
+                folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _variables(self, function: FunctionConfig) -> dict[str, str]:
+        """Those of AWS's "Defined runtime environment variables"; nothing of the sandbox's own environment."""
+        today = datetime.now(UTC).strftime("%Y/%m/%d")
+        return {
+            "PATH": _PATH,
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            **self._environment,
+            "AWS_REGION": function.region,
+            "AWS_DEFAULT_REGION": function.region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[$LATEST]{uuid.uuid4().hex}",
+            "LAMBDA_TASK_ROOT": str(self._folder / "task" / f"{function.name}-{function.revision}"),
+            "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),
+            "_HANDLER": function.handler,
+            **function.environment,
+        }
+
+    def _record(self, function: FunctionConfig, payload: bytes, result: Result, trigger: str, attempt: int) -> None:
+        error = result.error()
+        self._timeline.record(
+            "lambda.invocation",
+            function=function.name,
+            request_id=result.request_id,
+            trigger=trigger,
+            attempt=attempt,
+            status=error.get("errorType", "Unhandled") if result.failed else "Success",
+            error=error.get("errorMessage"),
+            duration_ms=round(result.duration_ms, 2),
+            billed_ms=result.billed_ms,
+            init_ms=None if result.init_ms is None else round(result.init_ms, 2),
+            payload=payload[: _EXCERPT * 4].decode("utf-8", "replace")[:_EXCERPT],
+            log=result.log.splitlines()[-_LOG_LINES:],
+        )
+
+
+class _Pool:
+    """The environments of one function. All but one thread at a time wait for those that are busy."""
+
+    def __init__(self, start: Callable[[FunctionConfig], Environment], bound: int) -> None:
+        self._start = start
+        self._bound = bound
+        self._idle: list[Environment] = []
+        self._busy: set[Environment] = set()
+        self._starting = 0
+        self._closed = False
+        self._killed = False
+        self._changed = threading.Condition()
+
+    def acquire(self, function: FunctionConfig) -> Environment:
+        """A warm environment of this revision, or a new one."""
+        with self._changed:
+            while True:
+                stale = [e for e in self._idle if not e.alive or e.function.revision != function.revision]
+                self._idle = [e for e in self._idle if e not in stale]
+                for environment in stale:
+                    environment.close()
+                if self._idle:
+                    environment = self._idle.pop()
+                    self._busy.add(environment)
+                    return environment
+                if len(self._busy) + self._starting < self._bound:
+                    self._starting += 1
+                    break
+                self._changed.wait()
+        try:
+            environment = self._start(function)
+        finally:
+            with self._changed:
+                self._starting -= 1
+                self._changed.notify()
+        with self._changed:
+            self._busy.add(environment)
+            if self._killed:
+                environment.close()  # its invocation then ends with Runtime.ExitError
+        return environment
+
+    def release(self, environment: Environment) -> None:
+        """Give an environment back; it stays warm unless its process ended or nobody will want it."""
+        with self._changed:
+            self._busy.discard(environment)
+            keep = environment.alive and not self._closed
+            if keep:
+                self._idle.append(environment)
+            self._changed.notify()
+        if not keep:
+            environment.close()
+
+    def close(self, *, kill: bool) -> None:
+        """End the idle environments at once; the busy ones too with ``kill``, otherwise after their invocation."""
+        with self._changed:
+            self._closed = True
+            self._killed = kill
+            doomed = self._idle + (list(self._busy) if kill else [])
+            self._idle = []
+        for environment in doomed:
+            environment.close()

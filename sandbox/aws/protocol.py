@@ -1,0 +1,283 @@
+"""The AWS JSON protocols, server side: an HTTP request in, one method call on a service of ours, an HTTP response out.
+
+Operations, shapes and errors come from botocore's service models, so that a client sees AWS's own wire format and AWS's
+own errors. Two protocols are spoken: ``json`` (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html) and
+``rest-json`` (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
+
+A service is any object with the attribute ``service_name`` (botocore's name) and one method per operation that it
+implements, named as botocore names it::
+
+    class Events:
+        service_name = "events"
+        validation_error_code = "ValidationException"
+
+        def put_rule(self, request: dict[str, Any], context: RequestContext) -> dict[str, Any]: ...
+
+The request is what the model describes: blobs are ``bytes``, timestamps are aware datetimes, members that the model
+does not know are gone. The answer has the model's members; a timestamp may be a datetime or seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any, cast
+from urllib.parse import parse_qs, unquote
+
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel, Shape
+
+from sandbox.aws import wire
+from sandbox.aws.validation import constraint_errors
+
+log = logging.getLogger(__name__)
+
+ACCOUNT_ID = "123456789012"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who calls, and where: the account is the sandbox's only one, the region is that of the request's signature."""
+
+    account_id: str = ACCOUNT_ID
+    region: str = REGION
+
+
+class AwsError(Exception):
+    """An error that AWS answers with; a service raises it and the client sees it as its own `ClientError`.
+
+    Args:
+        code: AWS's name of the error ("ClusterNotFoundException").
+        message: AWS's words where they are known.
+        status: The HTTP status, where the model does not state one for this error.
+        members: Further members of the error's shape (``{"DuplicateOperationId": "..."}``).
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, *, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members = dict(members or {})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        method: In capitals.
+        path: As sent, still percent-encoded, without the query.
+        query: As sent, without the question mark.
+        headers: Names in lower case.
+        body: The whole body.
+    """
+
+    method: str
+    path: str = "/"
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP response, and the operation that it answers (None where the request named none)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    operation: str | None = None
+
+
+@cache
+def service_model(service_name: str) -> ServiceModel:
+    """Botocore's model of a service. Only the models that botocore ships are read, none from the home directory."""
+    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return ServiceModel(loader.load_service_model(service_name, "service-2"), service_name)
+
+
+def error_response(error: AwsError, shape: Shape | None = None, operation: str | None = None) -> HttpResponse:
+    """The answer of a JSON service to a request that failed.
+
+    Args:
+        error: What failed; a status that the error's shape states wins over the error's own.
+        shape: The error's shape in the service's model, if it is modelled.
+        operation: The operation that failed.
+    """
+    status = error.status
+    message_member = "message"
+    members: dict[str, Any] = {}
+    if shape is not None:
+        status = shape.metadata.get("error", {}).get("httpStatusCode", status)
+        message_member = next((name for name in shape.members if name.lower() == "message"), message_member)
+        members = wire.to_json(error.members, shape)
+    body = {"__type": error.code, message_member: error.message, **members}
+    return HttpResponse(status, _headers({"x-amzn-ErrorType": error.code}), json.dumps(body).encode(), operation)
+
+
+def _headers(more: Mapping[str, str], content_type: str = "application/json") -> dict[str, str]:
+    return {"Content-Type": content_type, "x-amzn-RequestId": str(uuid.uuid4()), **more}
+
+
+class ServiceEndpoint:
+    """Serves one of our services over HTTP. Handlers are called on the caller's thread.
+
+    Args:
+        service: An object as this module's docstring describes it. Besides ``service_name`` it may have
+            ``validation_error_code``: the code of the error that answers a request which breaks a constraint of the
+            model (ECS: ``InvalidParameterException``, Lambda: ``InvalidParameterValueException``), by default
+            ``ValidationException``; and ``falls_back``: true if operations that it lacks go to the backend behind the
+            gateway (SSM: Run Command is ours, Parameter Store is not) instead of being refused.
+    """
+
+    def __init__(self, service: Any) -> None:
+        self.service = service
+        self.name: str = service.service_name
+        self.falls_back: bool = getattr(service, "falls_back", False)
+
+    @cached_property
+    def model(self) -> ServiceModel:
+        """Botocore's model of the service."""
+        return service_model(self.name)
+
+    @property
+    def signing_name(self) -> str:
+        """The service's name in a signature's scope."""
+        return cast("str", self.model.signing_name)
+
+    @property
+    def target_prefix(self) -> str | None:
+        """What precedes the operation in the X-Amz-Target header; None for a service of the ``rest-json`` protocol."""
+        return cast("str | None", self.model.metadata.get("targetPrefix"))
+
+    def operation_name(self, request: HttpRequest) -> str | None:
+        """The operation that a request asks for, or None if the service's model has no such operation."""
+        if self.model.metadata["protocol"] == "rest-json":
+            route = self._route(request)
+            return route[0] if route else None
+        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        return name if name in self.model.operation_names else None
+
+    def implements(self, operation: str) -> bool:
+        """Whether the service object has a method for the operation."""
+        return callable(getattr(self.service, xform_name(operation), None))
+
+    def handle(self, request: HttpRequest, context: RequestContext) -> HttpResponse:
+        """Answer one request; whatever goes wrong becomes an AWS error, never an exception."""
+        operation = None
+        try:
+            operation = self.operation_name(request)
+            return self._call(request, operation, context)
+        except AwsError as error:
+            return error_response(error, self._error_shape(error.code), operation)
+        except Exception as error:
+            log.exception("%s %s failed", self.name, operation or request.path)
+            text = f"{type(error).__name__}: {error}"
+            return error_response(AwsError("InternalFailure", text, 500), None, operation)
+
+    def _call(self, request: HttpRequest, operation: str | None, context: RequestContext) -> HttpResponse:
+        if operation is None:
+            asked = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
+            raise AwsError("UnknownOperationException", f"{self.name} has no operation for {asked}")
+        if not self.implements(operation):
+            raise AwsError("NotImplemented", f"the sandbox does not implement {self.name} {operation}", 501)
+        method: Callable[..., dict[str, Any] | None] = getattr(self.service, xform_name(operation))
+        model = self.model.operation_model(operation)
+        if model.has_event_stream_output or model.has_event_stream_input:
+            raise AwsError("NotImplemented", f"the sandbox has no event streams, which {operation} needs", 501)
+        parameters = self._parse(request, model)
+        answer = method(parameters, context)
+        return self._serialize(answer or {}, model)
+
+    def _parse(self, request: HttpRequest, operation: OperationModel) -> dict[str, Any]:
+        shape = operation.input_shape
+        if shape is None:
+            return {}
+        try:
+            if self.model.metadata["protocol"] == "rest-json":
+                parameters = self._parse_rest(request, shape)
+            else:
+                parameters = wire.from_json(wire.load_json(request.body), shape)
+        except wire.SerializationError as error:
+            raise AwsError("SerializationException", str(error)) from error
+        errors = constraint_errors(parameters, shape)
+        if errors:
+            code = getattr(self.service, "validation_error_code", "ValidationException")
+            plural = "s" if len(errors) > 1 else ""
+            raise AwsError(code, f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
+        return parameters
+
+    def _parse_rest(self, request: HttpRequest, shape: Shape) -> dict[str, Any]:
+        route = self._route(request)
+        labels = route[1] if route else {}
+        return wire.from_rest(
+            shape,
+            labels=labels,
+            query=parse_qs(request.query, keep_blank_values=True),
+            headers=request.headers,
+            body=request.body,
+        )
+
+    def _serialize(self, answer: dict[str, Any], operation: OperationModel) -> HttpResponse:
+        shape = operation.output_shape
+        metadata = self.model.metadata
+        if metadata["protocol"] == "rest-json":
+            status, headers, body = wire.to_rest(answer, shape, operation.http.get("responseCode", 200))
+            return HttpResponse(status, _headers(headers), body, operation.name)
+        body = json.dumps(wire.to_json(answer, shape) if shape is not None else {}).encode()
+        content_type = f"application/x-amz-json-{metadata.get('jsonVersion', '1.1')}"
+        return HttpResponse(200, _headers({}, content_type), body, operation.name)
+
+    def _error_shape(self, code: str) -> Shape | None:
+        return next((shape for shape in self.model.error_shapes if shape.name == code), None)
+
+    def _route(self, request: HttpRequest) -> tuple[str, dict[str, str]] | None:
+        """The operation of a ``rest-json`` request and the path's labels, decoded."""
+        path = request.path.rstrip("/") or "/"
+        query = set(request.query.split("&"))
+        for route in self._routes:
+            match = route.pattern.fullmatch(path) if route.method == request.method else None
+            if match and route.query <= query:
+                return route.operation, dict(zip(route.labels, map(unquote, match.groups()), strict=True))
+        return None
+
+    @cached_property
+    def _routes(self) -> list[_Route]:
+        """Most specific first: literals beat labels, labels greedy labels, and a fixed query none."""
+        routes = []
+        for name in self.model.operation_names:
+            http = self.model.operation_model(name).http
+            template, _, fixed = http["requestUri"].partition("?")
+            template = template.rstrip("/") or "/"
+            vagueness = [2 if "+}" in part else 1 if "{" in part else 0 for part in template.split("/")]
+            query = frozenset(fixed.split("&")) if fixed else frozenset()
+            routes.append((vagueness, -len(query), _Route(http["method"], *_path_pattern(template), query, name)))
+        return [route for *_, route in sorted(routes, key=lambda item: item[:2])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """How the model binds one ``rest-json`` operation to a method, a path and fixed parts of a query."""
+
+    method: str
+    pattern: re.Pattern[str]
+    labels: list[str]
+    query: frozenset[str]
+    operation: str
+
+
+def _path_pattern(template: str) -> tuple[re.Pattern[str], list[str]]:
+    """``/functions/{FunctionName}/policy`` as a regular expression and its labels; ``{Key+}`` also matches slashes."""
+    parts = re.split(r"\{([^}+]+)(\+?)\}", template)
+    literals, labels, greedy = parts[0::3], parts[1::3], parts[2::3]
+    groups = ["(.+)" if plus else "([^/]+)" for plus in greedy]
+    pattern = "".join(re.escape(text) + group for text, group in zip(literals, [*groups, ""], strict=True))
+    return re.compile(pattern), labels

@@ -1,0 +1,214 @@
+"""The ECS API in front of the pure model: each action names what the model does and what AWS answers.
+
+Actions and answers: Amazon ECS API reference. The gateway has checked the request against botocore's model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.errors import EcsError
+
+T = TypeVar("T")
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+_ARN = "arn:aws:ecs:{region}:{account}:{kind}/{name}"
+
+
+class Apply(Protocol):
+    """Runs a change of the model alone (nobody else sees it half done), then has its commands carried out."""
+
+    def __call__(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
+        """Call ``change`` with the time; it returns its result and the commands."""
+
+
+class EcsService:
+    """The actions of the ECS API that the sandbox carries out.
+
+    Args:
+        ecs: The model.
+        apply: See `Apply`.
+        missing_subnets: Which of the given subnet ids EC2 does not know.
+    """
+
+    service_name = "ecs"
+    validation_error_code = "InvalidParameterException"
+
+    def __init__(self, ecs: Ecs, apply: Apply, missing_subnets: Callable[[Sequence[str]], list[str]]) -> None:
+        self._ecs = ecs
+        self._apply = apply
+        self._missing_subnets = missing_subnets
+
+    def _do(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
+        try:
+            return self._apply(change)
+        except EcsError as error:
+            raise AwsError(error.code, error.message) from error
+
+    def _read(self, look: Callable[[], T]) -> T:
+        return self._do(lambda now: (look(), ()))
+
+    # -- clusters --
+
+    def create_cluster(self, request: Request, context: RequestContext) -> Answer:
+        """CreateCluster."""
+        ecs = self._ecs
+        return {"cluster": self._read(lambda: ecs.describe_cluster(ecs.create_cluster(request)))}
+
+    def describe_clusters(self, request: Request, context: RequestContext) -> Answer:
+        """DescribeClusters; unknown ones are in ``failures`` with reason MISSING."""
+        names = request.get("clusters") or ["default"]
+        found, failures = self._each(
+            names, lambda name: self._ecs.describe_cluster(self._ecs.find_cluster(name)), context, "cluster"
+        )
+        return {"clusters": found, "failures": failures}
+
+    def list_clusters(self, request: Request, context: RequestContext) -> Answer:
+        """ListClusters."""
+        return {"clusterArns": self._read(lambda: [c.arn for c in self._ecs.clusters.values() if c.status == "ACTIVE"])}
+
+    def delete_cluster(self, request: Request, context: RequestContext) -> Answer:
+        """DeleteCluster."""
+        ecs = self._ecs
+        return {"cluster": self._read(lambda: ecs.describe_cluster(ecs.delete_cluster(request["cluster"])))}
+
+    # -- task definitions --
+
+    def register_task_definition(self, request: Request, context: RequestContext) -> Answer:
+        """RegisterTaskDefinition."""
+        definition = self._do(lambda now: (self._ecs.register_task_definition(request, now), ()))
+        return {"taskDefinition": definition.raw, "tags": request.get("tags", [])}
+
+    def describe_task_definition(self, request: Request, context: RequestContext) -> Answer:
+        """DescribeTaskDefinition."""
+        return {"taskDefinition": self._read(lambda: self._ecs.find_definition(request["taskDefinition"]).raw)}
+
+    def list_task_definitions(self, request: Request, context: RequestContext) -> Answer:
+        """ListTaskDefinitions, by family prefix, oldest first."""
+        prefix = request.get("familyPrefix", "")
+        arns = self._read(
+            lambda: [
+                definition.arn
+                for family, revisions in sorted(self._ecs.definitions.items())
+                if not prefix or family == prefix
+                for definition in revisions
+            ]
+        )
+        return {"taskDefinitionArns": arns[::-1] if request.get("sort") == "DESC" else arns}
+
+    # -- tasks --
+
+    def run_task(self, request: Request, context: RequestContext) -> Answer:
+        """RunTask."""
+        self._check_subnets(request)
+
+        def run(now: float) -> tuple[list[Answer], list[Command]]:
+            tasks, commands = self._ecs.run_task(request, now)
+            return [task.describe() for task in tasks], commands
+
+        return {"tasks": self._do(run), "failures": []}
+
+    def stop_task(self, request: Request, context: RequestContext) -> Answer:
+        """StopTask."""
+
+        def stop(now: float) -> tuple[Answer, list[Command]]:
+            task, commands = self._ecs.stop_task(request, now)
+            return task.describe(), commands
+
+        return {"task": self._do(stop)}
+
+    def describe_tasks(self, request: Request, context: RequestContext) -> Answer:
+        """DescribeTasks; unknown ones are in ``failures`` with reason MISSING."""
+        cluster = self._read(lambda: self._ecs.find_cluster(request.get("cluster")))
+        found, failures = self._each(
+            request["tasks"],
+            lambda name: self._ecs.find_task(cluster, name).describe(),
+            context,
+            f"task/{cluster.name}",
+        )
+        return {"tasks": found, "failures": failures}
+
+    def list_tasks(self, request: Request, context: RequestContext) -> Answer:
+        """ListTasks."""
+        return {"taskArns": self._read(lambda: [task.arn for task in self._ecs.list_tasks(request)])}
+
+    # -- services --
+
+    def create_service(self, request: Request, context: RequestContext) -> Answer:
+        """CreateService."""
+        self._check_subnets(request)
+        return {"service": self._change_service(request, self._ecs.create_service)}
+
+    def update_service(self, request: Request, context: RequestContext) -> Answer:
+        """UpdateService."""
+        return {"service": self._change_service(request, self._ecs.update_service)}
+
+    def delete_service(self, request: Request, context: RequestContext) -> Answer:
+        """DeleteService."""
+        return {"service": self._change_service(request, self._ecs.delete_service)}
+
+    def describe_services(self, request: Request, context: RequestContext) -> Answer:
+        """DescribeServices; unknown ones are in ``failures`` with reason MISSING."""
+        ecs = self._ecs
+        cluster = self._read(lambda: ecs.find_cluster(request.get("cluster")))
+
+        def describe(name: str) -> Answer:
+            service = ecs.find_service(cluster, name)
+            return service.describe(ecs.tasks_of(service))
+
+        found, failures = self._each(request["services"], describe, context, f"service/{cluster.name}")
+        return {"services": found, "failures": failures}
+
+    def list_services(self, request: Request, context: RequestContext) -> Answer:
+        """ListServices."""
+
+        def names() -> list[str]:
+            cluster = self._ecs.find_cluster(request.get("cluster"))
+            services = self._ecs.services.values()
+            return [s.arn for s in services if s.cluster_arn == cluster.arn and s.status != "INACTIVE"]
+
+        return {"serviceArns": self._read(names)}
+
+    # -- common --
+
+    def _change_service(
+        self, request: Request, action: Callable[[Request, float], tuple[Any, list[Command]]]
+    ) -> Answer:
+        def change(now: float) -> tuple[Answer, list[Command]]:
+            service, commands = action(request, now)
+            return service.describe(self._ecs.tasks_of(service)), commands
+
+        return self._do(change)
+
+    def _each(
+        self, names: Sequence[str], describe: Callable[[str], Answer], context: RequestContext, kind: str
+    ) -> tuple[list[Answer], list[Answer]]:
+        """Describe what is known; the rest are failures, as the Describe actions answer."""
+
+        def look() -> tuple[list[Answer], list[Answer]]:
+            found, failures = [], []
+            for name in names:
+                try:
+                    found.append(describe(name))
+                except EcsError:
+                    arn = name
+                    if not name.startswith("arn:"):
+                        arn = _ARN.format(region=context.region, account=context.account_id, kind=kind, name=name)
+                    failures.append({"arn": arn, "reason": "MISSING"})
+            return found, failures
+
+        return self._read(look)
+
+    def _check_subnets(self, request: Request) -> None:
+        vpc = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+        missing = self._missing_subnets(vpc.get("subnets") or ())
+        if missing:
+            raise AwsError(
+                "InvalidParameterException",
+                "Error retrieving subnet information for "
+                f"[{', '.join(missing)}]: The subnet ID '{missing[0]}' does not exist",
+            )

@@ -1,0 +1,274 @@
+"""The ``sandbox`` command.
+
+Exit codes: 0, everything did what it declares; 1, something did not; 2, usage or environment; 130, interrupted.
+Docker, boto3 and moto are imported by the commands that need them, so that ``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from sandbox.errors import SandboxError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run AWS container deployments on this machine, and see them fail here instead of in production.",
+)
+images_app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
+app.add_typer(images_app, name="images")
+
+ImagesOption = Annotated[
+    str,
+    typer.Option("--images", help="Where images come from: auto (present, else pull, else build), official, build."),
+]
+SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
+    """List scenarios with their variants, and stacks."""
+    from sandbox import scenario
+    from sandbox.controllers import stack
+    from sandbox.report import terminal
+
+    scenarios = list(scenario.load_all().values())
+    if as_json:
+        print(json.dumps({"scenarios": [_scenario_as_json(item) for item in scenarios]}, indent=2))
+        return
+    terminal.scenarios(scenarios, {name: stack.load(name).description for name in stack.names()})
+
+
+@app.command()
+def run(
+    names: Annotated[list[str] | None, typer.Argument(help="Scenarios (all where none is named).")] = None,
+    variant: Annotated[str, typer.Option(help="Only this variant.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")] = None,
+    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep timelines, and containers of a variant that did not do as declared.")
+    ] = False,
+    timelines: Annotated[
+        Path | None, typer.Option(help="Folder for the timelines (JSON lines, one a variant).")
+    ] = None,
+    images: ImagesOption = "auto",
+    speed: SpeedOption = 1.0,
+) -> None:
+    """Run scenarios, show their evidence, and say whether each variant did what it declares."""
+    from sandbox import runner, scenario
+    from sandbox.report import junit, terminal
+
+    _check_images(images)
+    scenarios = scenario.choose(scenario.load_all(), names or [])
+    chosen = [
+        (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
+    ]
+    for file in (json_file, junit_file):
+        if file is not None and str(file) != "-" and not file.parent.is_dir():
+            raise SandboxError(f"there is no folder {file.parent} to write {file.name} to")
+    if keep and timelines is None:
+        timelines = Path("timelines")
+    options = runner.Options(images, speed, keep, timelines)
+    finished = runner.Run()
+    quiet = json_file is not None and str(json_file) == "-"
+    try:
+        with terminal.Progress() as progress:
+            listener = runner.Listener(
+                started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
+                progress=progress.step,
+                finished=lambda result: None if quiet else terminal.result_line(result),
+            )
+            runner.run(chosen, options, listener, finished)
+    finally:  # an interrupted run loses nothing that it already knows
+        _write_results(finished, json_file, junit_file, junit.write)
+        if finished.results and not quiet:
+            terminal.summary(finished.results)
+    raise typer.Exit(finished.exit_code)
+
+
+@app.command()
+def up(
+    stack: Annotated[str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.")],
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")] = 0,
+    endpoint_port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for the AWS endpoint.")] = 0,
+    dns_port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for DNS.")] = 0,
+    parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
+    timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
+    images: ImagesOption = "auto",
+    speed: SpeedOption = 1.0,
+) -> None:
+    """Bring a stack up, print how to reach it, and keep it up until Ctrl-C or `sandbox down`."""
+    from sandbox import uphold
+
+    _check_images(images)
+    uphold.up(
+        uphold.Request(
+            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
+        )
+    )
+
+
+@app.command()
+def down(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what belongs to runs of other living processes (tests, `run`).")
+    ] = False,
+) -> None:
+    """Take down what `sandbox up` keeps up, and remove what dead runs left behind."""
+    from sandbox import uphold
+
+    uphold.down(everything=everything)
+
+
+@app.command()
+def env() -> None:
+    """Print what to export so that AWS clients use the stack that is up: eval "$(sandbox env)"."""
+    from sandbox.controllers import up as states
+
+    living = states.living()
+    if not living:
+        raise SandboxError("no stack is up", hint="bring one up in another terminal: sandbox up ghost")
+    for name, value in living[0].environment.items():
+        print(f"export {name}={value}")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Install and start a Docker engine where none answers.")] = False,
+) -> None:
+    """Say what is missing on this machine, and the one command that mends it."""
+    from sandbox import doctor as checks
+    from sandbox.report import terminal
+
+    if fix:
+        from sandbox.engine import daemon
+
+        daemon.ensure(terminal.err.print)
+    found = checks.check()
+    if as_json:
+        print(json.dumps([check.as_json() for check in found], indent=2))
+    else:
+        terminal.checks(found)
+    if not all(check.ok for check in found):
+        raise typer.Exit(EXIT_USAGE)
+
+
+@images_app.command("list")
+def images_list(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
+    """List the components, whether their image is present, and where it comes from."""
+    from sandbox.engine import daemon
+    from sandbox.engine.images import Images
+    from sandbox.report import terminal
+
+    rows = Images(daemon.connect(), "auto", lambda text: None).list()
+    if as_json:
+        print(json.dumps([row.as_json() for row in rows], indent=2))
+    else:
+        terminal.images(rows)
+
+
+@images_app.command("build")
+def images_build(
+    names: Annotated[list[str] | None, typer.Argument(help="Components (all where none is named).")] = None,
+    images: ImagesOption = "auto",
+) -> None:
+    """Get images: pull or build what is missing."""
+    from sandbox.engine import compose_plugin, daemon
+    from sandbox.engine.catalogue import CATALOGUE
+    from sandbox.engine.images import Images
+    from sandbox.report import terminal
+
+    _check_images(images)
+    for name in names or ():
+        if name not in CATALOGUE:
+            raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")
+    client = daemon.connect()
+    # Compose is only a tool of this machine: where there is one already, its component is not needed.
+    wanted = names or [name for name in CATALOGUE if name != "compose-plugin" or compose_plugin.find() is None]
+    with terminal.Progress("images") as progress:
+        source = Images(client, images, progress.step)
+        for name in wanted:
+            reference = source.ensure(name)
+            if name == "compose-plugin":
+                compose_plugin.extract(client, reference)
+
+
+def main() -> None:
+    """Entry point: errors become a message and an exit code, never a trace."""
+    from sandbox.report import terminal
+
+    # `sandbox down` and a supervisor end us as Ctrl-C does: with a clean-up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as ending:
+        sys.exit(ending.exit_code)
+    except SandboxError as failure:
+        terminal.error(failure)
+        sys.exit(EXIT_USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        terminal.err.print("interrupted; everything was removed")
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as failure:
+        failure.show()
+        sys.exit(EXIT_USAGE)
+
+
+def _check_images(mode: str) -> None:
+    if mode not in {"auto", "official", "build"}:
+        raise SandboxError(f"--images {mode}: there is no such mode", hint="auto, official or build")
+
+
+def _parameters(items: list[str]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in items]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise SandboxError(f"--set wants NAME=VALUE, not '{name}'")
+    return {name: value for name, _, value in pairs}
+
+
+def _scenario_as_json(scenario: Any) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "stack": scenario.stack,
+        "symptom": scenario.symptom,
+        "cause": scenario.cause,
+        "fix": scenario.fix,
+        "variants": [
+            {"name": item.name, "expectation": item.expect, "description": item.description}
+            for item in scenario.variants
+        ],
+    }
+
+
+def _write_results(finished: Any, json_file: Path | None, junit_file: Path | None, write_junit: Any) -> None:
+    if json_file is not None:
+        content = {
+            "version": 1,
+            "exit_code": finished.exit_code,
+            "results": [result.as_json() for result in finished.results],
+        }
+        text = json.dumps(content, indent=2) + "\n"
+        if str(json_file) == "-":
+            sys.stdout.write(text)
+        else:
+            json_file.write_text(text)
+    if junit_file is not None:
+        write_junit(finished.results, junit_file)
+
+
+if __name__ == "__main__":
+    main()

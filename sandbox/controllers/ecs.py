@@ -1,0 +1,132 @@
+"""ECS at work: the model decides, `TaskRunner` carries out, and every change goes to timeline and EventBridge."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sandbox.clock import Clock
+from sandbox.controllers.tasks import TaskRunner
+from sandbox.engine.containers import Exit
+from sandbox.errors import SandboxError
+from sandbox.model.ecs import events
+from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.events import EventShape
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.task import AttachEni, DetachEni, PublishTask, StartContainer, StopContainer, TaskEvent
+from sandbox.timeline import Timeline
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# Enough for fifty tasks of two containers that stop at once: a stop blocks until its container has ended.
+WORKERS = 64
+
+
+class EcsController:
+    """Owns the ECS model: one change at a time, commands carried out on a pool.
+
+    Args:
+        ecs: The model.
+        publish: Puts an event on EventBridge's default bus; must not block.
+        timeline: Gets ``task.state`` for each event that ECS publishes.
+        clock: Gives the time and the delays of the service scheduler.
+    """
+
+    def __init__(self, ecs: Ecs, publish: Callable[[dict[str, Any]], None], timeline: Timeline, clock: Clock) -> None:
+        self._ecs = ecs
+        self._publish = publish
+        self._timeline = timeline
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="ecs")
+        self._closed = False
+        self.runner: TaskRunner | None = None
+        self.event_shape: EventShape = events.DOCUMENTED
+
+    def apply(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
+        """Change the model alone and have the commands carried out (see `sandbox.aws.services.ecs.Apply`)."""
+        with self._lock:
+            result, commands = change(self._clock.now())
+            for command in commands:
+                self._carry_out(command)
+        return result
+
+    def happened(self, task_arn: str, event: TaskEvent) -> None:
+        """Something happened to a task."""
+        if not self._closed:
+            self.apply(lambda now: (None, self._ecs.task_event(task_arn, event, now)))
+
+    def exited(self, end: Exit) -> None:
+        """The engine says that a container has ended."""
+        if self.runner is not None and not self._closed:
+            self._submit(self.runner.exited, end)
+
+    def close(self) -> None:
+        """Take no more changes; what is under way ends by itself."""
+        with self._lock:
+            self._closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _carry_out(self, command: Command) -> None:
+        runner = self.runner
+        if self._closed or runner is None:
+            return
+        match command:
+            case PublishTask(_, task):
+                self._announce(dict(task))
+            case AttachEni(arn, network):
+                self._submit(runner.attach, arn, self._ecs.tasks[arn].definition, network)
+            case DetachEni(arn):
+                self._submit(runner.detach, arn)
+            case StartContainer(arn, name):
+                runner.expect_start(arn, name, self._submit(runner.start, arn, name))
+            case StopContainer(arn, name, timeout):
+                self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
+            case Wake(arn, delay):
+                self._clock.call_later(delay, lambda: self._wake(arn))
+
+    def _wake(self, service_arn: str) -> None:
+        if not self._closed:
+            self.apply(lambda now: (None, self._ecs.wake(service_arn, now)))
+
+    def _announce(self, task: dict[str, Any]) -> None:
+        event = events.task_state_change(
+            task,
+            event_id=str(uuid.uuid4()),
+            now=self._clock.now(),
+            account=self._ecs.account,
+            region=self._ecs.region,
+            shape=self.event_shape,
+        )
+        self._timeline.record(
+            "task.state",
+            task=task["taskArn"],
+            group=task["group"],
+            last_status=task["lastStatus"],
+            desired_status=task["desiredStatus"],
+            version=task["version"],
+            public_ip=self.runner.public_ip(task["taskArn"]) if self.runner else "",
+            stop_code=task.get("stopCode", ""),
+            stopped_reason=task.get("stoppedReason", ""),
+        )
+        self._publish(event)
+
+    def _submit(self, work: Callable[..., None], *arguments: Any) -> Future[None]:
+        return self._pool.submit(self._guarded, work, *arguments)
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """A command that fails in a way nobody foresaw must be heard: everyone who waits gets it."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            if self._closed:
+                return
+            log.exception("a command of ECS could not be carried out")
+            self._timeline.abort(
+                SandboxError(f"ECS could not carry out {work.__name__}", state=f"{type(error).__name__}: {error}")
+            )

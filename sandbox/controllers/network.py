@@ -1,0 +1,176 @@
+"""The network of a run: VPC, internet, and the two containers that every run has.
+
+*resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet; it
+relays DNS and the AWS endpoint to the sandbox's process, through Unix sockets, so that the process itself listens on
+127.0.0.1 alone. *viewer* is a client on the internet: probes run in it, and what it serves on 127.0.0.1 goes through
+DNS and the network as any viewer's request does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+from docker.types import Mount
+
+from sandbox.engine import networks
+from sandbox.engine.containers import Containers, Spec
+from sandbox.engine.networks import Network
+from sandbox.errors import SandboxError
+
+# Offsets within both networks. The first is the gateway's; AWS reserves the first four of a subnet likewise.
+RESOLVER = 2
+VIEWER = 3
+FIRST_PUBLIC = 10
+
+ENDPOINT_NAME = "aws.internal"
+ENDPOINT_PORT = 4566
+SOCKETS = Path("/run/sandbox")  # inside the resolver
+DNS_UDP, DNS_TCP, GATEWAY = "dns-udp.sock", "dns-tcp.sock", "gateway.sock"
+
+# type=5 is SOCK_SEQPACKET: a datagram stays one message.
+_RELAYS = (
+    f"socat UDP4-RECVFROM:53,fork,reuseaddr UNIX-CONNECT:{SOCKETS / DNS_UDP},type=5",
+    f"socat TCP4-LISTEN:53,fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / DNS_TCP}",
+    f"socat TCP4-LISTEN:{ENDPOINT_PORT},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
+)
+
+
+@dataclass
+class Addresses:
+    """Public addresses of the internet, given out in order so that a new task does not get a dead one's at once."""
+
+    network: Network
+    _free: itertools.count[int] = field(default_factory=lambda: itertools.count(FIRST_PUBLIC))
+    _returned: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> str:
+        """An address that no task has.
+
+        Raises:
+            SandboxError: All are taken.
+        """
+        with self._lock:
+            offset = next(self._free)
+            if offset < self.network.cidr.num_addresses - 1:
+                return self.network.address(offset)
+            if self._returned:
+                return self._returned.pop(0)
+        raise SandboxError(f"all public addresses of {self.network.cidr} are taken", hint="stop some tasks")
+
+    def give_back(self, address: str) -> None:
+        """The address is free again."""
+        with self._lock:
+            self._returned.append(address)
+
+
+class RunNetwork:
+    """The networks of a run and their two containers.
+
+    Args:
+        containers: The run's.
+        sockets: The folder in which the DNS server and the gateway have their sockets.
+    """
+
+    def __init__(self, containers: Containers, sockets: Path) -> None:
+        self._containers = containers
+        self._sockets = sockets
+        self.vpc, self.internet = _create_both(containers.client, containers)
+        self.public = Addresses(self.internet)
+        self.vpc_resolv_conf = self._resolv_conf("vpc", self.vpc)
+        self._internet_resolv_conf = self._resolv_conf("internet", self.internet)
+        self.viewer = ""
+
+    def start(self, toolbox: str) -> None:
+        """Start resolver and viewer from the image ``toolbox``. Both sockets are served when this is called."""
+        with ThreadPoolExecutor(2) as pool:
+            resolver = pool.submit(self._start_resolver, toolbox)
+            viewer = pool.submit(self._start_viewer, toolbox)
+            resolver.result()
+            self.viewer = viewer.result()
+
+    def _start_resolver(self, toolbox: str) -> str:
+        script = " & ".join(_RELAYS)
+        return self._containers.run_new(
+            Spec(
+                "resolver",
+                toolbox,
+                entrypoint=["tini", "-g", "--"],
+                command=["sh", "-c", f"{script} & wait"],
+                networks=[
+                    (self.vpc.name, self.vpc.address(RESOLVER)),
+                    (self.internet.name, self.internet.address(RESOLVER)),
+                ],
+                mounts=[Mount(str(SOCKETS), str(self._sockets), type="bind")],
+            )
+        )
+
+    def _start_viewer(self, toolbox: str) -> str:
+        return self._containers.run_new(
+            Spec(
+                "viewer",
+                toolbox,
+                entrypoint=["tini", "--"],
+                command=["sleep", "infinity"],
+                networks=[(self.internet.name, self.internet.address(VIEWER))],
+                mounts=[self._internet_resolv_conf],
+            )
+        )
+
+    def open_door(self, toolbox: str, name: str, *, port: int = 0, target_port: int = 80) -> int:
+        """Serve ``name`` on a port of 127.0.0.1 as a viewer would reach it: DNS is asked for each connection.
+
+        Args:
+            toolbox: The image.
+            name: A DNS name, such as "blog.example.com".
+            port: The port of 127.0.0.1 (0: any free one).
+            target_port: The port at the name.
+
+        Returns:
+            The port of 127.0.0.1.
+
+        Raises:
+            SandboxError: The port is in use.
+        """
+        container = self._containers.run_new(
+            Spec(
+                f"door-{name}-{target_port}",
+                toolbox,
+                entrypoint=["tini", "-g", "--"],
+                command=["socat", "TCP4-LISTEN:80,fork,reuseaddr,backlog=128", f"TCP4:{name}:{target_port}"],
+                networks=[(self.internet.name, None)],
+                mounts=[self._internet_resolv_conf],
+                publish={80: port},
+            )
+        )
+        return self._containers.published(container, 80)
+
+    def endpoint_names(self) -> Mapping[str, str]:
+        """Names that resolve to the AWS endpoint inside the VPC; the wildcard serves host prefixes such as data-."""
+        address = self.vpc.address(RESOLVER)
+        return {ENDPOINT_NAME: address, f"*.{ENDPOINT_NAME}": address}
+
+    @property
+    def endpoint_url(self) -> str:
+        """The AWS endpoint as containers in the VPC reach it."""
+        return f"http://{ENDPOINT_NAME}:{ENDPOINT_PORT}"
+
+    def _resolv_conf(self, what: str, network: Network) -> Mount:
+        # Mounted over Docker's own, so that a name resolves as on AWS: Docker's resolver would also answer the names
+        # of containers, and hide that `ghost` is no name in awsvpc.
+        path = self._sockets.parent / f"resolv-{what}.conf"
+        path.write_text(f"nameserver {network.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
+        return Mount("/etc/resolv.conf", str(path), type="bind", read_only=True)
+
+
+def _create_both(client: docker.DockerClient, containers: Containers) -> tuple[Network, Network]:
+    with ThreadPoolExecutor(2) as pool:
+        vpc = pool.submit(networks.create_vpc, client, containers.run)
+        internet = pool.submit(networks.create_internet, client, containers.run)
+        return vpc.result(), internet.result()

@@ -1,0 +1,378 @@
+"""A sandbox: AWS's control plane, a VPC, an internet and DNS of its own, for the time of a ``with`` block."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.zone_changes import enforce_change_rules
+from sandbox.aws.backends.zones import hosted_zones
+from sandbox.aws.clients import Clients
+from sandbox.aws.gateway import ApiCall, Gateway
+from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
+from sandbox.aws.services.ecs import EcsService
+from sandbox.aws.services.events import EventsService
+from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.clock import RealClock
+from sandbox.controllers import stack as stacks
+from sandbox.controllers.dns import DnsController
+from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.events import EventDelivery
+from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
+from sandbox.controllers.tasks import TaskRunner, efs_volume
+from sandbox.dataplane.dns import DnsServer
+from sandbox.engine import sweep
+from sandbox.engine.containers import Containers
+from sandbox.engine.daemon import connect
+from sandbox.engine.images import Images
+from sandbox.engine.run import Run
+from sandbox.errors import SandboxError
+from sandbox.model.ecs.control import Ecs
+from sandbox.model.ecs.events import EventShape
+from sandbox.probes import dns, http
+from sandbox.timeline import Observation, Timeline
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+_one_at_a_time = threading.Lock()
+
+
+class Sandbox:
+    """One sandbox. moto's state belongs to the process, so a process has one sandbox at a time.
+
+    Args:
+        images: "auto", "official" or "build".
+        speed: Divides every AWS timer.
+        progress: Told what is being built, pulled or waited for.
+        timeline_file: Where the observations are written as JSON lines.
+        endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
+        dns_port: The same for DNS.
+
+    Raises:
+        SandboxError: No engine answers, a port is in use, an image cannot be had, or the process has one already.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: str = "auto",
+        speed: float = 1.0,
+        progress: Callable[[str], None] = lambda text: None,
+        timeline_file: Path | None = None,
+        endpoint_port: int = 0,
+        dns_port: int = 0,
+    ) -> None:
+        if not _one_at_a_time.acquire(blocking=False):
+            raise SandboxError(
+                "this process already has a sandbox", hint="close it first, or use another process (pytest-xdist does)"
+            )
+        self._closers: list[Callable[[], object]] = [_one_at_a_time.release]
+        self._doors: dict[str, int] = {}
+        self.progress = progress
+        self.speed = speed
+        try:
+            self._start(images, timeline_file, endpoint_port, dns_port)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, images: str, timeline_file: Path | None, endpoint_port: int, dns_port: int) -> None:
+        self.clock = RealClock(self.speed)
+        self._closers.append(self.clock.close)
+        self.timeline = Timeline(self.clock, timeline_file)
+        self._closers.append(self.timeline.close)
+        client = connect()
+        self._closers.append(client.close)
+        sweep.remove_dead_runs(client)
+        self._run = run = Run.begin()
+        self._closers.append(run.end)
+        self.run_id = run.id
+        self._containers = Containers(client, run)
+        self._closers.append(lambda: None if run.is_kept else sweep.remove_run(client, run.id))
+        self._images = Images(client, images, self.progress)
+        self._sockets = run.folder / "sockets"
+        self._sockets.mkdir()
+
+        # moto takes 1.5 s of processor time to load; meanwhile the engine makes networks and starts containers.
+        self._backend = Embedded()
+        self._closers.append(self._backend.reset)
+        self._toolbox = self._images.ensure("toolbox")
+        preload = self._backend.preload("ec2", "route53")
+        with ThreadPoolExecutor(1) as pool:
+            self._start_control_plane(endpoint_port, dns_port)
+            self._network = RunNetwork(self._containers, self._sockets)
+            self._dns.add_names(self._network.endpoint_names())
+            containers = pool.submit(self._start_containers)
+            preload.join()
+            enforce_change_rules()
+            self._make_vpc()
+            containers.result()
+
+    def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
+        self._dns_controller = DnsController(hosted_zones, self.timeline)
+        self._dns = DnsServer(
+            self._dns_controller.answer, port=dns_port, sockets=(self._sockets / DNS_UDP, self._sockets / DNS_TCP)
+        )
+        self._dns.start()
+        self._closers.append(self._dns.close)
+        self.dns_address = ("127.0.0.1", self._dns.port)
+
+        self._gateway = Gateway(
+            [],
+            self._backend,
+            port=endpoint_port,
+            unix_socket=self._sockets / GATEWAY,
+            on_call=self._called,
+        )
+        self._gateway.start()
+        self._closers.append(self._gateway.close)
+        self.endpoint_url = self._gateway.url
+        self.aws = Clients(self.endpoint_url, REGION)
+
+        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock)
+        self._closers.append(runtime.close)
+        functions = LambdaService(runtime, self.timeline, self.clock)
+        delivery = EventDelivery(functions, self.timeline)
+        self._closers.append(delivery.close)
+        self._events = EventsService(delivery)
+        ecs = Ecs(ACCOUNT, REGION, lambda: uuid.uuid4().hex)
+        self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)
+        self._closers.append(self._ecs.close)
+        for service in (functions, self._events, EcsService(ecs, self._ecs.apply, self._backend.missing_subnets)):
+            self._gateway.add(service)
+
+    def _start_containers(self) -> None:
+        container_environment = Clients(self._network.endpoint_url, REGION).environment()
+        self._ecs.runner = TaskRunner(
+            self._containers,
+            self._network,
+            self._images,
+            self._backend,
+            container_environment,
+            self._ecs.happened,
+            self.timeline,
+        )
+        self._containers.watch(self._ecs.exited, self.timeline.abort)
+        self._closers.append(self._containers.close)
+        self._network.start(self._toolbox)
+
+    def _make_vpc(self) -> None:
+        vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
+        blocks = list(self._network.vpc.cidr.subnets(new_prefix=20))[:2]
+        self.subnets = [
+            self._backend.create_subnet(vpc, str(block), REGION + zone)
+            for block, zone in zip(blocks, "ab", strict=True)
+        ]
+        self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything")
+
+    def _called(self, call: ApiCall) -> None:
+        if call.service == "route53" and call.method != "GET":
+            self._dns_controller.refresh()
+
+    # -- use --
+
+    def stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
+        """Bring up a stack and wait until each of its URLs answers.
+
+        Args:
+            name: A stack that comes with the sandbox, or a folder with a stack.yaml.
+            parameters: Override those in its stack.yaml.
+
+        Raises:
+            SandboxError: A call was refused, a container ended, or a URL did not answer in time.
+        """
+        stack = self.begin_stack(name, parameters)
+        stack.wait_ready()
+        return stack
+
+    def begin_stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
+        """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
+        definition = stacks.load(name)
+        unknown = sorted(set(parameters or {}) - set(definition.parameters))
+        if unknown:
+            raise SandboxError(
+                f"stack '{definition.name}' has no parameter '{unknown[0]}'",
+                hint=f"parameters: {', '.join(definition.parameters) or 'none'}",
+            )
+        self._images.ensure_all(definition.images)
+        for file_system, directories in definition.efs.items():
+            for directory, folder in directories.items():
+                source = definition.folder / folder
+                if not source.is_dir():
+                    raise SandboxError(f"{definition.folder / stacks.FILE}: there is no folder {source}")
+                volume = self._containers.create_volume(efs_volume(file_system, directory))
+                self._containers.fill_volume(volume, source, self._toolbox)
+        known = {
+            **definition.parameters,
+            **(parameters or {}),
+            "sandbox": {"subnets": self.subnets, "security_group": self.security_group, "region": REGION},
+        }
+        mark = self.timeline.mark()
+        values = stacks.carry_out(
+            definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
+        )
+        return Stack(self, definition, values, mark)
+
+    def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
+        """One request from the internet, by name; recorded as ``http.response``."""
+        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers)
+        self.timeline.record("http.response", **result.facts())
+        return result
+
+    def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
+        """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
+        result = http.get_until(self._in_viewer, url, status=status, within=within)
+        self.timeline.record("http.response", **result.facts())
+        return result
+
+    def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
+        """Ask the sandbox's DNS; recorded as ``dns.answer``."""
+        result = dns.query(name, record_type, self.dns_address)
+        self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
+        return result
+
+    def set_event_shape(self, shape: EventShape) -> None:
+        """How the attachments of ECS's events look from now on (see `EventShape`)."""
+        self._ecs.event_shape = shape
+
+    def task_logs(self, task_arn: str) -> dict[str, list[str]]:
+        """The last log lines of each container of a task that has not been removed."""
+        return self._ecs.runner.logs(task_arn) if self._ecs.runner else {}
+
+    def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
+        """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
+        port = self._network.open_door(self._toolbox, name, port=port, target_port=target_port)
+        return f"http://127.0.0.1:{port}"
+
+    def environment(self) -> dict[str, str]:
+        """What to export so that AWS clients on this machine use the sandbox."""
+        return self.aws.environment()
+
+    def _in_viewer(self, command: Any) -> tuple[int, str, str]:
+        return self._containers.execute(self._network.viewer, command)
+
+    # -- end --
+
+    def keep(self) -> None:
+        """Leave containers and networks when the sandbox is closed, to be looked at; ``sandbox down`` removes them."""
+        self._run.keep()
+
+    def close(self) -> None:
+        """Remove everything. A second call does nothing."""
+        errors = []
+        while self._closers:
+            closer = self._closers.pop()
+            try:
+                closer()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise SandboxError(
+                "the sandbox could not remove everything",
+                state=f"{type(errors[0]).__name__}: {errors[0]}",
+                hint="`sandbox down` removes what is left, as does the next run",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except SandboxError:
+            if error is None:  # what ended the block matters more than the clean-up after it
+                raise
+
+
+class Stack:
+    """A stack in a sandbox.
+
+    Attributes:
+        definition: What its stack.yaml says.
+        values: The kept answers of its calls, by name.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, definition: stacks.StackDefinition, values: Mapping[str, Any], mark: int
+    ) -> None:
+        self.definition = definition
+        self.values = values
+        self._sandbox = sandbox
+        self._mark = mark
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return self.definition.name
+
+    def wait_ready(self) -> None:
+        """Wait until each URL of ``ready`` answers as it must.
+
+        Raises:
+            SandboxError: One did not in time, or a task's container ended before; the error has its last log lines.
+        """
+        for item in self.definition.ready:
+            self._sandbox.progress(f"waiting for {item.url} to answer {item.status}")
+            self._wait_ready(item)
+
+    def _wait_ready(self, item: stacks.Ready) -> None:
+        timeline = self._sandbox.timeline
+
+        def ask() -> None:
+            result = self._sandbox.http_get_until(item.url, status=item.status, within=item.within)
+            timeline.record("stack.ready", url=item.url, reached=result.status == item.status, last=str(result))
+
+        def decided(observation: Observation) -> bool:
+            if observation.kind == "stack.ready":
+                return bool(observation["url"] == item.url)
+            return observation.kind == "task.state" and observation["stop_code"] in {
+                "TaskFailedToStart",
+                "EssentialContainerExited",
+            }
+
+        threading.Thread(target=ask, name="wait-ready", daemon=True).start()
+        observation = timeline.wait_for(f"{item.url}", decided, within=item.within + 15, since=self._mark)
+        if observation.kind == "task.state":
+            raise self._ended(observation)
+        if not observation["reached"]:
+            raise self._not_ready(item, observation["last"])
+
+    def _ended(self, stop: Observation) -> SandboxError:
+        task = stop["task"]
+        for seen in reversed(self._sandbox.timeline.since(self._mark)):
+            if seen.kind in {"container.exited", "container.failed"} and seen["task"] == task:
+                how = seen.get("reason") or f"exited with code {seen['exit_code']}"
+                return SandboxError(
+                    f"stack '{self.name}': container '{seen['container']}' ended before the stack was ready",
+                    state=f"{how}; task stopped: {stop['stopped_reason']}",
+                    log=seen["log"],
+                    hint=seen.get("hint") or "mend what the log says; --keep leaves the containers to be looked at",
+                )
+        return SandboxError(f"stack '{self.name}': a task stopped", state=stop["stopped_reason"])
+
+    def _not_ready(self, item: stacks.Ready, last: str) -> SandboxError:
+        log = [
+            f"[{name}] {line}"
+            for task in self._tasks()
+            for name, lines in self._sandbox.task_logs(task).items()
+            for line in lines[-8:]
+        ]
+        return SandboxError(
+            f"stack '{self.name}': {item.url} did not answer {item.status} within {item.within:g} s",
+            state=last,
+            log=log,
+            hint="the log lines above are the last of each container; --keep leaves them to be looked at",
+        )
+
+    def _tasks(self) -> list[str]:
+        seen = (o["task"] for o in self._sandbox.timeline.since(self._mark) if o.kind == "task.state")
+        return list(dict.fromkeys(seen))

@@ -1,0 +1,266 @@
+"""Containers of one run: create, start, stop, look into, and learn of their end as it happens."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, NotFound
+from docker.types import Mount
+
+from sandbox.engine.run import LABEL_RUN, Run
+from sandbox.errors import SandboxError
+
+LOG_TAIL = 20
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a container is made of.
+
+    Attributes:
+        name: Becomes part of the container's name; unique within the run.
+        image: A reference that the engine has.
+        network_of: The id of a container whose network namespace this one joins.
+        networks: Otherwise the networks it is attached to, as (network id, address or None).
+        mounts: Volumes and files.
+        publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
+        memory: A hard limit in MiB (None: none).
+        labels: Beside those of the run.
+    """
+
+    name: str
+    image: str
+    command: Sequence[str] | None = None
+    entrypoint: Sequence[str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    working_dir: str | None = None
+    network_of: str | None = None
+    networks: Sequence[tuple[str, str | None]] = ()
+    mac_address: str | None = None
+    mounts: Sequence[Mount] = ()
+    publish: Mapping[int, int] = field(default_factory=dict)
+    memory: int | None = None
+    cpu_shares: int | None = None
+    ulimits: Sequence[Mapping[str, Any]] = ()
+    read_only: bool = False
+    init: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A container's process has ended."""
+
+    container_id: str
+    exit_code: int
+    labels: Mapping[str, str]
+
+
+class Containers:
+    """The containers of ``run``. Safe to use from several threads."""
+
+    def __init__(self, client: docker.DockerClient, run: Run) -> None:
+        self.client = client
+        self.run = run
+        self._events: Any = None
+        self._closing = False
+
+    def create(self, spec: Spec) -> str:
+        """Create a container and return its id.
+
+        Raises:
+            SandboxError: The engine refused; its own words are in the error.
+        """
+        api = self.client.api
+        host: dict[str, Any] = {
+            "mounts": list(spec.mounts),
+            "mem_limit": None if spec.memory is None else f"{spec.memory}m",
+            "cpu_shares": spec.cpu_shares,
+            "port_bindings": {port: ("127.0.0.1", host_port or None) for port, host_port in spec.publish.items()},
+            "ulimits": [docker.types.Ulimit(**ulimit) for ulimit in spec.ulimits],
+            "read_only": spec.read_only,
+            "init": spec.init,
+        }
+        networking = None
+        if spec.network_of is not None:
+            host["network_mode"] = f"container:{spec.network_of}"
+        elif spec.networks:
+            first, address = spec.networks[0]
+            host["network_mode"] = first
+            networking = api.create_networking_config({first: api.create_endpoint_config(ipv4_address=address)})
+        try:
+            container_id: str = api.create_container(
+                spec.image,
+                name=self.run.name(spec.name),
+                command=None if spec.command is None else list(spec.command),
+                entrypoint=None if spec.entrypoint is None else list(spec.entrypoint),
+                environment=dict(spec.environment),
+                user=spec.user or None,
+                working_dir=spec.working_dir,
+                ports=list(spec.publish) or None,
+                mac_address=spec.mac_address,
+                networking_config=networking,
+                labels={**self.run.labels, **spec.labels},
+                host_config=api.create_host_config(**host),
+            )["Id"]
+            for network, address in spec.networks[1:]:
+                api.connect_container_to_network(container_id, network, ipv4_address=address)
+        except APIError as error:
+            raise _refused(f"the engine refused to create container '{spec.name}' from {spec.image}", error) from error
+        return container_id
+
+    def start(self, container_id: str) -> None:
+        """Start a created container.
+
+        Raises:
+            SandboxError: The engine could not: its command is missing, its port is in use, ...
+        """
+        try:
+            self.client.api.start(container_id)
+        except APIError as error:
+            raise _refused(f"the engine could not start container '{self.name(container_id)}'", error) from error
+
+    def run_new(self, spec: Spec) -> str:
+        """Create and start; a container that could not be started is removed again."""
+        container_id = self.create(spec)
+        try:
+            self.start(container_id)
+        except SandboxError:
+            self.remove(container_id)
+            raise
+        return container_id
+
+    def stop(self, container_id: str, timeout: float) -> None:
+        """Send the stop signal, then SIGKILL after ``timeout`` seconds; return when the container has stopped."""
+        try:
+            self.client.api.stop(container_id, timeout=max(round(timeout), 0))
+        except NotFound:
+            return
+
+    def remove(self, container_id: str) -> None:
+        """Remove a container, running or not; one that is gone is fine."""
+        try:
+            self.client.api.remove_container(container_id, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409:  # its removal is already in progress
+                raise
+
+    def name(self, container_id: str) -> str:
+        """The container's name, or its id where it is gone."""
+        try:
+            return str(self.client.api.inspect_container(container_id)["Name"].lstrip("/"))
+        except APIError:
+            return container_id[:12]
+
+    def published(self, container_id: str, port: int) -> int:
+        """The port of 127.0.0.1 on which the container's TCP ``port`` is published."""
+        ports = self.client.api.inspect_container(container_id)["NetworkSettings"]["Ports"]
+        return int(ports[f"{port}/tcp"][0]["HostPort"])
+
+    def log_tail(self, container_id: str, lines: int = LOG_TAIL) -> list[str]:
+        """The last ``lines`` lines of its output ([] where it is gone)."""
+        try:
+            output: bytes = self.client.api.logs(container_id, tail=lines)
+        except APIError:
+            return []
+        return output.decode(errors="replace").splitlines()
+
+    def execute(self, container_id: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command inside and return (exit code, standard output, standard error)."""
+        api = self.client.api
+        try:
+            exec_id = api.exec_create(container_id, list(command))["Id"]
+            out, err = api.exec_start(exec_id, demux=True)
+            code = api.exec_inspect(exec_id)["ExitCode"]
+        except APIError as error:
+            raise _refused(f"could not run a command in container '{self.name(container_id)}'", error) from error
+        return int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+
+    # -- volumes --
+
+    def create_volume(self, what: str) -> str:
+        """Create a named volume of the run, or find it again."""
+        name = self.run.name(what)
+        self.client.api.create_volume(name, labels=self.run.labels)
+        return name
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone is fine."""
+        try:
+            self.client.api.remove_volume(name, force=True)
+        except NotFound:
+            return
+
+    def fill_volume(self, name: str, folder: Path, image: str) -> None:
+        """Copy what is in ``folder`` to the root of a volume, owned by root, by way of a container that never runs."""
+        container_id = self.create(
+            Spec(f"fill-{name[-24:]}", image, mounts=[Mount("/volume", name, type="volume", no_copy=True)])
+        )
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.add(folder, arcname=".", filter=_owned_by_root)
+        self.client.api.put_archive(container_id, "/volume", archive.getvalue())
+        self.remove(container_id)
+
+    # -- what the engine tells --
+
+    def watch(self, on_exit: Callable[[Exit], None], on_lost: Callable[[SandboxError], None]) -> None:
+        """Call ``on_exit`` for each container of the run that ends, and ``on_lost`` once if the engine goes away.
+
+        Both are called on a thread of the watch. It is listening when this method returns.
+        """
+        self._events = self.client.api.events(
+            decode=True, filters={"type": "container", "event": "die", "label": f"{LABEL_RUN}={self.run.id}"}
+        )
+        thread = threading.Thread(target=self._listen, args=(on_exit, on_lost), name="engine-events", daemon=True)
+        thread.start()
+
+    def _listen(self, on_exit: Callable[[Exit], None], on_lost: Callable[[SandboxError], None]) -> None:
+        cause = "its event stream ended"
+        try:
+            for event in self._events:
+                attributes = event["Actor"]["Attributes"]
+                on_exit(Exit(event["Actor"]["ID"], int(attributes.get("exitCode", -1)), attributes))
+        except (requests.RequestException, OSError, ValueError, AttributeError) as error:
+            cause = str(error)
+        if not self._closing:
+            on_lost(
+                SandboxError(
+                    "the Docker engine went away in mid-run",
+                    state=cause,
+                    hint="start it again (`make run` does); `sandbox down` removes what this run left",
+                )
+            )
+
+    def close(self) -> None:
+        """End the watch. Containers stay: `sandbox.engine.sweep.remove_run` removes them."""
+        self._closing = True
+        if self._events is not None:
+            self._events.close()
+
+
+def _refused(what: str, error: APIError) -> SandboxError:
+    words = str(error.explanation or error)
+    hint = "read the engine's words above"
+    if "port is already allocated" in words or "address already in use" in words:
+        hint = "another program has that port: choose another one, or leave it out for any free port"
+    elif "No such image" in words:
+        hint = "run `sandbox images build`"
+    return SandboxError(what, state=words, hint=hint)
+
+
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    return entry

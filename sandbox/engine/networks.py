@@ -1,0 +1,100 @@
+"""The two networks of a run: the VPC, and "the internet".
+
+Both are isolated from the outside: the VPC is an internal network, and the internet of the sandbox is not masqueraded,
+so no packet of a container gets an answer from a real host. Public addresses come from ranges that are never real:
+the documentation range TEST-NET-2 (RFC 5737) and the benchmarking range 198.18.0.0/15 (RFC 2544). TEST-NET-3,
+203.0.113.0/24, is left alone: build networks that intercept the package registries have been seen to use it.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import docker
+from docker.errors import APIError
+from docker.types import IPAMConfig, IPAMPool
+
+from sandbox.engine.run import Run
+from sandbox.errors import SandboxError
+
+_NO_MASQUERADE = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Docker network: its id, name and addresses. The first host address is the gateway's."""
+
+    id: str
+    name: str
+    cidr: IPv4Network
+
+    def address(self, offset: int) -> str:
+        """The address ``offset`` above the network's."""
+        return str(self.cidr.network_address + offset)
+
+
+def create_vpc(client: docker.DockerClient, run: Run) -> Network:
+    """The VPC's network, a /16 out of 10.0.0.0/8 that nothing on this machine uses."""
+    tens = [IPv4Network(f"10.{second}.0.0/16") for second in range(128, 250)]
+    random.shuffle(tens)
+    return _create(client, run, "vpc", iter(tens), internal=True)
+
+
+def create_internet(client: docker.DockerClient, run: Run) -> Network:
+    """The network of public addresses, a /24."""
+
+    def candidates() -> Iterator[IPv4Network]:
+        yield IPv4Network("198.51.100.0/24")
+        benchmarking = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
+        random.shuffle(benchmarking)
+        yield from benchmarking
+
+    return _create(client, run, "internet", candidates(), internal=False)
+
+
+def _create(
+    client: docker.DockerClient, run: Run, what: str, candidates: Iterator[IPv4Network], *, internal: bool
+) -> Network:
+    used = host_routes()
+    for cidr in candidates:
+        if any(cidr.overlaps(route) for route in used):
+            continue
+        try:
+            created = client.api.create_network(
+                run.name(what),
+                driver="bridge",
+                internal=internal,
+                options={} if internal else _NO_MASQUERADE,
+                labels=run.labels,
+                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(cidr), gateway=str(cidr.network_address + 1))]),
+            )
+        except APIError as error:
+            if "overlap" in str(error).lower():  # another run, or another program's network, has it
+                continue
+            raise
+        return Network(created["Id"], run.name(what), cidr)
+    raise SandboxError(
+        f"no free address range is left for the {what} network",
+        hint="run `sandbox down` to remove what dead runs left, or `docker network prune`",
+    )
+
+
+def host_routes() -> list[IPv4Network]:
+    """The networks that this machine has a route to, the default route excepted (none where there is no /proc)."""
+    try:
+        lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    except OSError:
+        return []
+    routes = []
+    for line in lines:
+        fields = line.split()
+        destination, mask = (socket.inet_ntoa(struct.pack("<I", int(fields[i], 16))) for i in (1, 7))
+        if IPv4Address(mask) != IPv4Address(0):
+            routes.append(IPv4Network(f"{destination}/{mask}", strict=False))
+    return routes

@@ -1,0 +1,123 @@
+"""Removal by label: of one run, of dead runs, or of everything that ever was the sandbox's."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import APIError, NotFound
+
+from sandbox.engine.run import (
+    LABEL_OWNER,
+    LABEL_PROJECT,
+    LABEL_RUN,
+    OWNER_FILE,
+    PROJECT,
+    is_gone,
+    kept_runs,
+    runs_folder,
+)
+
+
+@dataclass
+class Swept:
+    """How much was removed."""
+
+    containers: int = 0
+    networks: int = 0
+    volumes: int = 0
+    folders: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.containers} containers, {self.networks} networks, {self.volumes} volumes, {self.folders} folders"
+
+    def __bool__(self) -> bool:
+        return bool(self.containers or self.networks or self.volumes or self.folders)
+
+
+def remove_run(client: docker.DockerClient, run_id: str) -> Swept:
+    """Remove what the run ``run_id`` has in the engine."""
+    return _remove(client, {LABEL_RUN: run_id}, lambda labels: True)
+
+
+def remove_dead_runs(client: docker.DockerClient, *, kept: bool = False) -> Swept:
+    """Remove what runs left behind whose process has ended, folders included.
+
+    Args:
+        client: The engine's.
+        kept: Also runs that were kept to be looked at (``--keep``).
+    """
+    spared = set() if kept else kept_runs()
+
+    def dead(labels: Mapping[str, str]) -> bool:
+        return labels.get(LABEL_RUN) not in spared and is_gone(labels.get(LABEL_OWNER, ""))
+
+    swept = _remove(client, {LABEL_PROJECT: PROJECT}, dead)
+    swept.folders = _remove_folders(lambda run, owner: run not in spared and is_gone(owner))
+    return swept
+
+
+def remove_everything(client: docker.DockerClient) -> Swept:
+    """Remove everything of every run, also of living ones."""
+    swept = _remove(client, {LABEL_PROJECT: PROJECT}, lambda labels: True)
+    swept.folders = _remove_folders(lambda run, owner: True)
+    return swept
+
+
+def left_overs(client: docker.DockerClient) -> list[str]:
+    """The names of containers that dead runs left behind."""
+    return [
+        container["Names"][0].lstrip("/")
+        for container in client.api.containers(all=True, filters={"label": f"{LABEL_PROJECT}={PROJECT}"})
+        if is_gone(container["Labels"].get(LABEL_OWNER, "")) and container["Labels"][LABEL_RUN] not in kept_runs()
+    ]
+
+
+def _remove(client: docker.DockerClient, label: dict[str, str], chosen: Callable[[dict[str, str]], bool]) -> Swept:
+    api = client.api
+    filters = {"label": [f"{name}={value}" for name, value in label.items()]}
+    containers = [c for c in api.containers(all=True, filters=filters) if chosen(c["Labels"])]
+    # Containers that joined another's network namespace first: removing the owner under them is noisy.
+    joined = [c for c in containers if c["HostConfig"]["NetworkMode"].startswith("container:")]
+    others = [c for c in containers if c not in joined]
+    for group in (joined, others):
+        _each(lambda c: api.remove_container(c["Id"], force=True, v=True), group)
+    networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
+    _each(lambda n: api.remove_network(n["Id"]), networks)
+    volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
+    _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
+    return Swept(len(containers), len(networks), len(volumes))
+
+
+def _each(remove: Callable[[Any], None], things: list[Any]) -> None:
+    def one(thing: Any) -> None:
+        with contextlib.suppress(NotFound):
+            try:
+                remove(thing)
+            except APIError as error:
+                if error.status_code != 409:  # someone else is removing it already
+                    raise
+
+    if things:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, things))
+
+
+def _remove_folders(chosen: Callable[[str, str], bool]) -> int:
+    count = 0
+    if not runs_folder().is_dir():
+        return 0
+    for folder in runs_folder().iterdir():
+        try:
+            owner = (folder / OWNER_FILE).read_text()
+        except OSError:
+            continue  # being made at this moment
+        if chosen(folder.name, owner):
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count

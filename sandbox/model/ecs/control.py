@@ -1,0 +1,446 @@
+"""The whole of ECS: its API calls and what happens to tasks, as one state that turns both into commands.
+
+`Ecs` is pure: it is told the time, draws its ids from a callable and returns `Command` values; a controller carries
+them out and reports back through `Ecs.task_event` and `Ecs.wake`. Errors and answers: Amazon ECS API reference, one
+page an action.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.model.ecs import taskdef
+from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter, not_carried_out
+from sandbox.model.ecs.launch import Launch, launch
+from sandbox.model.ecs.service import Service, StartTask, StopTask, Wake
+from sandbox.model.ecs.task import Container, StopRequested, Task, TaskCommand, TaskEvent
+from sandbox.model.ecs.taskdef import TaskDefinition
+
+Command = TaskCommand | Wake
+Request = Mapping[str, Any]
+
+STOPPED_TASKS_SHOWN_FOR = 3600.0  # "Stopped tasks only appear in the returned results for at least one hour"
+MAX_TASKS_A_CALL = 10  # RunTask count
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+# What a task may override and the sandbox does not carry out; roles have no meaning here and are taken.
+_OVERRIDES = ("containerOverrides", "cpu", "memory", "ephemeralStorage", "inferenceAcceleratorOverrides")
+_NOT_YET_IN_SERVICE = ("loadBalancers", "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations")
+# What would start a new deployment of a service, apart from taskDefinition.
+_NEW_DEPLOYMENT = (
+    *_NOT_YET_IN_SERVICE,
+    "forceNewDeployment",
+    "networkConfiguration",
+    "capacityProviderStrategy",
+    "platformVersion",
+)
+
+
+@dataclass
+class Cluster:
+    """A cluster. ``raw`` holds what was given at its creation."""
+
+    name: str
+    arn: str
+    raw: Mapping[str, Any]
+    status: str = "ACTIVE"
+
+    @property
+    def default_strategy(self) -> Sequence[Mapping[str, Any]]:
+        """The capacity provider strategy for requests that name neither one nor a launch type."""
+        return tuple(self.raw.get("defaultCapacityProviderStrategy") or ())
+
+
+@dataclass
+class Ecs:
+    """ECS of one account in one region.
+
+    Args:
+        account: Twelve digits.
+        region: Such as "us-east-1".
+        new_id: Gives a new id of 32 hexadecimal digits at each call.
+    """
+
+    account: str
+    region: str
+    new_id: Callable[[], str]
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+
+    @property
+    def _arn(self) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}"
+
+    # -- clusters --
+
+    def create_cluster(self, request: Request) -> Cluster:
+        """CreateCluster; an existing one is returned as it is, as AWS does."""
+        name = _checked_name(request.get("clusterName") or "default", "Cluster name")
+        cluster = self.clusters.get(name)
+        if cluster is None or cluster.status != "ACTIVE":
+            cluster = Cluster(name, f"{self._arn}:cluster/{name}", dict(request))
+            self.clusters[name] = cluster
+        return cluster
+
+    def find_cluster(self, reference: str | None) -> Cluster:
+        """The cluster with this name or ARN ("default" where none is given).
+
+        Raises:
+            EcsError: ClusterNotFoundException.
+        """
+        name = (reference or "default").rsplit("/", 1)[-1]
+        cluster = self.clusters.get(name)
+        if cluster is None or cluster.status != "ACTIVE":
+            raise EcsError("ClusterNotFoundException", "Cluster not found.")
+        return cluster
+
+    def delete_cluster(self, reference: str) -> Cluster:
+        """DeleteCluster; refused while services or tasks are in it."""
+        cluster = self.find_cluster(reference)
+        if any(s.cluster_arn == cluster.arn and s.status == "ACTIVE" for s in self.services.values()):
+            raise EcsError(
+                "ClusterContainsServicesException",
+                "The Cluster cannot be deleted while Services are active.",
+            )
+        if any(t.cluster_arn == cluster.arn and t.last_status != "STOPPED" for t in self.tasks.values()):
+            raise EcsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        cluster.status = "INACTIVE"
+        return cluster
+
+    def describe_cluster(self, cluster: Cluster) -> dict[str, Any]:
+        """The cluster as DescribeClusters shows it."""
+        tasks = [task for task in self.tasks.values() if task.cluster_arn == cluster.arn]
+        services = [s for s in self.services.values() if s.cluster_arn == cluster.arn and s.status == "ACTIVE"]
+        return {
+            "clusterArn": cluster.arn,
+            "clusterName": cluster.name,
+            "status": cluster.status,
+            "registeredContainerInstancesCount": 0,
+            "runningTasksCount": sum(task.last_status == "RUNNING" for task in tasks),
+            "pendingTasksCount": sum(task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"} for task in tasks),
+            "activeServicesCount": len(services),
+            "statistics": [],
+            "tags": list(cluster.raw.get("tags", ())),
+            "settings": list(cluster.raw.get("settings", ())),
+            "capacityProviders": list(cluster.raw.get("capacityProviders", ())),
+            "defaultCapacityProviderStrategy": list(cluster.default_strategy),
+        }
+
+    # -- task definitions --
+
+    def register_task_definition(self, request: Request, now: float) -> TaskDefinition:
+        """RegisterTaskDefinition: the next revision of its family."""
+        revisions = self.definitions.get(request.get("family") or "", [])
+        definition = taskdef.register(request, arn_prefix=self._arn, revision=len(revisions) + 1, now=now)
+        self.definitions.setdefault(definition.family, []).append(definition)
+        return definition
+
+    def find_definition(self, reference: str) -> TaskDefinition:
+        """The task definition with this family, ``family:revision`` or ARN.
+
+        Raises:
+            EcsError: ClientException, "Unable to describe task definition."
+        """
+        family, revision = taskdef.parse_reference(reference)
+        revisions = self.definitions.get(family, [])
+        if not revisions or (revision is not None and not 0 < revision <= len(revisions)):
+            raise client_exception("Unable to describe task definition.")
+        return revisions[(revision or len(revisions)) - 1]
+
+    # -- tasks --
+
+    def run_task(self, request: Request, now: float) -> tuple[list[Task], list[Command]]:
+        """RunTask: ``count`` new tasks, which start in PROVISIONING."""
+        cluster = self.find_cluster(request.get("cluster"))
+        definition = self._runnable(request.get("taskDefinition", ""))
+        count = int(request.get("count", 1))
+        if not 1 <= count <= MAX_TASKS_A_CALL:
+            raise invalid_parameter(f"Count must be between 1 and {MAX_TASKS_A_CALL}.")
+        for parameter in _OVERRIDES:
+            if (request.get("overrides") or {}).get(parameter):
+                raise not_carried_out(f"overrides.{parameter}")
+        if (request.get("group") or "").startswith("service:"):
+            raise invalid_parameter("Invalid namespace for group.")
+        how = launch(request, definition, cluster.default_strategy)
+        tasks: list[Task] = []
+        commands: list[Command] = []
+        for _ in range(count):
+            task = self._new_task(
+                cluster,
+                definition,
+                how,
+                now,
+                group=request.get("group") or f"family:{definition.family}",
+                started_by=request.get("startedBy", ""),
+                tags=request.get("tags") or (),
+            )
+            tasks.append(task)
+            commands += task.start()
+        return tasks, commands
+
+    def stop_task(self, request: Request, now: float) -> tuple[Task, list[Command]]:
+        """StopTask: the task's containers get their stop signal."""
+        cluster = self.find_cluster(request.get("cluster"))
+        task = self.find_task(cluster, request.get("task", ""))
+        reason = request.get("reason") or "Task stopped by user"
+        return task, self.task_event(task.arn, StopRequested(reason, "UserInitiated"), now)
+
+    def find_task(self, cluster: Cluster, reference: str) -> Task:
+        """The task with this id or ARN in the cluster.
+
+        Raises:
+            EcsError: InvalidParameterException, "The referenced task was not found."
+        """
+        arn = reference if reference.startswith("arn:") else f"{self._arn}:task/{cluster.name}/{reference}"
+        task = self.tasks.get(arn)
+        if task is None or task.cluster_arn != cluster.arn:
+            raise invalid_parameter("The referenced task was not found.")
+        return task
+
+    def list_tasks(self, request: Request) -> list[Task]:
+        """ListTasks: by family, service, startedBy, launch type and desired status (RUNNING where none is given)."""
+        cluster = self.find_cluster(request.get("cluster"))
+        desired = request.get("desiredStatus", "RUNNING")
+        chosen: Iterable[Task] = (
+            task for task in self.tasks.values() if task.cluster_arn == cluster.arn and task.desired_status == desired
+        )
+        if name := request.get("serviceName"):
+            group = f"service:{self.find_service(cluster, name).name}"
+            chosen = (task for task in chosen if task.group == group)
+        if family := request.get("family"):
+            chosen = (task for task in chosen if task.definition.family == family)
+        if started_by := request.get("startedBy"):
+            chosen = (task for task in chosen if task.started_by == started_by)
+        if launch_type := request.get("launchType"):
+            chosen = (task for task in chosen if task.launch_type == launch_type)
+        return list(chosen)
+
+    # -- services --
+
+    def create_service(self, request: Request, now: float) -> tuple[Service, list[Command]]:
+        """CreateService: the first tasks start at once."""
+        cluster = self.find_cluster(request.get("cluster"))
+        name = _checked_name(request.get("serviceName") or "", "Service name")
+        arn = f"{self._arn}:service/{cluster.name}/{name}"
+        status = self.services[arn].status if arn in self.services else ""
+        if status == "ACTIVE":
+            raise invalid_parameter("Creation of service was not idempotent.")
+        if status == "DRAINING":
+            raise invalid_parameter("Unable to Start a service that is still Draining.")
+        for parameter in _NOT_YET_IN_SERVICE:
+            if request.get(parameter):
+                raise not_carried_out(parameter)
+        if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
+            raise not_carried_out("schedulingStrategy DAEMON")
+        definition = self._runnable(request.get("taskDefinition", ""))
+        how = launch(request, definition, cluster.default_strategy)
+        service = Service(
+            arn,
+            name,
+            cluster.arn,
+            definition,
+            _desired_count(request, default=1),
+            how.network,
+            None if how.capacity_provider else how.launch_type,
+            how.capacity_provider,
+            f"ecs-svc/{int(self.new_id()[:15], 16) % 10**19:019d}",
+            now,
+            dict(request),
+            updated_at=now,
+        )
+        self.services[arn] = service
+        return service, self._schedule(service, now)
+
+    def update_service(self, request: Request, now: float) -> tuple[Service, list[Command]]:
+        """UpdateService: the desired count. What would start a new deployment is refused until deployments exist."""
+        cluster = self.find_cluster(request.get("cluster"))
+        service = self.find_service(cluster, request.get("service", ""))
+        if service.status != "ACTIVE":
+            raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
+        for parameter in _NEW_DEPLOYMENT:
+            if request.get(parameter):
+                raise not_carried_out(f"a rolling update ({parameter})")
+        new = request.get("taskDefinition")
+        if new and self._runnable(new) is not service.definition:
+            raise not_carried_out("a rolling update (taskDefinition)")
+        service.desired_count = _desired_count(request, default=service.desired_count)
+        service.updated_at = now
+        return service, self._schedule(service, now)
+
+    def delete_service(self, request: Request, now: float) -> tuple[Service, list[Command]]:
+        """DeleteService: refused while tasks are wanted, unless forced; its tasks stop."""
+        cluster = self.find_cluster(request.get("cluster"))
+        service = self.find_service(cluster, request.get("service", ""))
+        if service.status == "INACTIVE":
+            raise EcsError("ServiceNotFoundException", "Service not found.")
+        if service.desired_count > 0 and not request.get("force"):
+            raise invalid_parameter("The service cannot be stopped while it is scaled above 0.")
+        service.status, service.desired_count = "DRAINING", 0
+        commands = self._schedule(service, now)
+        self._end_drained(service)
+        return service, commands
+
+    def find_service(self, cluster: Cluster, reference: str) -> Service:
+        """The service with this name or ARN in the cluster; INACTIVE ones stay to be seen.
+
+        Raises:
+            EcsError: ServiceNotFoundException.
+        """
+        service = self.services.get(f"{self._arn}:service/{cluster.name}/{reference.rsplit('/', 1)[-1]}")
+        if service is None:
+            raise EcsError("ServiceNotFoundException", "Service not found.")
+        return service
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        """The tasks that a service has started, in order of creation."""
+        group = f"service:{service.name}"
+        return [t for t in self.tasks.values() if t.group == group and t.cluster_arn == service.cluster_arn]
+
+    # -- what happens --
+
+    def task_event(self, task_arn: str, event: TaskEvent, now: float) -> list[Command]:
+        """Something happened to a task; its service, where it has one, decides what follows."""
+        task = self.tasks.get(task_arn)
+        if task is None:  # forgotten
+            return []
+        had_run, desired = "startedAt" in task.times, task.desired_status
+        commands: list[Command] = list(task.handle(event, now))
+        service = self._service_of(task)
+        if service is None:
+            return commands
+        if not had_run and "startedAt" in task.times:
+            service.task_running()
+        if task.desired_status != desired:
+            commands += service.task_stopped(task, now)
+        commands += self._schedule(service, now)
+        self._end_drained(service)
+        return commands
+
+    def wake(self, service_arn: str, now: float) -> list[Command]:
+        """The time that a `Wake` asked for has come."""
+        service = self.services[service_arn]
+        service.wake()
+        return self._schedule(service, now)
+
+    def forget_old_tasks(self, now: float) -> None:
+        """Drop tasks that stopped more than an hour ago."""
+        for arn, task in list(self.tasks.items()):
+            if task.last_status == "STOPPED" and now - task.times["stoppedAt"] > STOPPED_TASKS_SHOWN_FOR:
+                del self.tasks[arn]
+
+    def _schedule(self, service: Service, now: float) -> list[Command]:
+        commands: list[Command] = []
+        decisions = service.decide(self.tasks_of(service), now)
+        started: list[Task] = []
+        for decision in decisions:
+            match decision:
+                case StartTask():
+                    task = self._new_task_of(service, now)
+                    started.append(task)
+                    commands += task.start()
+                case StopTask(arn, reason):
+                    commands += self.tasks[arn].handle(StopRequested(reason, "ServiceSchedulerInitiated"), now)
+                case Wake():
+                    commands.append(decision)
+        stopped = [self.tasks[decision.task_arn] for decision in decisions if isinstance(decision, StopTask)]
+        if started:
+            service.say(f"(service {service.name}) has started {len(started)} tasks: {_named(started)}.", now)
+        if stopped:
+            service.say(f"(service {service.name}) has stopped {len(stopped)} running tasks: {_named(stopped)}.", now)
+        return commands
+
+    def _end_drained(self, service: Service) -> None:
+        if service.status == "DRAINING" and all(t.last_status == "STOPPED" for t in self.tasks_of(service)):
+            service.status = "INACTIVE"
+
+    def _service_of(self, task: Task) -> Service | None:
+        if not task.group.startswith("service:"):
+            return None
+        cluster = task.cluster_arn.rsplit("/", 1)[-1]
+        return self.services.get(f"{self._arn}:service/{cluster}/{task.group.removeprefix('service:')}")
+
+    def _new_task_of(self, service: Service, now: float) -> Task:
+        cluster = self.clusters[service.cluster_arn.rsplit("/", 1)[-1]]
+        propagated = service.raw.get("tags", ()) if service.raw.get("propagateTags") == "SERVICE" else ()
+        return self._new_task(
+            cluster,
+            service.definition,
+            Launch(service.network, service.launch_type or "FARGATE", service.capacity_provider),
+            now,
+            group=f"service:{service.name}",
+            started_by=service.deployment_id,
+            tags=propagated,
+        )
+
+    def _new_task(
+        self,
+        cluster: Cluster,
+        definition: TaskDefinition,
+        how: Launch,
+        now: float,
+        *,
+        group: str,
+        started_by: str,
+        tags: Sequence[Mapping[str, str]],
+    ) -> Task:
+        task_id = self.new_id()
+        containers = {
+            container.name: Container(
+                container.name,
+                f"{self._arn}:container/{cluster.name}/{task_id}/{_uuid(self.new_id())}",
+                container.image,
+            )
+            for container in definition.containers
+        }
+        task = Task(
+            f"{self._arn}:task/{cluster.name}/{task_id}",
+            cluster.arn,
+            definition,
+            how.network,
+            _uuid(self.new_id()),
+            group,
+            how.launch_type,
+            how.capacity_provider,
+            started_by,
+            now,
+            containers,
+            tags=tuple(tags),
+        )
+        self.tasks[task.arn] = task
+        return task
+
+    def _runnable(self, reference: str) -> TaskDefinition:
+        try:
+            return self.find_definition(reference)
+        except EcsError:
+            raise client_exception("TaskDefinition not found.") from None
+
+
+def _checked_name(name: str, what: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise invalid_parameter(
+            f"{what} contains invalid characters: up to 255 letters (uppercase and lowercase), numbers, hyphens, "
+            "and underscores are allowed."
+        )
+    return name
+
+
+def _desired_count(request: Request, *, default: int) -> int:
+    count = int(request.get("desiredCount", default))
+    if count < 0:
+        raise invalid_parameter("desiredCount must not be negative.")
+    return count
+
+
+def _named(tasks: Iterable[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)
+
+
+def _uuid(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,113 @@
+"""ECS's EventBridge events: a task, as DescribeTasks shows it, becomes the event that AWS would send.
+
+Envelope and fields: developer guide "Amazon ECS task state change events". Where documentation and what users have
+seen differ, an `EventShape` chooses; a function that survives both is what the sandbox exists to prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+DETAIL_TYPE = "ECS Task State Change"
+SOURCE = "aws.ecs"
+
+_TIMES = (
+    "connectivityAt",
+    "createdAt",
+    "executionStoppedAt",
+    "pullStartedAt",
+    "pullStoppedAt",
+    "startedAt",
+    "stoppedAt",
+    "stoppingAt",
+)
+# In DescribeTasks but not in the event (healthStatus: containers-roadmap #1515).
+_ONLY_IN_API = ("tags", "healthStatus", "platformFamily")
+
+
+@dataclass(frozen=True)
+class EventShape:
+    """How the attachments of an event look.
+
+    The default is the documented sample: the network interface first, no private DNS name. The 2024 sample in
+    `SEEN_2024` has an attachment of type "elb" with empty details before it, and ``privateDnsName`` inserted before
+    ``privateIPv4Address``. AWS promises neither order, so no index is safe.
+
+    Attributes:
+        elb_attachment_first: Put an attachment of type "elb" before the network interface.
+        private_dns_name: Insert ``privateDnsName`` among the interface's details.
+    """
+
+    elb_attachment_first: bool = False
+    private_dns_name: bool = False
+
+
+DOCUMENTED = EventShape()
+SEEN_2024 = EventShape(elb_attachment_first=True, private_dns_name=True)
+
+
+def task_state_change(
+    task: Mapping[str, Any], *, event_id: str, now: float, account: str, region: str, shape: EventShape = DOCUMENTED
+) -> dict[str, Any]:
+    """The "ECS Task State Change" event for ``task``.
+
+    Args:
+        task: What `Task.describe` gave.
+        event_id: The envelope's id, a UUID.
+        now: Seconds since the epoch; the envelope's time and the detail's ``updatedAt``.
+        account: Twelve digits.
+        region: Such as "us-east-1".
+        shape: How attachments look.
+    """
+    detail = {name: value for name, value in task.items() if name not in _ONLY_IN_API}
+    for name in _TIMES:
+        if name in detail:
+            detail[name] = iso(detail[name])
+    detail["updatedAt"] = iso(now)
+    detail["attachments"] = _attachments(task["attachments"], shape)
+    detail["containers"] = [_container(container) for container in task["containers"]]
+    detail["overrides"] = {"containerOverrides": task["overrides"]["containerOverrides"]}
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": DETAIL_TYPE,
+        "source": SOURCE,
+        "account": account,
+        "time": iso(now, milliseconds=False),
+        "region": region,
+        "resources": [task["taskArn"]],
+        "detail": detail,
+    }
+
+
+def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> list[dict[str, Any]]:
+    shown = []
+    for attachment in attachments:
+        details = [
+            dict(detail)
+            for detail in attachment["details"]
+            if shape.private_dns_name or detail["name"] != "privateDnsName"
+        ]
+        shown.append({**attachment, "type": "eni", "details": details})
+    if shape.elb_attachment_first:
+        # The id only has to be stable and unlike the interface's.
+        elb = {"id": shown[0]["id"][::-1], "type": "elb", "status": shown[0]["status"], "details": []}
+        shown.insert(0, elb)
+    return shown
+
+
+def _container(container: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in container.items() if name not in {"healthStatus", "networkBindings"}}
+
+
+def iso(seconds: float, *, milliseconds: bool = True) -> str:
+    """``2020-01-23T17:57:58.103Z``, as AWS's events spell times (the envelope's has no fraction).
+
+    A fraction loses its trailing zeros (``05:07:00.61Z`` in a seen event), so that no fixed format parses them all.
+    """
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds" if milliseconds else "seconds")
+    text = text.removesuffix("+00:00")
+    return (text.rstrip("0").removesuffix(".") if milliseconds else text) + "Z"

@@ -1,0 +1,267 @@
+"""Task definitions: what RegisterTaskDefinition takes, refuses and fills in.
+
+Rules: ECS API reference "RegisterTaskDefinition"; developer guide "Task definition parameters" and "Task size" (the
+Fargate pairs of cpu and memory).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.model.ecs.errors import client_exception, not_carried_out
+
+GIB = 1024
+
+# cpu units -> allowed memory in MiB; "Task size" in the developer guide (Linux).
+FARGATE_MEMORY: Mapping[int, Sequence[int]] = {
+    256: (512, 1 * GIB, 2 * GIB),
+    512: range(1 * GIB, 4 * GIB + 1, GIB),
+    1024: range(2 * GIB, 8 * GIB + 1, GIB),
+    2048: range(4 * GIB, 16 * GIB + 1, GIB),
+    4096: range(8 * GIB, 30 * GIB + 1, GIB),
+    8192: range(16 * GIB, 60 * GIB + 1, 4 * GIB),
+    16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
+}
+
+DEFAULT_STOP_TIMEOUT = 30
+FARGATE_MAX_STOP_TIMEOUT = 120
+
+_FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_REFERENCE = re.compile(r"(?:arn:[^/]*:task-definition/)?([A-Za-z0-9_-]{1,255})(?::([^:/]*))?")
+_CPU_UNITS = re.compile(r"\s*(\d*\.?\d+)\s*(vcpu)?\s*", re.IGNORECASE | re.ASCII)
+_MEMORY_MIB = re.compile(r"\s*(\d*\.?\d+)\s*(gb)?\s*", re.IGNORECASE | re.ASCII)
+
+# Parameters that change what a container does and that are not carried out yet.
+_NOT_YET_IN_CONTAINER = (
+    "dependsOn",
+    "healthCheck",
+    "secrets",
+    "environmentFiles",
+    "repositoryCredentials",
+    "firelensConfiguration",
+    "volumesFrom",
+    "links",
+    "linuxParameters",
+    "systemControls",
+    "resourceRequirements",
+    "restartPolicy",
+    "credentialSpecs",
+    "disableNetworking",
+    "dnsSearchDomains",
+    "dnsServers",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "hostname",
+    "privileged",
+)
+_NOT_YET_IN_TASK = ("pidMode", "ipcMode", "proxyConfiguration", "inferenceAccelerators")
+_NOT_YET_IN_VOLUME = ("dockerVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "configuredAtLaunch")
+
+
+@dataclass(frozen=True)
+class ContainerDefinition:
+    """One container of a task definition; ``raw`` is the API's own object."""
+
+    name: str
+    image: str
+    essential: bool
+    stop_timeout: int
+    raw: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """A registered revision. ``raw`` is what DescribeTaskDefinition answers."""
+
+    arn: str
+    family: str
+    revision: int
+    containers: tuple[ContainerDefinition, ...]
+    raw: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """``family:revision``."""
+        return f"{self.family}:{self.revision}"
+
+    def container(self, name: str) -> ContainerDefinition:
+        """The container called ``name``; KeyError where there is none."""
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)
+
+
+def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now: float) -> TaskDefinition:
+    """Check a RegisterTaskDefinition request and make the revision.
+
+    Args:
+        request: The request, in the API's names.
+        arn_prefix: ``arn:aws:ecs:REGION:ACCOUNT``.
+        revision: The number that the new revision gets.
+        now: Seconds since the epoch, for ``registeredAt``.
+
+    Raises:
+        EcsError: ClientException, with AWS's message where one is known.
+    """
+    family = request.get("family") or ""
+    if not _FAMILY.fullmatch(family):
+        raise client_exception(
+            "Family contains invalid characters: up to 255 letters (uppercase and lowercase), numbers, hyphens, "
+            "and underscores are allowed."
+        )
+    definitions = request.get("containerDefinitions") or ()
+    if not definitions:
+        raise client_exception(
+            "Task definition does not have any container definitions: Container list cannot be empty."
+        )
+    network_mode = request.get("networkMode")
+    compatibilities = list(request.get("requiresCompatibilities") or ())
+    cpu, memory = _size(request)
+    fargate = "FARGATE" in compatibilities
+    if fargate:
+        _check_fargate(network_mode, cpu, memory)
+    if network_mode != "awsvpc":
+        raise not_carried_out(f"networkMode '{network_mode or 'bridge'}' (only awsvpc)")
+    for parameter in _NOT_YET_IN_TASK:
+        if request.get(parameter):
+            raise not_carried_out(parameter)
+    volumes = _volumes(request.get("volumes") or ())
+    containers = tuple(_container(definition, fargate=fargate, memory=memory) for definition in definitions)
+    _check_names(containers, volumes)
+
+    arn = f"{arn_prefix}:task-definition/{family}:{revision}"
+    raw: dict[str, Any] = {
+        **{name: value for name, value in request.items() if name != "tags"},
+        "taskDefinitionArn": arn,
+        "revision": revision,
+        "status": "ACTIVE",
+        "containerDefinitions": [dict(container.raw) for container in containers],
+        "volumes": [dict(volume) for volume in volumes],
+        "placementConstraints": list(request.get("placementConstraints") or ()),
+        "compatibilities": ["EC2", "FARGATE"] if fargate else ["EC2"],
+        "requiresCompatibilities": compatibilities,
+        "registeredAt": now,
+    }
+    if cpu is not None:
+        raw["cpu"] = str(cpu)
+    if memory is not None:
+        raw["memory"] = str(memory)
+    return TaskDefinition(arn, family, revision, containers, raw)
+
+
+def _size(request: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    cpu, memory = request.get("cpu"), request.get("memory")
+    return (
+        None if cpu is None else _number(cpu, _CPU_UNITS, "cpu", scale=1024),
+        None if memory is None else _number(memory, _MEMORY_MIB, "memory", scale=GIB),
+    )
+
+
+def _number(text: str, form: re.Pattern[str], what: str, *, scale: int) -> int:
+    match = form.fullmatch(str(text))
+    value = float(match[1]) * (scale if match[2] else 1) if match else 0
+    if value <= 0 or value != int(value):
+        raise client_exception(f"Invalid '{what}' setting for task.")
+    return int(value)
+
+
+def _check_fargate(network_mode: str | None, cpu: int | None, memory: int | None) -> None:
+    if network_mode != "awsvpc":
+        raise client_exception("Fargate only supports network mode ‘awsvpc’.")
+    if cpu is None:
+        raise client_exception("Fargate requires that 'cpu' be defined at the task level.")
+    if memory is None:
+        raise client_exception("Fargate requires that 'memory' be defined at the task level.")
+    if memory not in FARGATE_MEMORY.get(cpu, ()):
+        raise client_exception("No Fargate configuration exists for given values.")
+
+
+def _container(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -> ContainerDefinition:
+    name, image = definition.get("name"), definition.get("image")
+    if not name:
+        raise client_exception("Container.name should not be null or empty.")
+    if not image:
+        raise client_exception("Container.image should not be null or empty.")
+    if memory is None and not (definition.get("memory") or definition.get("memoryReservation")):
+        raise client_exception(
+            f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be "
+            "specified."
+        )
+    for parameter in _NOT_YET_IN_CONTAINER:
+        if definition.get(parameter):
+            raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
+    stop_timeout = int(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT))
+    if stop_timeout < 0 or (fargate and stop_timeout > FARGATE_MAX_STOP_TIMEOUT):
+        raise client_exception(
+            f"Invalid 'stopTimeout' for container '{name}': Fargate allows {FARGATE_MAX_STOP_TIMEOUT} seconds at most."
+        )
+    essential = bool(definition.get("essential", True))
+    raw = {
+        "cpu": 0,
+        "portMappings": [],
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        **{parameter: value for parameter, value in definition.items() if value is not None},
+        "essential": essential,
+    }
+    raw["portMappings"] = [_port_mapping(name, mapping) for mapping in raw["portMappings"]]
+    return ContainerDefinition(name, image, essential, stop_timeout, raw)
+
+
+def _port_mapping(container: str, mapping: Mapping[str, Any]) -> dict[str, Any]:
+    if mapping.get("containerPortRange"):
+        raise not_carried_out(f"containerDefinitions[name={container}].portMappings.containerPortRange")
+    port = mapping.get("containerPort")
+    if port is None:
+        raise client_exception(f"Invalid port mapping for container '{container}': containerPort is required.")
+    host_port = mapping.get("hostPort", port)
+    if host_port != port:  # only awsvpc is carried out
+        raise client_exception(
+            "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+        )
+    return {"protocol": "tcp", **mapping, "hostPort": host_port}
+
+
+def _volumes(volumes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    for volume in volumes:
+        if not volume.get("name"):
+            raise client_exception("Volume.name should not be null or empty.")
+        for parameter in _NOT_YET_IN_VOLUME:
+            if volume.get(parameter):
+                raise not_carried_out(f"volumes[name={volume['name']}].{parameter}")
+    return list(volumes)
+
+
+def _check_names(containers: Sequence[ContainerDefinition], volumes: Sequence[Mapping[str, Any]]) -> None:
+    names = [container.name for container in containers]
+    if len(set(names)) != len(names):
+        raise client_exception("Container names in a task definition must be unique.")
+    if not any(container.essential for container in containers):
+        raise client_exception("Invalid setting for container. At least one container must be essential.")
+    known = {volume["name"] for volume in volumes}
+    for container in containers:
+        for mount in container.raw["mountPoints"]:
+            if mount.get("sourceVolume") not in known:
+                raise client_exception(f"Unknown volume '{mount.get('sourceVolume')}'.")
+
+
+def parse_reference(reference: str) -> tuple[str, int | None]:
+    """Split ``family``, ``family:revision`` or a task definition ARN into family and revision (None: the latest).
+
+    Raises:
+        EcsError: ClientException where it is none of the three.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise client_exception("Unable to describe task definition.")
+    family, revision = match.groups()
+    if revision is None:
+        return family, None
+    if not re.fullmatch("[0-9]{1,9}", revision):
+        raise client_exception(f"Invalid revision number. Number: {revision}")
+    return family, int(revision)

@@ -1,0 +1,120 @@
+"""HTTP as a viewer sees it: `curl` in the viewer container resolves the name through the sandbox's DNS and connects.
+
+Everything is measured by curl itself, so the numbers are of the request alone and not of `docker exec`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Execute = Callable[[Sequence[str]], tuple[int, str, str]]
+
+# curl's exit codes, in words ("man curl", EXIT CODES)
+_ERRORS = {
+    6: "the name does not resolve",
+    7: "connection refused",
+    28: "timed out",
+    52: "the server closed the connection without an answer",
+    56: "the connection was reset",
+}
+_BODY_LIMIT = 65536
+_MARK = "\x1e"  # between body and report; curl writes the report after the body
+
+
+@dataclass(frozen=True)
+class HttpResult:
+    """One request's outcome.
+
+    Attributes:
+        url: What was asked for.
+        status: The HTTP status (0: none came).
+        headers: Names in lower case; of a repeated header the last value.
+        body: The first 64 KiB, decoded.
+        remote_ip: The address that the name led to ("": none).
+        seconds: From the start to the last byte.
+        error: Why there was no answer ("" where there was one).
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    remote_ip: str
+    seconds: float
+    error: str
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"{self.url}: {self.error}" + (f" ({self.remote_ip})" if self.remote_ip else "")
+        return f"{self.url}: HTTP {self.status} from {self.remote_ip}"
+
+    def facts(self) -> dict[str, Any]:
+        """What goes to the timeline."""
+        return {
+            "url": self.url,
+            "status": self.status,
+            "remote_ip": self.remote_ip,
+            "seconds": round(self.seconds, 4),
+            "error": self.error,
+        }
+
+
+def get(execute: Execute, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> HttpResult:
+    """GET ``url`` once; redirects are not followed.
+
+    Args:
+        execute: Runs a command where the viewer is: (exit code, standard output, standard error).
+        url: http://NAME/PATH.
+        timeout: Seconds for the whole request, 3 of them for the connection at most.
+        headers: Request headers.
+    """
+    code, out, err = execute(_curl(url, timeout, headers or {}))
+    return _result(url, code, out, err)
+
+
+def get_until(execute: Execute, url: str, *, status: int, within: float) -> HttpResult:
+    """GET ``url`` again and again, ten times a second, until it answers ``status``; the last result is returned.
+
+    The loop runs beside curl in the viewer, so that waiting costs the machine next to nothing.
+
+    Args:
+        execute: Runs a command where the viewer is.
+        url: http://NAME/PATH.
+        status: The HTTP status that ends it.
+        within: The bound in seconds of the wall clock.
+    """
+    curl = shlex.join(_curl(url, min(5.0, within), {}))
+    quiet = f"curl -s -o /dev/null -m 5 --connect-timeout 2 -w '%{{http_code}}' {shlex.quote(url)}"
+    loop = f'until [ "$({quiet})" = {status} ]; do sleep 0.1; done'
+    code, out, err = execute(["sh", "-c", f"timeout {within:.1f} sh -c {shlex.quote(loop)}; {curl}"])
+    return _result(url, code, out, err)
+
+
+def _curl(url: str, timeout: float, headers: Mapping[str, str]) -> list[str]:
+    sent = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    report = f"{_MARK}%{{json}}{_MARK}%{{header_json}}"
+    connect = f"{min(timeout, 3.0):g}"
+    return ["curl", "-sS", "-m", f"{timeout:g}", "--connect-timeout", connect, *sent, "-w", report, url]
+
+
+def _result(url: str, code: int, out: str, err: str) -> HttpResult:
+    body, _, rest = out.rpartition(_MARK)
+    body, _, report_text = body.rpartition(_MARK)
+    try:
+        report, headers = json.loads(report_text), json.loads(rest)
+    except json.JSONDecodeError:
+        return HttpResult(url, 0, {}, "", "", 0.0, err.strip() or f"curl exited with code {code}")
+    error = "" if code == 0 else _ERRORS.get(code, err.strip() or f"curl exited with code {code}")
+    return HttpResult(
+        url,
+        int(report["http_code"]),
+        {name.lower(): values[-1] for name, values in headers.items()},
+        body[:_BODY_LIMIT],
+        report.get("remote_ip", ""),
+        float(report["time_total"]),
+        error,
+    )

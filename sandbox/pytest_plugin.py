@@ -1,0 +1,109 @@
+"""The pytest plugin: a sandbox for tests, in this project and in any that installs the package.
+
+Fixtures: ``sandbox`` (a `sandbox.controllers.sandbox.Sandbox`), ``aws`` (``aws("ecs")`` is a boto3 client), ``stack``
+(``stack("ghost")`` brings one up). Their scope is the ini option ``sandbox_scope``. Tests marked ``docker`` need an
+engine: without one they fail, because a requirement that is skipped is a requirement that nobody checks.
+
+Docker, boto3 and moto are imported when a fixture is first used: the plugin is loaded in every pytest run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from sandbox.controllers.sandbox import Sandbox, Stack
+
+SCOPES = ("function", "class", "module", "package", "session")
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options: where images come from, how fast AWS's timers run, what to keep."""
+    group = parser.getgroup("sandbox", "AWS container sandbox")
+    group.addoption(
+        "--sandbox-images",
+        default="auto",
+        choices=("auto", "official", "build"),
+        help="where images come from: present, else pulled, else built (auto); or only one of the two",
+    )
+    group.addoption(
+        "--sandbox-speed", default=1.0, type=float, metavar="N", help="divide every AWS timer by N (default: 1)"
+    )
+    group.addoption(
+        "--sandbox-keep",
+        action="store_true",
+        help="after a failed test, keep the sandbox's containers and timeline; `sandbox down` removes them",
+    )
+    parser.addini("sandbox_scope", f"scope of the sandbox fixtures: {', '.join(SCOPES)}", default="function")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "docker: needs a Docker engine; fails where none answers")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # a generator: pytest's wrapper protocol
+    """Remember that a test failed, for --sandbox-keep."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.failed:
+        for node in item.listchain():
+            node.stash[_FAILED] = True
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture(autouse=True)
+def _engine_for_docker_tests(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("docker") is not None:
+        _require_engine()
+
+
+def _scope(fixture_name: str, config: pytest.Config) -> Any:
+    scope = config.getini("sandbox_scope")
+    if scope not in SCOPES:
+        raise pytest.UsageError(f"sandbox_scope: {scope!r} is none of {', '.join(SCOPES)}")
+    return scope
+
+
+@pytest.fixture(scope=_scope)
+def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
+    _require_engine()
+    from sandbox.controllers.sandbox import Sandbox
+
+    option = request.config.getoption
+    timeline: Path = tmp_path_factory.mktemp("sandbox") / "timeline.jsonl"
+    with Sandbox(images=option("--sandbox-images"), speed=option("--sandbox-speed"), timeline_file=timeline) as sandbox:
+        yield sandbox
+        if option("--sandbox-keep") and request.node.stash.get(_FAILED, False):
+            sandbox.keep()
+            print(f"kept run {sandbox.run_id}; timeline: {timeline}; `sandbox down` removes it")
+
+
+@pytest.fixture(scope=_scope)
+def aws(sandbox: Sandbox) -> Callable[[str], Any]:
+    """A factory of boto3 clients of the sandbox: ``aws("route53")``."""
+    return sandbox.aws
+
+
+@pytest.fixture(scope=_scope)
+def stack(sandbox: Sandbox) -> Callable[..., Stack]:
+    """Brings stacks up: ``stack("ghost", handler="by_name")``."""
+    return lambda name, **parameters: sandbox.stack(name, parameters)
+
+
+def _require_engine() -> None:
+    from sandbox.engine import daemon
+    from sandbox.errors import SandboxError
+
+    try:
+        daemon.connect().close()
+    except SandboxError as error:
+        pytest.fail(f"not run: {error}", pytrace=False)

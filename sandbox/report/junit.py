@@ -1,0 +1,46 @@
+"""JUnit XML of a run, as CI systems read it: a suite a scenario, a case a variant."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.runner import Result
+
+
+def write(results: Sequence[Result], path: Path) -> None:
+    """Write ``results`` to ``path``. Not as declared is a failure; not run is an error; evidence is the output."""
+    root = ET.Element("testsuites", name="sandbox")
+    for scenario in dict.fromkeys(result.scenario for result in results):
+        own = [result for result in results if result.scenario == scenario]
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=scenario,
+            tests=str(len(own)),
+            failures=str(sum(r.outcome != "not run" and not r.as_declared for r in own)),
+            errors=str(sum(r.outcome == "not run" for r in own)),
+            time=f"{sum(r.seconds for r in own):.2f}",
+        )
+        for result in own:
+            _case(suite, result)
+    ET.indent(root)
+    ET.ElementTree(root).write(path, encoding="unicode", xml_declaration=True)
+
+
+def _case(suite: ET.Element, result: Result) -> None:
+    case = ET.SubElement(
+        suite, "testcase", classname=result.scenario, name=result.variant, time=f"{result.seconds:.2f}"
+    )
+    if result.outcome == "not run":
+        ET.SubElement(case, "error", message="not run").text = _xml_text(result.error)
+    elif not result.as_declared:
+        message = f"declared: {result.expectation}; it {result.outcome}"
+        ET.SubElement(case, "failure", message=message).text = _xml_text("\n".join(result.evidence))
+    ET.SubElement(case, "system-out").text = _xml_text("\n".join(result.evidence))
+
+
+def _xml_text(text: str) -> str:
+    """XML 1.0 has no control characters but tab and the line ends; logs may."""
+    return "".join(c if c in "\t\n\r" or ord(c) >= 0x20 else "�" for c in text)

@@ -1,0 +1,152 @@
+"""What a person at the terminal sees: progress while something takes long, a line a result, tables, errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandbox.errors import SandboxError
+from sandbox.runner import Result
+
+if TYPE_CHECKING:  # these load Docker, which most commands that print do not need
+    from sandbox.doctor import Check
+    from sandbox.engine.images import Row
+    from sandbox.scenario import Scenario
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Progress:
+    """A line on standard error that says what is being waited for, and how long already.
+
+    On a terminal it is one moving line; elsewhere (a CI log) each new step is a line with the seconds so far.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self._title = title
+        self._begun = time.monotonic()
+        self._status = err.status("starting") if err.is_terminal else None
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def title(self, title: str) -> None:
+        """What is under way as a whole; the time starts again."""
+        self._title = title
+        self._begun = time.monotonic()
+
+    def step(self, text: str) -> None:
+        """What is being built, pulled or waited for now."""
+        seconds = time.monotonic() - self._begun
+        line = f"{self._title}: {text}" if self._title else text
+        if self._status:
+            self._status.update(f"{escape(line)} [dim]({seconds:.0f} s so far)[/dim]")
+        elif line != self._last:
+            err.print(f"  {seconds:5.1f} s  {escape(line)}", soft_wrap=True)
+        self._last = line
+
+
+def error(failure: SandboxError) -> None:
+    """Print an error with everything it knows."""
+    err.print(f"[bold red]error:[/bold red] {escape(failure.message)}", soft_wrap=True)
+    if failure.state:
+        err.print(f"  last state: {escape(failure.state)}", soft_wrap=True)
+    if failure.log:
+        err.print("  last log lines:")
+        for line in failure.log:
+            err.print(f"    {escape(line)}", soft_wrap=True)
+    if failure.hint:
+        err.print(f"  next: {escape(failure.hint)}", soft_wrap=True)
+
+
+def result_line(result: Result) -> None:
+    """One finished variant: its outcome and evidence."""
+    mark = {True: "[green]✓[/green]", False: "[red]✗[/red]"}[result.as_declared]
+    out.print(f"{mark} {result.scenario} / {result.variant}: {result.outcome} ({result.seconds:.1f} s)")
+    for line in result.evidence:
+        out.print(f"    {escape(line)}", soft_wrap=True, style="dim")
+    for line in result.error.splitlines():
+        out.print(f"    {escape(line)}", soft_wrap=True, style="red")
+
+
+def summary(results: Sequence[Result]) -> None:
+    """The table at the end of a run."""
+    table = Table(title="Scenarios")
+    for column in ("scenario", "variant", "declared", "outcome"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("seconds", justify="right")
+    for result in results:
+        colour = "green" if result.as_declared else "red"
+        table.add_row(
+            result.scenario,
+            result.variant,
+            result.expectation,
+            f"[{colour}]{result.outcome}[/{colour}]",
+            f"{result.seconds:.1f}",
+        )
+    out.print(table)
+    good = sum(result.as_declared for result in results)
+    out.print(f"{good} of {len(results)} variants did what they declare")
+
+
+def scenarios(chosen: Sequence[Scenario], stacks: Mapping[str, str]) -> None:
+    """The table of ``sandbox list``."""
+    table = Table(title="Scenarios")
+    for column in ("scenario", "stack", "variant", "declared", "what is different"):
+        table.add_column(column, overflow="fold")
+    for scenario in chosen:
+        for index, variant in enumerate(scenario.variants):
+            first = (scenario.name, scenario.stack) if index == 0 else ("", "")
+            table.add_row(*first, variant.name, variant.expect, variant.description)
+        table.add_section()
+    out.print(table)
+    other = Table(title="Stacks (sandbox up NAME)")
+    other.add_column("stack")
+    other.add_column("what it is", overflow="fold")
+    for name, description in stacks.items():
+        other.add_row(name, description)
+    out.print(other)
+
+
+def checks(found: Sequence[Check]) -> None:
+    """The table of ``sandbox doctor``, and the commands that mend what is missing."""
+    table = Table(title="This machine")
+    table.add_column("")
+    table.add_column("what", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for check in found:
+        mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
+        table.add_row(mark, check.name, escape(check.detail))
+    out.print(table)
+    for check in found:
+        if not check.ok:
+            out.print(f"{check.name}: {escape(check.fix)}", soft_wrap=True)
+
+
+def images(rows: Sequence[Row]) -> None:
+    """The table of ``sandbox images list``."""
+    table = Table(title="Images")
+    for column in ("component", "official", "present"):
+        table.add_column(column, overflow="fold")
+    table.add_column("MB", justify="right")
+    table.add_column("what the local build has in common with it", overflow="fold")
+    for row in rows:
+        present = f"{row.origin}: {row.reference}" if row.origin else "[yellow]no[/yellow]"
+        table.add_row(row.name, row.official or "-", present, str(row.megabytes or ""), row.contract)
+    out.print(table)

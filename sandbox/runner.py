@@ -1,0 +1,154 @@
+"""Runs scenarios: each variant in a sandbox of its own, from an empty start to its verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sandbox.errors import SandboxError
+from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
+
+Outcome = Literal["reproduces", "holds", "not run"]
+
+EXIT_OK = 0
+EXIT_UNEXPECTED = 1  # a variant did not do what it declares
+EXIT_NOT_RUN = 2  # usage or environment
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one variant.
+
+    Attributes:
+        outcome: What it did, or "not run" with the reason in ``error``.
+        evidence: The facts of the verdict.
+        seconds: Wall clock, start of the sandbox and clean-up included.
+        timeline: The file of all observations, where it was kept.
+    """
+
+    scenario: str
+    variant: str
+    stack: str
+    expectation: Expectation
+    outcome: Outcome
+    evidence: tuple[str, ...]
+    seconds: float
+    error: str = ""
+    timeline: str = ""
+
+    @property
+    def as_declared(self) -> bool:
+        """Whether the variant did what it declares."""
+        return self.outcome == self.expectation
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of ``run --json`` (docs/formats.md)."""
+        return {
+            "scenario": self.scenario,
+            "variant": self.variant,
+            "stack": self.stack,
+            "expectation": self.expectation,
+            "outcome": self.outcome,
+            "as_declared": self.as_declared,
+            "evidence": list(self.evidence),
+            "seconds": round(self.seconds, 2),
+            "error": self.error,
+            "timeline": self.timeline,
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How variants are run.
+
+    Attributes:
+        images: Where images come from: "auto", "official" or "build".
+        speed: Divides every AWS timer.
+        keep: Keep the timeline files, and of a variant that did not do what it declares its containers too.
+        timelines: The folder of the timeline files.
+    """
+
+    images: str = "auto"
+    speed: float = 1.0
+    keep: bool = False
+    timelines: Path | None = None
+
+
+@dataclass
+class Listener:
+    """Told how a run goes on; the command line draws it."""
+
+    started: Callable[[Scenario, Variant], None] = lambda scenario, variant: None
+    progress: Callable[[str], None] = lambda text: None
+    finished: Callable[[Result], None] = lambda result: None
+
+
+@dataclass
+class Run:
+    """All results so far. An interrupted run keeps what it had."""
+
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all as declared; 1: one was not; 2: one could not be run (and none went wrong)."""
+        if any(result.outcome != "not run" and not result.as_declared for result in self.results):
+            return EXIT_UNEXPECTED
+        return EXIT_NOT_RUN if any(result.outcome == "not run" for result in self.results) else EXIT_OK
+
+
+def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: Listener, into: Run) -> None:
+    """Run the chosen variants one after another; results are added to ``into`` as they come."""
+    for scenario, variant in chosen:
+        listener.started(scenario, variant)
+        result = run_variant(scenario, variant, options, listener.progress)
+        into.results.append(result)
+        listener.finished(result)
+
+
+def run_variant(
+    scenario: Scenario, variant: Variant, options: Options, progress: Callable[[str], None] = lambda text: None
+) -> Result:
+    """Run one variant in a new sandbox. What the environment refuses is in the result, not raised."""
+    begun = time.monotonic()
+    file = None
+    if options.timelines is not None:
+        options.timelines.mkdir(parents=True, exist_ok=True)
+        file = options.timelines / f"{scenario.name}.{variant.name}.jsonl"
+        file.unlink(missing_ok=True)
+    outcome: Outcome = "not run"
+    evidence: tuple[str, ...] = ()
+    error = ""
+    try:
+        verdict = _play(scenario, variant, options, progress, file)
+        outcome, evidence = verdict.outcome, verdict.evidence
+    except SandboxError as refusal:
+        error = str(refusal)
+    return Result(
+        scenario.name,
+        variant.name,
+        scenario.stack,
+        variant.expect,
+        outcome,
+        evidence,
+        time.monotonic() - begun,
+        error,
+        str(file) if file else "",
+    )
+
+
+def _play(
+    scenario: Scenario, variant: Variant, options: Options, progress: Callable[[str], None], file: Path | None
+) -> Verdict:
+    from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
+
+    with Sandbox(images=options.images, speed=options.speed, progress=progress, timeline_file=file) as sandbox:
+        stack = sandbox.stack(scenario.stack, dict(variant.parameters))
+        scenario.play(Play(sandbox, stack, variant))
+        verdict = scenario.judge(sandbox.timeline.since())
+        if options.keep and verdict.outcome != variant.expect:
+            sandbox.keep()
+    return verdict

@@ -1,0 +1,130 @@
+"""``sandbox up`` and ``sandbox down``: a stack that stays up in a process of its own, and its end."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sandbox.controllers import up as states
+from sandbox.controllers.sandbox import Sandbox, Stack
+from sandbox.engine import daemon, sweep
+from sandbox.report import terminal
+from sandbox.timeline import Observation
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``sandbox up`` was asked for; see its options."""
+
+    stack: str
+    port: int
+    endpoint_port: int
+    dns_port: int
+    parameters: Mapping[str, str]
+    timeline: Path | None
+    keep: bool
+    images: str
+    speed: float
+
+
+def up(request: Request) -> None:
+    """Bring the stack up and serve it until interrupted.
+
+    Raises:
+        SandboxError: It did not come up, or the engine went away while it was.
+    """
+    with terminal.Progress(f"up {request.stack}") as progress:
+        sandbox = Sandbox(
+            images=request.images,
+            speed=request.speed,
+            progress=progress.step,
+            timeline_file=request.timeline,
+            endpoint_port=request.endpoint_port,
+            dns_port=request.dns_port,
+        )
+        try:
+            stack, urls = _bring_up(sandbox, request)
+        except BaseException:
+            if request.keep:
+                sandbox.keep()
+            sandbox.close()
+            raise
+    with sandbox:
+        host, port = sandbox.dns_address
+        states.UpState(
+            stack.name, os.getpid(), urls, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
+        ).write(sandbox.run_id)
+        _show(sandbox, stack, urls)
+        unsubscribe = sandbox.timeline.subscribe(_follow)
+        try:
+            sandbox.timeline.wait_for("the end", lambda seen: False, within=threading.TIMEOUT_MAX)
+        except KeyboardInterrupt:
+            terminal.err.print("taking the stack down ...")
+        finally:
+            unsubscribe()
+
+
+def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]]:
+    stack = sandbox.begin_stack(request.stack, request.parameters)
+    urls: dict[str, str] = {}
+    for index, ready in enumerate(stack.definition.ready):
+        parts = urlsplit(ready.url)
+        wanted = request.port if index == 0 else 0
+        door = sandbox.door(parts.hostname or "", port=wanted, target_port=parts.port or 80)
+        urls[ready.url] = f"{door}{parts.path}"
+    stack.wait_ready()
+    return stack, urls
+
+
+def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
+    out = terminal.out
+    out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
+    for inside, url in urls.items():
+        out.print(f"  {url}  leads to {inside}, as a viewer on the internet reaches it")
+    host, port = sandbox.dns_address
+    for inside in urls:
+        out.print(f"  dig @{host} -p {port} {urlsplit(inside).hostname}")
+    out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
+    for name, value in sandbox.environment().items():
+        out.print(f"    export {name}={value}", soft_wrap=True)
+    out.print("Ctrl-C, or `sandbox down` in another terminal, takes it down.")
+
+
+def _follow(seen: Observation) -> None:
+    """One line for what a person at the terminal wants to see while a stack is up."""
+    if seen.kind == "task.state":
+        task = str(seen["task"]).rsplit("/", 1)[-1][:8]
+        address = f" at {seen['public_ip']}" if seen["public_ip"] else ""
+        reason = f" ({seen['stopped_reason']})" if seen["stopped_reason"] else ""
+        line = f"task {task} {seen['last_status']}, desired {seen['desired_status']}{address}{reason}"
+    elif seen.kind == "dns.change":
+        line = f"{seen['name']} {seen['type']} {seen['old']} -> {seen['new']}"
+    elif seen.kind == "lambda.invocation":
+        line = (
+            f"function {seen['function']}: {seen['status']} in {seen['duration_ms']:.0f} ms {seen.get('error') or ''}"
+        )
+    else:
+        return
+    terminal.out.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def down(*, everything: bool) -> None:
+    """Take down stacks that are up, then remove what dead runs left (``everything``: what any run has).
+
+    Raises:
+        SandboxError: No engine answers.
+    """
+    living = states.living()
+    for state in living:
+        states.end(state)
+        terminal.out.print(f"{state.stack} (process {state.pid}) is being taken down")
+    client = daemon.connect()
+    swept = sweep.remove_everything(client) if everything else sweep.remove_dead_runs(client, kept=True)
+    if swept:
+        terminal.out.print(f"removed {swept}")
+    elif not living:
+        terminal.out.print("nothing to take down")

@@ -1,0 +1,144 @@
+"""The embedded backend: what its direct methods make, real boto3 clients see."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.clients import Clients
+from sandbox.aws.gateway import Gateway
+from sandbox.aws.protocol import AwsError
+
+
+@pytest.fixture
+def backend() -> Iterator[Embedded]:
+    embedded = Embedded()
+    yield embedded
+    embedded.reset()
+
+
+@pytest.fixture
+def aws(backend: Embedded) -> Iterator[Clients]:
+    with Gateway([], backend) as gateway:
+        yield Clients(gateway.url)
+
+
+def test_importing_the_backend_does_not_import_moto() -> None:
+    code = "import sys, sandbox.aws.backends.embedded, sandbox.aws.gateway; sys.exit('moto' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_using_one_service_does_not_load_another() -> None:
+    code = (
+        "import sys; from sandbox.aws.backends.embedded import Embedded; Embedded().preload('sts').join();"
+        "sys.exit('moto.ec2.models' in sys.modules or 'moto.sts.models' not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_network_is_shown_by_ec2(backend: Embedded, aws: Clients) -> None:
+    vpc = backend.create_vpc("10.20.0.0/16")
+    subnet = backend.create_subnet(vpc, "10.20.1.0/24", "us-east-1a")
+    group = backend.create_security_group(vpc, "tasks", "the tasks")
+    interface = backend.create_interface(subnet, [group], "arn:aws:ecs:us-east-1:123456789012:attachment/a")
+    ec2 = aws("ec2")
+    assert [v["CidrBlock"] for v in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]] == ["10.20.0.0/16"]
+    [shown] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    assert (shown["VpcId"], shown["AvailabilityZone"], shown["AvailableIpAddressCount"]) == (vpc, "us-east-1a", 250)
+    [shown] = ec2.describe_network_interfaces(NetworkInterfaceIds=[interface.id])["NetworkInterfaces"]
+    assert "Association" not in shown
+    assert shown["Status"] == "in-use"
+    assert shown["RequesterManaged"] is True
+    assert shown["Attachment"]["Status"] == "attached"
+    assert shown["Attachment"]["DeviceIndex"] == 1
+    assert shown["Attachment"]["InstanceOwnerId"] != shown["OwnerId"]
+    assert "InstanceId" not in shown["Attachment"]
+    assert [g["GroupId"] for g in shown["Groups"]] == [group]
+    assert (interface.private_ip, interface.private_dns_name) == ("10.20.1.4", "ip-10-20-1-4.ec2.internal")
+    assert shown["PrivateIpAddress"] == interface.private_ip
+    assert shown["PrivateDnsName"] == interface.private_dns_name
+    assert shown["MacAddress"] == interface.mac
+    assert shown["SubnetId"] == interface.subnet_id == subnet
+    assert shown["AvailabilityZone"] == interface.availability_zone == "us-east-1a"
+
+
+def test_a_public_address_is_amazons_and_no_elastic_ip(backend: Embedded, aws: Clients) -> None:
+    interface = backend.create_interface(
+        backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
+    )
+    backend.assign_public_ip(interface.id, "198.51.100.7")
+    [shown] = aws("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface.id])["NetworkInterfaces"]
+    expected = {
+        "IpOwnerId": "amazon",
+        "PublicDnsName": "ec2-198-51-100-7.compute-1.amazonaws.com",
+        "PublicIp": "198.51.100.7",
+    }
+    assert shown["Association"] == expected
+    assert shown["PrivateIpAddresses"][0]["Association"] == expected
+    assert aws("ec2").describe_addresses()["Addresses"] == []
+
+
+def test_names_outside_us_east_1_have_the_region() -> None:
+    backend = Embedded(region="eu-west-1")
+    subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "eu-west-1a")
+    interface = backend.create_interface(subnet)
+    assert interface.private_dns_name == "ip-10-0-0-4.eu-west-1.compute.internal"
+    backend.assign_public_ip(interface.id, "198.51.100.7")
+    with Gateway([], backend) as gateway:
+        [shown] = Clients(gateway.url, "eu-west-1")("ec2").describe_network_interfaces(
+            NetworkInterfaceIds=[interface.id]
+        )["NetworkInterfaces"]
+    assert shown["Association"]["PublicDnsName"] == "ec2-198-51-100-7.eu-west-1.compute.amazonaws.com"
+    backend.reset()
+
+
+def test_an_interface_that_is_gone_is_not_found(backend: Embedded, aws: Clients) -> None:
+    interface = backend.create_interface(
+        backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
+    )
+    backend.delete_interface(interface.id)
+    with pytest.raises(ClientError, match=r"InvalidNetworkInterfaceID\.NotFound"):
+        aws("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface.id])
+    for method in (backend.delete_interface, lambda eni: backend.assign_public_ip(eni, "198.51.100.7")):
+        with pytest.raises(AwsError) as caught:
+            method(interface.id)
+        assert caught.value.code == "InvalidNetworkInterfaceID.NotFound"
+
+
+def test_addresses_come_back_only_after_the_last_one(backend: Embedded) -> None:
+    subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/28", "us-east-1a")
+    first = backend.create_interface(subnet)
+    backend.delete_interface(first.id)
+    given = [backend.create_interface(subnet).private_ip for _ in range(11)]
+    assert given == [*(f"10.0.0.{n}" for n in range(5, 15)), "10.0.0.4"]
+    with pytest.raises(AwsError) as caught:
+        backend.create_interface(subnet)
+    assert caught.value.code == "InsufficientFreeAddressesInSubnet"
+
+
+def test_what_does_not_exist_is_an_aws_error(backend: Embedded) -> None:
+    vpc = backend.create_vpc("10.0.0.0/16")
+    subnet = backend.create_subnet(vpc, "10.0.0.0/24", "us-east-1a")
+    for call, code in (
+        (lambda: backend.create_interface("subnet-0"), "InvalidSubnetID.NotFound"),
+        (lambda: backend.create_interface(subnet, ["sg-0"]), "InvalidGroup.NotFound"),
+        (lambda: backend.create_subnet(vpc, "192.168.0.0/24", "us-east-1a"), "InvalidSubnet.Range"),
+    ):
+        with pytest.raises(AwsError) as caught:
+            call()
+        assert caught.value.code == code
+
+
+def test_reset_forgets_everything(backend: Embedded, aws: Clients) -> None:
+    backend.create_vpc("10.0.0.0/16")
+    aws("sqs").create_queue(QueueName="q")
+    backend.reset()
+    assert [vpc["IsDefault"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]] == [True]
+    assert "QueueUrls" not in aws("sqs").list_queues()
+    assert backend.create_vpc("10.0.0.0/16")
+    assert len(aws("ec2").describe_vpcs()["Vpcs"]) == 2

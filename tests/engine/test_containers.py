@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import docker.types
+import pytest
+
+from sandbox.engine import daemon, sweep
+from sandbox.engine.containers import Containers, Exit, Spec
+from sandbox.engine.images import Images
+from sandbox.engine.run import Run
+from sandbox.errors import SandboxError
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def containers():
+    client = daemon.connect()
+    run = Run.begin()
+    made = Containers(client, run)
+    yield made
+    made.close()
+    sweep.remove_run(client, run.id)
+    run.end()
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def toolbox(request):
+    client = daemon.connect()
+    reference = Images(client, request.config.getoption("--sandbox-images"), lambda text: None).ensure("toolbox")
+    client.close()
+    return reference
+
+
+def test_the_end_of_a_container_is_told_as_it_happens(containers, toolbox):
+    ends: list[Exit] = []
+    told = threading.Event()
+
+    def on_exit(end: Exit) -> None:
+        ends.append(end)
+        told.set()
+
+    containers.watch(on_exit, lambda error: None)
+    container_id = containers.run_new(Spec("ends", toolbox, command=["sh", "-c", "exit 7"], labels={"mine": "yes"}))
+    assert told.wait(10)
+    assert (ends[0].container_id, ends[0].exit_code, ends[0].labels["mine"]) == (container_id, 7, "yes")
+
+
+def test_the_end_of_a_container_of_another_run_is_not_told(containers, toolbox):
+    ends: list[Exit] = []
+    told = threading.Event()
+
+    def on_exit(end: Exit) -> None:
+        ends.append(end)
+        told.set()
+
+    containers.watch(on_exit, lambda error: None)
+    other = Containers(containers.client, Run.begin())
+    other.run_new(Spec("theirs", toolbox, command=["true"]))
+    mine = containers.run_new(Spec("mine", toolbox, command=["true"]))
+    assert told.wait(10)
+    sweep.remove_run(containers.client, other.run.id)
+    other.run.end()
+    assert [end.container_id for end in ends] == [mine]
+
+
+def test_a_port_in_use_is_named(containers, toolbox):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SandboxError) as caught:
+            containers.run_new(Spec("port", toolbox, command=["sleep", "9"], publish={80: port}))
+    assert str(port) in str(caught.value)
+    assert "another program has that port" in caught.value.hint
+    assert not containers.client.api.containers(all=True, filters={"name": containers.run.name("port")})
+
+
+def test_ports_are_published_on_loopback_only(containers, toolbox):
+    container_id = containers.run_new(Spec("published", toolbox, command=["sleep", "30"], publish={80: 0}))
+    ports = containers.client.api.inspect_container(container_id)["NetworkSettings"]["Ports"]["80/tcp"]
+    assert [port["HostIp"] for port in ports] == ["127.0.0.1"]
+    assert containers.published(container_id, 80) == int(ports[0]["HostPort"])
+
+
+def test_a_missing_command_is_the_engines_own_words(containers, toolbox):
+    with pytest.raises(SandboxError) as caught:
+        containers.run_new(Spec("nothing", toolbox, entrypoint=["/no/such/program"]))
+    assert "/no/such/program" in caught.value.state
+
+
+def test_a_missing_image_is_named(containers):
+    with pytest.raises(SandboxError) as caught:
+        containers.create(Spec("image", "no/such:image"))
+    assert "no/such:image" in str(caught.value)
+
+
+def test_a_volume_is_filled_from_a_folder(containers, toolbox, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "a.txt").write_text("hello")
+    volume = containers.create_volume("vol")
+    containers.fill_volume(volume, tmp_path, toolbox)
+    mount = docker.types.Mount("/data", volume, type="volume", no_copy=True)
+    container_id = containers.run_new(Spec("reads", toolbox, command=["sleep", "30"], mounts=[mount]))
+    assert containers.execute(container_id, ["cat", "/data/conf/a.txt"]) == (0, "hello", "")
+    assert containers.execute(container_id, ["stat", "-c", "%U", "/data/conf/a.txt"])[1].strip() == "root"
+
+
+def test_nothing_is_left_of_a_removed_run(containers, toolbox):
+    owner = containers.run_new(Spec("owner", toolbox, command=["sleep", "30"]))
+    containers.run_new(Spec("joined", toolbox, command=["sleep", "30"], network_of=owner))
+    containers.create_volume("vol")
+    swept = sweep.remove_run(containers.client, containers.run.id)
+    assert (swept.containers, swept.volumes) == (2, 1)
+    assert not sweep.remove_run(containers.client, containers.run.id)

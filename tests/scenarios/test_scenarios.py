@@ -1,0 +1,21 @@
+"""Every variant of every scenario, in a sandbox of its own, must do what it declares."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import runner, scenario
+
+VARIANTS = [(item, variant) for item in scenario.load_all().values() for variant in item.variants]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(("item", "variant"), VARIANTS, ids=[f"{s.name}-{v.name}" for s, v in VARIANTS])
+def test_variant_does_what_it_declares(item, variant, request, tmp_path):
+    option = request.config.getoption
+    options = runner.Options(
+        option("--sandbox-images"), option("--sandbox-speed"), option("--sandbox-keep"), timelines=tmp_path
+    )
+    result = runner.run_variant(item, variant, options)
+    assert result.outcome == variant.expect, "\n".join((*result.evidence, result.error))
+    assert result.evidence
