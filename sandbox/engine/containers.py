@@ -205,7 +205,12 @@ class Containers:
     def fill_volume(self, name: str, folder: Path, image: str) -> None:
         """Copy what is in ``folder`` to the root of a volume, owned by root, by way of a container that never runs."""
         container_id = self.create(
-            Spec(f"fill-{name[-24:]}", image, mounts=[Mount("/volume", name, type="volume", no_copy=True)])
+            Spec(
+                f"fill-{name[-24:]}",
+                image,
+                command=["true"],
+                mounts=[Mount("/volume", name, type="volume", no_copy=True)],
+            )
         )
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:

@@ -44,6 +44,7 @@ class Environment:
         self.function = function
         self._api = RuntimeApi()
         self._initialised = False
+        self._finished = False  # after a failed initialisation the process is about to end, but may still be there
         self._log = bytearray()
         self._log_lock = threading.Lock()
         self._started = time.monotonic()
@@ -82,8 +83,8 @@ class Environment:
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there to take another invocation."""
-        return self._process.poll() is None
+        """Whether the process will take another invocation."""
+        return not self._finished and self._process.poll() is None
 
     def invoke(self, invocation: Invocation) -> Result:
         """Run one invocation; the time for it starts when the environment is initialised."""
@@ -100,6 +101,7 @@ class Environment:
             self._api.hand_out(replace(invocation, deadline=time.time() + timeout))
             said = self._hear(timeout)
         duration_ms = (time.monotonic() - started) * 1000
+        self._finished = said is None or said.what not in {"response", "error"}
         if said is None:
             self._kill()
             self._process.wait()

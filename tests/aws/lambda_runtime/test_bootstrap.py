@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from sandbox.aws.lambda_runtime.bootstrap import OutsideSandboxError, is_loopback, refuse_outside
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", b"localhost", "S3.localhost.", "", None]
+)
+def test_loopback(host: object) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "sts.amazonaws.com", "localhost.example.com", "127.example.com", "169.254.169.254", "::2", 3]
+)
+def test_outside(host: object) -> None:
+    assert not is_loopback(host)
+
+
+def test_unix_sockets_and_other_events_pass() -> None:
+    refuse_outside("socket.connect", (None, "/run/socket"))
+    refuse_outside("socket.sendmsg", (None, None))
+    refuse_outside("open", ("/etc/passwd", "r", 0))
+
+
+def test_the_refusal_says_why() -> None:
+    with pytest.raises(OutsideSandboxError, match=r"sts\.amazonaws\.com was refused: is AWS_ENDPOINT_URL used\?"):
+        refuse_outside("socket.getaddrinfo", ("sts.amazonaws.com", 443, 0, 0, 0))

@@ -1,0 +1,251 @@
+"""What must hold of ECS whatever is asked of it and however late, doubled or failed the adapter's reports are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, task_state_change
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.task import (
+    STATUSES,
+    AttachEni,
+    ContainerExited,
+    ContainerFailed,
+    ContainerStarted,
+    DetachEni,
+    EniAttached,
+    EniDetached,
+    EniFailed,
+    ImagePulled,
+    Interface,
+    PublishTask,
+    StartContainer,
+    StopContainer,
+    TaskEvent,
+)
+
+INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
+WHERE = {
+    "cluster": "default",
+    "launchType": "FARGATE",
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+}
+NAMES = st.sampled_from(["one", "two"])
+PICK = st.integers(0, 10**6)
+
+
+class EcsMachine(RuleBasedStateMachine):
+    """Random calls, and an adapter with any order and outcome; it answers each command in the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        ids = count(1)
+        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
+        self.now = 0.0
+        self.todo: list[AttachEni | DetachEni | StartContainer | StopContainer] = []
+        self.wakes: list[Wake] = []
+        self.reported: list[tuple[str, TaskEvent]] = []
+        self.started: dict[tuple[str, str], str] = {}  # container: "starting", "up" or "ended", as the engine sees it
+        self.versions: dict[str, int] = defaultdict(int)
+        self.statuses: dict[str, int] = defaultdict(int)
+        self.attached: dict[str, int] = defaultdict(int)
+        self.detached: dict[str, int] = defaultdict(int)
+
+    @initialize(sidecar_essential=st.booleans())
+    def account(self, sidecar_essential: bool) -> None:
+        self.ecs.create_cluster({})
+        self.ecs.register_task_definition(
+            {
+                "family": "blog",
+                "networkMode": "awsvpc",
+                "requiresCompatibilities": ["FARGATE"],
+                "cpu": "256",
+                "memory": "512",
+                "containerDefinitions": [
+                    {"name": "web", "image": "web:1"},
+                    {"name": "sidecar", "image": "sidecar:1", "essential": sidecar_essential},
+                ],
+            },
+            self.now,
+        )
+
+    # -- what comes out --
+
+    def take(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            match command:
+                case PublishTask(arn, task):
+                    assert task["version"] > self.versions[arn], "the version grows with each event"
+                    self.versions[arn] = task["version"]
+                    for shape in (DOCUMENTED, SEEN_2024):
+                        event = task_state_change(
+                            task, event_id="id", now=self.now, account="1", region="r", shape=shape
+                        )
+                        assert event["detail"]["lastStatus"] == task["lastStatus"]
+                case Wake():
+                    self.wakes.append(command)
+                case StartContainer(arn, name):
+                    assert self.ecs.tasks[arn].desired_status == "RUNNING", "nothing starts in a task that stops"
+                    assert (arn, name) not in self.started, "each container starts once"
+                    self.started[arn, name] = "starting"
+                    self.todo.append(command)
+                case StopContainer(arn, name):
+                    assert self.ecs.tasks[arn].containers[name].status != "STOPPED", "what has stopped is left alone"
+                    self.todo.append(command)
+                case AttachEni(arn) | DetachEni(arn):
+                    self.todo.append(command)
+
+    def report(self, arn: str, event: TaskEvent) -> None:
+        self.now += 1.0
+        self.reported.append((arn, event))
+        self.take(self.ecs.task_event(arn, event, self.now))
+
+    # -- API calls --
+
+    @rule(number=st.integers(1, 3))
+    def run_task(self, number: int) -> None:
+        self.take(self.ecs.run_task({**WHERE, "taskDefinition": "blog", "count": number}, self.now)[1])
+
+    @precondition(lambda self: self.ecs.tasks)
+    @rule(pick=PICK)
+    def stop_task(self, pick: int) -> None:
+        arn = list(self.ecs.tasks)[pick % len(self.ecs.tasks)]
+        self.take(self.ecs.stop_task({"cluster": "default", "task": arn}, self.now)[1])
+
+    @rule(name=NAMES, number=st.integers(0, 4))
+    def create_service(self, name: str, number: int) -> None:
+        request = {**WHERE, "serviceName": name, "taskDefinition": "blog", "desiredCount": number}
+        try:
+            self.take(self.ecs.create_service(request, self.now)[1])
+        except EcsError as error:
+            assert error.code == "InvalidParameterException"  # it is there already, or drains
+
+    @rule(name=NAMES, number=st.integers(0, 4))
+    def update_service(self, name: str, number: int) -> None:
+        try:
+            self.take(self.ecs.update_service({"service": name, "desiredCount": number}, self.now)[1])
+        except EcsError as error:
+            assert error.code in {"ServiceNotFoundException", "ServiceNotActiveException"}
+
+    @rule(name=NAMES)
+    def delete_service(self, name: str) -> None:
+        try:
+            self.take(self.ecs.delete_service({"service": name, "force": True}, self.now)[1])
+        except EcsError as error:
+            assert error.code == "ServiceNotFoundException"
+
+    # -- the adapter --
+
+    @precondition(lambda self: self.todo)
+    @rule(pick=PICK, well=st.booleans(), early_exit=st.booleans())
+    def carry_out(self, pick: int, well: bool, early_exit: bool) -> None:
+        command = self.todo.pop(pick % len(self.todo))
+        arn = command.task_arn
+        match command:
+            case AttachEni() if well:
+                self.attached[arn] += 1
+                self.report(arn, EniAttached(INTERFACE))
+            case AttachEni():
+                self.report(arn, EniFailed("no address"))
+            case DetachEni():
+                self.detached[arn] += 1
+                self.report(arn, EniDetached())
+            case StartContainer(_, name) if self.started[arn, name] == "starting":
+                self._start(arn, name, well=well, early_exit=early_exit)
+            case StopContainer(_, name):
+                if self.started[arn, name] == "starting":  # a stop waits for the start that is under way
+                    self._start(arn, name, well=well, early_exit=early_exit)
+                if self.started[arn, name] == "up":
+                    self._exit(arn, name, 143)
+
+    def _start(self, arn: str, name: str, *, well: bool, early_exit: bool) -> None:
+        if not well:
+            self.started[arn, name] = "ended"
+            self.report(arn, ContainerFailed(name, "CannotPullContainerError: pull access denied"))
+            return
+        self.started[arn, name] = "up"
+        self.report(arn, ImagePulled(name, "sha256:1"))
+        if early_exit:
+            self._exit(arn, name, 1)
+        self.report(arn, ContainerStarted(name, "id"))
+
+    def _exit(self, arn: str, name: str, code: int) -> None:
+        self.started[arn, name] = "ended"
+        self.report(arn, ContainerExited(name, code))
+
+    @precondition(lambda self: "up" in self.started.values())
+    @rule(pick=PICK)
+    def a_container_ends(self, pick: int) -> None:
+        up = [key for key, state in self.started.items() if state == "up"]
+        arn, name = up[pick % len(up)]
+        self._exit(arn, name, 0)
+
+    @precondition(lambda self: self.reported)
+    @rule(pick=PICK)
+    def a_report_comes_again(self, pick: int) -> None:
+        arn, event = self.reported[pick % len(self.reported)]
+        self.take(self.ecs.task_event(arn, event, self.now))
+
+    @precondition(lambda self: self.wakes)
+    @rule(pick=PICK)
+    def wake(self, pick: int) -> None:
+        wake = self.wakes.pop(pick % len(self.wakes))
+        self.now += wake.delay
+        self.take(self.ecs.wake(wake.service_arn, self.now))
+
+    # -- what holds --
+
+    @invariant()
+    def life_goes_forward(self) -> None:
+        for arn, task in self.ecs.tasks.items():
+            status = STATUSES.index(task.last_status)
+            assert status >= self.statuses[arn], "lastStatus only moves forward"
+            self.statuses[arn] = status
+            assert task.describe()["version"] == self.versions[arn], "what is shown has been published"
+
+    @invariant()
+    def interfaces_are_given_back(self) -> None:
+        for arn, task in self.ecs.tasks.items():
+            assert self.detached[arn] <= self.attached[arn] <= 1
+            if task.last_status == "STOPPED":
+                assert self.detached[arn] == self.attached[arn], "no interface outlives its task"
+                assert all(container.status == "STOPPED" for container in task.containers.values())
+
+    @invariant()
+    def services_do_not_exceed_their_count(self) -> None:
+        for service in self.ecs.services.values():
+            tasks = self.ecs.tasks_of(service)
+            live = [task for task in tasks if task.desired_status == "RUNNING"]
+            assert len(live) <= service.desired_count
+            assert len(live) == service.desired_count or service.throttled
+            shown = service.describe(tasks)
+            assert shown["runningCount"] + shown["pendingCount"] <= len(tasks)
+
+    def teardown(self) -> None:
+        """Everything is answered, and well: what should stop has stopped, what should run runs."""
+        while self.todo or self.wakes:
+            if self.todo:
+                self.carry_out(pick=0, well=True, early_exit=False)
+            else:
+                self.wake(pick=0)
+            self.life_goes_forward()
+        for task in self.ecs.tasks.values():
+            assert task.last_status == ("STOPPED" if task.desired_status == "STOPPED" else "RUNNING")
+        for service in self.ecs.services.values():
+            running = [task for task in self.ecs.tasks_of(service) if task.last_status == "RUNNING"]
+            assert len(running) == service.desired_count
+            assert service.steady if service.status == "ACTIVE" else service.status == "INACTIVE"
+        self.interfaces_are_given_back()
+
+
+EcsMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestEcs = pytest.mark.filterwarnings("error")(EcsMachine.TestCase)
