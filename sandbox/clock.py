@@ -128,6 +128,8 @@ class VirtualClock:
 
     def advance(self, seconds: float) -> None:
         """Run every timer that falls due within ``seconds``, in order, and end exactly that much later."""
+        if seconds < 0:
+            raise ValueError(f"time does not go back: {seconds}")
         end = self._now + seconds
         while self._timers and self._timers[0].due <= end:
             timer = heapq.heappop(self._timers)

@@ -75,7 +75,13 @@ class Timeline:
         """Call ``subscriber`` with each new observation; the returned function ends that."""
         with self._changed:
             self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+
+        def end() -> None:
+            with self._changed:
+                if subscriber in self._subscribers:
+                    self._subscribers.remove(subscriber)
+
+        return end
 
     def mark(self) -> int:
         """A position: what is recorded from now on comes after it."""

@@ -92,7 +92,7 @@ def _got(seen: Observation) -> str:
 
 
 def _ended(seen: Observation) -> str:
-    return "success" if seen["status"] == "success" else f"{seen['status']}: {seen['error']}"
+    return "Success" if seen["status"] == "Success" else f"{seen['status']}: {seen['error']}"
 
 
 SCENARIO = Scenario(

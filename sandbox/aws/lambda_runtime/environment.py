@@ -47,6 +47,7 @@ class Environment:
         self._finished = False  # after a failed initialisation the process is about to end, but may still be there
         self._log = bytearray()
         self._log_lock = threading.Lock()
+        self._closing = threading.Lock()
         self._started = time.monotonic()
         lifeline, self._lifeline = os.pipe()
         try:
@@ -115,16 +116,16 @@ class Environment:
         return replace(result, log=log + self._report(result))
 
     def close(self) -> None:
-        """Kill the process and all that it started, and wait for its end."""
-        self._kill()
-        self._process.wait()
-        for watcher in self._watchers:
-            if watcher is not threading.current_thread():
+        """Kill the process and all that it started, and wait for its end. Any thread may call it, and again."""
+        with self._closing:
+            self._kill()
+            self._process.wait()
+            for watcher in self._watchers:
                 watcher.join(timeout=5)
-        self._api.close()
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+            self._api.close()
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1
 
     # -- the course of an invocation --
 
@@ -190,7 +191,6 @@ class Environment:
         while True:
             poll.poll()
             if not self._drain():
-                self._output.close()
                 return
 
     def _drain(self) -> bool:
@@ -202,6 +202,7 @@ class Environment:
                 except BlockingIOError:
                     return True
                 if not data:
+                    self._output.close()
                     return False
                 self._log += data
             return False

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -310,7 +311,7 @@ def test_closing_ends_everything(timeline: Timeline) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits on a process that is not our child")
-def test_functions_die_with_the_sandbox() -> None:
+def test_functions_die_with_the_sandbox_and_the_next_one_clears_up(timeline: Timeline) -> None:
     script = (
         "import sys, threading\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -331,3 +332,7 @@ def test_functions_die_with_the_sandbox() -> None:
     ended, _, _ = select.select([watched], [], [], 10)
     os.close(watched)
     assert ended
+    folders = f"sandbox-lambda-{parent.pid}-*"
+    assert list(Path(tempfile.gettempdir()).glob(folders))
+    FunctionRuntime({}, timeline, RealClock()).close()
+    assert not list(Path(tempfile.gettempdir()).glob(folders))

@@ -61,9 +61,7 @@ def published(register: Callable[..., Any], interface: Interface) -> dict[str, d
 
 
 def event(task: dict[str, Any], shape: EventShape = DOCUMENTED) -> dict[str, Any]:
-    return task_state_change(
-        task, event_id="8f0d", now=NOW, account="123456789012", region="us-east-1", shape=shape
-    )
+    return task_state_change(task, event_id="8f0d", now=NOW, account="123456789012", region="us-east-1", shape=shape)
 
 
 def test_as_documented(published: dict[str, dict[str, Any]]) -> None:
@@ -154,7 +152,9 @@ def test_as_seen_in_2024(published: dict[str, dict[str, Any]]) -> None:
 
 def test_no_index_is_safe(published: dict[str, dict[str, Any]]) -> None:
     """An index that finds the address in the one shape finds something else in the other."""
-    documented, seen = (event(published["RUNNING"], shape)["detail"]["attachments"] for shape in (DOCUMENTED, SEEN_2024))
+    documented, seen = (
+        event(published["RUNNING"], shape)["detail"]["attachments"] for shape in (DOCUMENTED, SEEN_2024)
+    )
     assert documented[0]["details"][1]["name"] == "networkInterfaceId"
     assert seen[0]["details"] == []
     assert documented[0]["details"][3]["name"] != seen[1]["details"][3]["name"]

@@ -191,7 +191,7 @@ def test_a_task_that_a_user_stops_is_replaced(account: Account) -> None:
 
 
 def test_a_container_that_ends_at_once_is_not_throttled(account: Account) -> None:
-    """ "Tasks that fail immediately because of command errors don't cause the throttle or the service event." """
+    """Developer guide: tasks that fail because of command errors cause neither the throttle nor its event."""
     commands = account.create(1)
     for _ in range(5):
         task = account.tasks[-1]
@@ -369,9 +369,7 @@ def test_a_service_as_described(account: Account) -> None:
     account.work(account.create(1, deploymentConfiguration={"maximumPercent": 150}, enableECSManagedTags=True))
     shown = account.shown()
     events = shown.pop("events")
-    network = {
-        "awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": [], "assignPublicIp": "ENABLED"}
-    }
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": [], "assignPublicIp": "ENABLED"}}
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/blog:1"
     assert shown == {
         "serviceArn": "arn:aws:ecs:us-east-1:123456789012:service/blog/web",

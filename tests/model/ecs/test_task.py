@@ -162,9 +162,7 @@ def test_every_container_fails(two: Play) -> None:
 
 def test_the_only_container_exits(play: Callable[..., Play]) -> None:
     one = play().running()
-    one.on(
-        ContainerExited("web", 1), "event RUNNING>STOPPED v4", "event DEPROVISIONING>STOPPED v5", "detach"
-    )
+    one.on(ContainerExited("web", 1), "event RUNNING>STOPPED v4", "event DEPROVISIONING>STOPPED v5", "detach")
     one.on(DETACHED, "event STOPPED>STOPPED v6")
     one.shows(
         stopCode="EssentialContainerExited",
@@ -199,7 +197,7 @@ def test_a_container_that_is_not_essential_ends_before_the_others_run(two: Play)
 
 
 def test_an_exit_that_is_reported_before_its_start_was_a_start(play: Callable[..., Play]) -> None:
-    """ "Even if a task's container command immediately exits ... the task already moved to the RUNNING state."""
+    """Developer guide: a task whose command exits at once has "already moved to the RUNNING state"."""
     one = play().pending()
     one.on(
         ContainerExited("web", 1),
@@ -259,9 +257,7 @@ def test_stop_while_running(two: Play) -> None:
     two.on(ContainerExited("web", 143), "event DEPROVISIONING>STOPPED v5", "detach")
     two.shows(executionStoppedAt=106.0)
     two.on(DETACHED, "event STOPPED>STOPPED v6")
-    two.shows(
-        stopCode="UserInitiated", stoppedReason="Task stopped by user", stoppingAt=104.0, stoppedAt=107.0
-    )
+    two.shows(stopCode="UserInitiated", stoppedReason="Task stopped by user", stoppingAt=104.0, stoppedAt=107.0)
 
 
 def test_only_containers_that_run_are_stopped(two: Play) -> None:
