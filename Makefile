@@ -29,7 +29,7 @@ images: setup
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit $$?; done
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(VENV)/.ready: requirements.lock pyproject.toml scripts/environment.sh
 	@scripts/environment.sh $(PYTHON) $(VENV) $(UV_VERSION)
 	@touch $@
 

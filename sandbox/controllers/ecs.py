@@ -67,10 +67,14 @@ class EcsController:
             self._submit(self.runner.exited, end)
 
     def close(self) -> None:
-        """Take no more changes; what is under way ends by itself."""
+        """Take no more changes; what is under way ends by itself (see `wait_closed`)."""
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def wait_closed(self) -> None:
+        """Wait for the commands that were under way when it was closed."""
+        self._pool.shutdown(wait=True)
 
     def _carry_out(self, command: Command) -> None:
         runner = self.runner

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -95,7 +97,7 @@ class Sandbox:
         self._closers.append(run.end)
         self.run_id = run.id
         self._containers = Containers(client, run)
-        self._closers.append(lambda: None if run.is_kept else sweep.remove_run(client, run.id))
+        self._closers.append(self._remove_containers)
         self._images = Images(client, images, self.progress)
         self._sockets = run.folder / "sockets"
         self._sockets.mkdir()
@@ -114,6 +116,17 @@ class Sandbox:
             enforce_change_rules()
             self._make_vpc()
             containers.result()
+
+    def _remove_containers(self) -> None:
+        if not self._run.is_kept:
+            sweep.remove_run(self._containers.client, self.run_id)
+
+    def _end_tasks(self) -> None:
+        # Removing by force ends the stops that commands of ECS are waiting for; what they were just creating goes with
+        # the second removal, the last of the closers.
+        self._ecs.close()
+        self._remove_containers()
+        self._ecs.wait_closed()
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
         self._dns_controller = DnsController(hosted_zones, self.timeline)
@@ -144,7 +157,7 @@ class Sandbox:
         self._events = EventsService(delivery)
         ecs = Ecs(ACCOUNT, REGION, lambda: uuid.uuid4().hex)
         self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)
-        self._closers.append(self._ecs.close)
+        self._closers.append(self._end_tasks)
         for service in (functions, self._events, EcsService(ecs, self._ecs.apply, self._backend.missing_subnets)):
             self._gateway.add(service)
 
@@ -291,6 +304,20 @@ class Sandbox:
         except SandboxError:
             if error is None:  # what ended the block matters more than the clean-up after it
                 raise
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM where that can be done (on the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stack:

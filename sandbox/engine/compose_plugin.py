@@ -1,11 +1,13 @@
 """Docker Compose 2 where the engine's own packages have none: Debian bookworm's Docker comes without it.
 
 Debian trixie packages it as one file that also runs by itself; an image holds it, and it is copied to the cache.
+Beside it stands a ``docker`` that knows `compose` only, because Testcontainers calls ``PROGRAM compose ...``.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -14,10 +16,20 @@ import docker
 
 from sandbox import paths
 
+_DOCKER = """#!/bin/sh
+# `docker compose` for tools that call it by that name, where Docker has no such plugin.
+if [ "$1" != compose ]; then echo "this docker knows 'compose' only" >&2; exit 2; fi
+shift
+exec "$(dirname "$0")/docker-compose" "$@"
+"""
+
 
 def find() -> list[str] | None:
-    """The command that is Docker Compose 2 here, or None: Docker's own plugin, else the copy in the cache."""
-    for command in (["docker", "compose"], [str(_copy())]):
+    """The command that is Docker Compose 2 here, or None: Docker's own plugin, else the copy in the cache.
+
+    Its first word is Testcontainers' ``DockerCompose(docker_command_path=...)``.
+    """
+    for command in (["docker", "compose"], [str(_folder() / "docker"), "compose"]):
         try:
             done = subprocess.run([*command, "version"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
         except OSError:
@@ -35,14 +47,20 @@ def extract(client: docker.DockerClient, image: str) -> None:
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
             content = tar.extractfile("docker-compose")
             assert content is not None
-            _copy().parent.mkdir(parents=True, exist_ok=True)
-            partial = _copy().with_suffix(".partial")
-            partial.write_bytes(content.read())
-            partial.chmod(0o755)
-            partial.rename(_copy())
+            _folder().mkdir(parents=True, exist_ok=True)
+            _install("docker-compose", content.read())
+            _install("docker", _DOCKER.encode())
     finally:
         client.api.remove_container(container, force=True)
 
 
-def _copy() -> Path:
-    return paths.cache() / "docker-compose"
+def _folder() -> Path:
+    return paths.cache() / "bin"
+
+
+def _install(name: str, content: bytes) -> None:
+    """Put a program there in one step, so that nobody runs half of it."""
+    partial = _folder() / f"{name}.{os.getpid()}.partial"
+    partial.write_bytes(content)
+    partial.chmod(0o755)
+    partial.rename(_folder() / name)

@@ -7,12 +7,13 @@ helps and exits 2.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import docker
@@ -25,8 +26,13 @@ from sandbox.errors import SandboxError
 # A stop waits for the container's own stop time-out (120 s at most on Fargate) before the engine answers.
 REQUEST_TIMEOUT = 180
 START_TIMEOUT = 60.0
-PACKAGES = ("docker.io", "iptables", "mmdebstrap")
-PID_FILE = Path("/var/run/docker.pid")
+# What an engine and a base image without a registry take; the keyring is missing on Ubuntu only.
+PACKAGES = ("docker.io", "iptables", "mmdebstrap", "debian-archive-keyring")
+# Files in which dockerd and the containerd that it starts keep their process ids.
+PID_FILES = {
+    "dockerd": Path("/var/run/docker.pid"),
+    "containerd": Path("/var/run/docker/containerd/containerd.pid"),
+}
 
 
 def connect() -> docker.DockerClient:
@@ -59,15 +65,67 @@ def ensure(say: Callable[[str], object]) -> None:
             raise
     else:
         return
-    if shutil.which("dockerd") is None or shutil.which("mmdebstrap") is None:
-        _install(say)
-    _start(say)
+    with _one_at_a_time():
+        if shutil.which("dockerd") is None:
+            install(PACKAGES, say)
+        if not _answers():  # the package starts it where a service manager runs; so may another `make`
+            _start(say)
+
+
+def may_install() -> bool:
+    """Whether this user can install Debian packages."""
+    return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(packages: Sequence[str], say: Callable[[str], object]) -> None:
+    """Install Debian packages.
+
+    Raises:
+        SandboxError: apt-get fails; its last lines are in the error.
+    """
+    begun = time.monotonic()
+    say(f"installing {', '.join(packages)} (apt-get)")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        done = subprocess.run(
+            ["apt-get", "-q", *command],
+            capture_output=True,
+            text=True,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        # An index that fails is not ours to mend: another may have all that is needed, and `install` will tell.
+        if done.returncode != 0 and command[0] != "update":
+            raise SandboxError(
+                f"{', '.join(packages)} could not be installed",
+                state=f"apt-get {command[0]} exited with code {done.returncode}",
+                log=(done.stdout + done.stderr).splitlines()[-15:],
+                hint=f"apt-get install {' '.join(packages)}",
+            )
+    say(f"installed in {time.monotonic() - begun:.0f} s")
+
+
+def _answers() -> bool:
+    try:
+        connect().close()
+    except SandboxError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    with (paths.cache() / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _may_start() -> bool:
     if os.environ.get("DOCKER_HOST") or sys.platform != "linux" or os.geteuid() != 0:
         return False
-    return shutil.which("dockerd") is not None or shutil.which("apt-get") is not None
+    return shutil.which("dockerd") is not None or may_install()
 
 
 def _help() -> str:
@@ -80,68 +138,44 @@ def _help() -> str:
     return "make setup"
 
 
-def _install(say: Callable[[str], object]) -> None:
-    begun = time.monotonic()
-    say(f"installing {', '.join(PACKAGES)} (apt-get)")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            ["apt-get", "-q", *command],
-            capture_output=True,
-            text=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise SandboxError(
-                "the Docker engine could not be installed",
-                state=f"apt-get {command[0]} exited with code {done.returncode}",
-                log=(done.stdout + done.stderr).splitlines()[-15:],
-                hint=f"apt-get install {' '.join(PACKAGES)}",
-            )
-    say(f"installed in {time.monotonic() - begun:.0f} s")
-
-
 def _start(say: Callable[[str], object]) -> None:
     begun = time.monotonic()
     log = paths.cache() / "dockerd.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale_pid_file()
+    for program, file in PID_FILES.items():
+        remove_stale_pid_file(file, program)
     say("starting the Docker engine")
     with log.open("wb") as output:
         # A session of its own, so that neither Ctrl-C nor the end of `make` ends it.
         process = subprocess.Popen(
             ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    pause = 0.05
-    while time.monotonic() - begun < START_TIMEOUT and process.poll() is None:
-        with contextlib.suppress(SandboxError):
-            connect().close()
+    while process.poll() is None and time.monotonic() - begun < START_TIMEOUT:
+        if _answers():
             say(f"the Docker engine answers after {time.monotonic() - begun:.1f} s")
             return
-        time.sleep(pause)  # its socket is the only sign of life that dockerd gives
-    state = "still starting" if process.poll() is None else f"dockerd exited with code {process.returncode}"
+        time.sleep(0.05)  # its socket is the only sign of life that dockerd gives
+    ended = process.returncode is not None
+    state = f"dockerd exited with code {process.returncode}" if ended else f"no answer within {START_TIMEOUT:g} s"
     raise SandboxError(
-        f"the Docker engine did not answer within {START_TIMEOUT:g} s",
+        "the Docker engine could not be started",
         state=state,
         log=log.read_text(errors="replace").splitlines()[-15:],
         hint=f"the whole log is {log}",
     )
 
 
-def _remove_stale_pid_file() -> None:
-    """Remove the pid file of a dockerd that was killed; dockerd refuses to start while any process has that number."""
+def remove_stale_pid_file(file: Path, program: str) -> None:
+    """Remove the pid file of a ``program`` that was killed; dockerd trusts it while any process has that number."""
     try:
-        pid = int(PID_FILE.read_text())
+        pid = int(file.read_text())
     except (OSError, ValueError):
         return
     try:
         name = Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         name = ""
-    if name != "dockerd":
-        PID_FILE.unlink(missing_ok=True)
+    if name != program:
+        file.unlink(missing_ok=True)
 
 
 def _shortly(error: Exception) -> str:

@@ -7,6 +7,8 @@ again and a stale image is never used.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import os
 import shutil
@@ -20,9 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, ImageNotFound
+import requests
+import urllib3
+from docker.auth import resolve_repository_name
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import parse_repository_tag
 
-from sandbox.engine import catalogue
+from sandbox import paths
+from sandbox.engine import catalogue, daemon
 from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.errors import SandboxError
 
@@ -30,8 +37,15 @@ LOG_LINES = 20
 _CA_IN_CONTEXT = "host-ca.crt"
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
 _CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-# A package index that the host is told to use is used in builds too.
-_PASSED_ARGUMENTS = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+# A package index or a proxy that the host is told to use is used in builds too. None of them stays in an image: the
+# first two are arguments of build stages, and Docker keeps the names of proxies out of the history.
+_PASSED_ARGUMENTS = (
+    "PIP_INDEX_URL",
+    "NPM_CONFIG_REGISTRY",
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+# What the engine's connection raises when the engine ends in the middle of a pull or a build.
+_LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -67,7 +81,7 @@ class Images:
         self._known: dict[str, str] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._registry_is_out_of_reach = False
+        self._out_of_reach: dict[str, str] = {}  # registry: its words
         self._refusal = ""
 
     def ensure(self, name: str) -> str:
@@ -140,7 +154,11 @@ class Images:
                     hint="--images auto builds it from Debian's packages instead",
                 )
         if not self._present(local):
-            self._build(component, local)
+            if component.folder:
+                self.ensure("base")
+            with self._turn_to_build():
+                if not self._present(local):  # another process may have built it while we waited
+                    self._build(component, local)
         return local
 
     def _present(self, reference: str) -> bool:
@@ -148,38 +166,56 @@ class Images:
             self._api.inspect_image(reference)
         except ImageNotFound:
             return False
+        except APIError as error:  # not a reference at all
+            self._refusal = str(error.explanation or error)
+            return False
+        except _LOST as error:
+            raise _engine_lost(f"image '{reference}' was being looked up", error) from error
         return True
 
     def _pull(self, reference: str) -> bool:
         """Pull; False where it cannot be had. A registry that is out of reach is asked once in a run."""
-        if self._registry_is_out_of_reach:
+        name, tag = parse_repository_tag(reference)
+        try:
+            registry, _ = resolve_repository_name(name)
+        except DockerException as error:
+            self._refusal = str(error)
+            return False
+        if registry in self._out_of_reach:
+            self._refusal = self._out_of_reach[registry]
             return False
         self._progress(f"pulling {reference}")
-        name, _, tag = (
-            reference.partition("@")[0].rpartition(":")
-            if ":" in reference.rsplit("/", 1)[-1]
-            else (
-                reference,
-                "",
-                "latest",
-            )
-        )
         try:
-            for line in self._api.pull(name, tag=tag, stream=True, decode=True):
+            for line in self._api.pull(name, tag=tag or "latest", stream=True, decode=True):
                 if "error" in line:
-                    return self._refused(line["error"])
+                    return self._refused(registry, line["error"])
         except APIError as error:
-            return self._refused(str(error.explanation or error))
+            return self._refused(registry, str(error.explanation or error))
+        except _LOST as error:
+            raise _engine_lost(f"image '{reference}' was being pulled", error) from error
         return True
 
-    def _refused(self, words: str) -> bool:
+    def _refused(self, registry: str, words: str) -> bool:
         self._refusal = words
-        # "not found" and "denied" are about one image; anything else (no such host, time-out) is about the registry.
-        if not any(about_image in words for about_image in ("not found", "denied", "manifest unknown")):
-            self._registry_is_out_of_reach = True
+        # These are about one image; anything else (no such host, time-out) is about the registry.
+        about_image = ("not found", "denied", "manifest unknown", "invalid reference", "unauthorized")
+        if not any(part in words for part in about_image):
+            self._out_of_reach[registry] = words
         return False
 
     # -- building --
+
+    @contextlib.contextmanager
+    def _turn_to_build(self) -> Iterator[None]:
+        """One build at a time on this machine: two runs at once build an image once, and not on the same cores."""
+        paths.cache().mkdir(parents=True, exist_ok=True)
+        with (paths.cache() / "build.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._progress("waiting for an image that is being built already")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _build(self, component: Component, tag: str) -> None:
         begun = time.monotonic()
@@ -216,9 +252,13 @@ class Images:
                         log.append(text)
         except APIError as error:
             raise _build_failed(component, step, log, str(error.explanation or error)) from error
+        except _LOST as error:
+            raise _engine_lost(f"image '{component.name}' was being built ({step})", error) from error
 
     def _bootstrap(self, tag: str) -> None:
         """Debian from its packages: mmdebstrap's tar goes into the engine without touching the disk."""
+        if shutil.which("mmdebstrap") is None and daemon.may_install():
+            daemon.install(["mmdebstrap", "debian-archive-keyring"], self._progress)
         if shutil.which("mmdebstrap") is None:
             raise SandboxError(
                 "no container registry can be reached, and there is no mmdebstrap to make a base image from packages",
@@ -236,20 +276,16 @@ class Images:
             catalogue.DEBIAN,
             "-",
         ]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        name, _, version = tag.rpartition(":")
-        data = process.stdout.read()
-        errors = process.stderr.read().decode(errors="replace")
-        if process.wait() != 0:
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
             raise SandboxError(
                 "mmdebstrap could not make the base image",
-                state=f"it exited with code {process.returncode}",
-                log=errors.splitlines()[-LOG_LINES:],
+                state=f"it exited with code {done.returncode}",
+                log=done.stderr.decode(errors="replace").splitlines()[-LOG_LINES:],
                 hint="its mirror must be reachable: see the log lines above",
             )
-        self._api.import_image_from_data(data, repository=name, tag=version)
+        name, tag = parse_repository_tag(tag)
+        self._api.import_image_from_data(done.stdout, repository=name, tag=tag)
 
 
 def host_ca() -> Path | None:
@@ -283,6 +319,12 @@ def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uname = entry.gname = ""
     entry.mtime = 0
     return entry
+
+
+def _engine_lost(what: str, error: Exception) -> SandboxError:
+    return SandboxError(
+        f"the Docker engine stopped answering while {what}", state=str(error), hint="sandbox doctor --fix"
+    )
 
 
 def _build_failed(component: Component, step: str, log: list[str], words: str) -> SandboxError:

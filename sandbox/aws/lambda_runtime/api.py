@@ -67,7 +67,7 @@ class RuntimeApi:
         self._ready = False
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
-        host, port = self._listener.getsockname()
+        self._address = host, port = self._listener.getsockname()
         self.address = f"{host}:{port}"
         threading.Thread(target=self._serve, name=f"runtime-api-{port}", daemon=True).start()
 
@@ -100,16 +100,16 @@ class RuntimeApi:
         self._invocations.put(None)
         with socket.socket() as waker:  # accept() does not notice that its socket is closed
             waker.settimeout(1)
-            waker.connect_ex(self._listener.getsockname())
-        self._listener.close()
+            waker.connect_ex(self._address)
 
     def _serve(self) -> None:
-        while True:
-            connection, peer = self._listener.accept()
-            if self._closed:
-                connection.close()
-                return
-            threading.Thread(target=self._talk, args=(connection, peer), name="runtime-api", daemon=True).start()
+        with self._listener:
+            while True:
+                connection, peer = self._listener.accept()
+                if self._closed:
+                    connection.close()
+                    return
+                threading.Thread(target=self._talk, args=(connection, peer), name="runtime-api", daemon=True).start()
 
     def _talk(self, connection: socket.socket, peer: Any) -> None:
         with connection:

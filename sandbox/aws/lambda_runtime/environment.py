@@ -191,6 +191,8 @@ class Environment:
         while True:
             poll.poll()
             if not self._drain():
+                with self._log_lock:
+                    self._output.close()
                 return
 
     def _drain(self) -> bool:
@@ -202,7 +204,6 @@ class Environment:
                 except BlockingIOError:
                     return True
                 if not data:
-                    self._output.close()
                     return False
                 self._log += data
             return False

@@ -288,16 +288,22 @@ def test_nothing_outside_the_sandbox_is_reached(run: Callable[..., Any], call: s
     assert "was refused: is AWS_ENDPOINT_URL used?" in error["errorMessage"]
 
 
-def test_closing_ends_everything(timeline: Timeline) -> None:
+def test_closing_ends_everything(timeline: Timeline, tmp_path: Path) -> None:
     runtime = FunctionRuntime({}, timeline, RealClock())
-    source = "import os\nprint(os.getpid(), os.environ['HOME'])\ndef handler(e, c):\n    while e: pass\n    return 1"
+    source = (
+        "import os\nprint(os.getpid(), os.environ['HOME'])\n"
+        "def handler(pipe, context):\n    if pipe: open(pipe, 'w').close()\n    while pipe: pass"
+    )
     config = function(source, timeout=900)
-    log = runtime.invoke(config, b"0").log
-    pid, home = log.split()[:2]
+    pid, home = runtime.invoke(config, b"null").log.split()[:2]
     assert Path(home).is_dir()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(runtime.invoke(config, b"1")))
+    payload = json.dumps(str(pipe)).encode()
+    thread = threading.Thread(target=lambda: results.append(runtime.invoke(config, payload)))
     thread.start()
+    pipe.read_bytes()  # returns once the function is at work
     runtime.close()
     thread.join(timeout=10)
     assert not thread.is_alive()
