@@ -59,9 +59,7 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep timelines, and containers of a variant that did not do as declared.")
     ] = False,
-    timelines: Annotated[
-        Path | None, typer.Option(help="Folder for the timelines (JSON lines, one a variant).")
-    ] = None,
+    timelines: Annotated[Path | None, typer.Option(help="Folder for the timelines: JSON lines, one a variant.")] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
 ) -> None:

@@ -67,7 +67,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     follows = record[-1]["answers"] == [last["public_ip"]] and by_name[-1]["status"] == 200
     failed = bool(direct) and direct[-1]["status"] == 200 and not follows
     evidence = (
-        f"first task {_id(first)} RUNNING at {first['public_ip']}; {NAME} was {_answers(record[0])}, {_got(by_name[0])}",
+        f"first task {_id(first)} RUNNING at {first['public_ip']}; {NAME} is {_answers(record[0])}: {_got(by_name[0])}",
         f"replacement {_id(last)} RUNNING at {last['public_ip']}, asked there: {_got(direct[-1])}",
         f"{FUNCTION} for its event: {_ended(invoked[-1])}",
         f"{NAME} is {_answers(record[-1])}; {URL}: {_got(by_name[-1])}",

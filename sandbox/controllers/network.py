@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,15 +85,34 @@ class RunNetwork:
         self.public = Addresses(self.internet)
         self.vpc_resolv_conf = self._resolv_conf("vpc", self.vpc)
         self._internet_resolv_conf = self._resolv_conf("internet", self.internet)
-        self.viewer = ""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="network")
+        self._resolver: Future[str] | None = None
+        self._viewer: Future[str] | None = None
 
     def start(self, toolbox: str) -> None:
-        """Start resolver and viewer from the image ``toolbox``. Both sockets are served when this is called."""
-        with ThreadPoolExecutor(2) as pool:
-            resolver = pool.submit(self._start_resolver, toolbox)
-            viewer = pool.submit(self._start_viewer, toolbox)
-            resolver.result()
-            self.viewer = viewer.result()
+        """Begin to start resolver and viewer from the image ``toolbox``. Their sockets are served when this is called.
+
+        A task does not wait for the resolver: like its own processes, it is up within half a second, and what asks
+        DNS in that time asks again.
+        """
+        self._resolver = self._pool.submit(self._start_resolver, toolbox)
+        self._viewer = self._pool.submit(self._start_viewer, toolbox)
+
+    @property
+    def viewer(self) -> str:
+        """The viewer's container; waits until viewer and resolver are up.
+
+        Raises:
+            SandboxError: The engine could not start one of them.
+        """
+        if self._resolver is None or self._viewer is None:
+            raise RuntimeError("the network has not been started")
+        self._resolver.result()
+        return self._viewer.result()
+
+    def close(self) -> None:
+        """Wait until nothing more is being started."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start_resolver(self, toolbox: str) -> str:
         script = " & ".join(_RELAYS)

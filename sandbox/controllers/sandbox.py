@@ -7,13 +7,11 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import ApiCall, Gateway
@@ -102,20 +100,17 @@ class Sandbox:
         self._sockets = run.folder / "sockets"
         self._sockets.mkdir()
 
-        # moto takes 1.5 s of processor time to load; meanwhile the engine makes networks and starts containers.
         self._backend = Embedded()
         self._closers.append(self._backend.reset)
+        self._backend.preload("route53")
         self._toolbox = self._images.ensure("toolbox")
-        preload = self._backend.preload("ec2", "route53")
-        with ThreadPoolExecutor(1) as pool:
-            self._start_control_plane(endpoint_port, dns_port)
-            self._network = RunNetwork(self._containers, self._sockets)
-            self._dns.add_names(self._network.endpoint_names())
-            containers = pool.submit(self._start_containers)
-            preload.join()
-            enforce_change_rules()
-            self._make_vpc()
-            containers.result()
+        self._start_control_plane(endpoint_port, dns_port)
+        self._network = RunNetwork(self._containers, self._sockets)
+        self._closers.append(self._network.close)
+        self._dns.add_names(self._network.endpoint_names())
+        self._make_vpc()
+        self._start_runner()
+        self._network.start(self._toolbox)  # not waited for: who needs its containers does so
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
@@ -161,7 +156,7 @@ class Sandbox:
         for service in (functions, self._events, EcsService(ecs, self._ecs.apply, self._backend.missing_subnets)):
             self._gateway.add(service)
 
-    def _start_containers(self) -> None:
+    def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
         self._ecs.runner = TaskRunner(
             self._containers,
@@ -174,7 +169,6 @@ class Sandbox:
         )
         self._containers.watch(self._ecs.exited, self.timeline.abort)
         self._closers.append(self._containers.close)
-        self._network.start(self._toolbox)
 
     def _make_vpc(self) -> None:
         vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
@@ -231,6 +225,7 @@ class Sandbox:
         values = stacks.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
+        self._backend.preload("ec2")  # the slowest of moto's services: loaded while the stack's containers boot
         return Stack(self, definition, values, mark)
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:

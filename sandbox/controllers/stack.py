@@ -2,8 +2,8 @@
 
 ``calls`` are ``service.operation: parameters`` with boto3's names; ``as: name`` keeps the answer, and ``${name.Key}``
 uses it. ``{File: x.json}`` stands for the JSON in that file, ``{Zip: folder/}`` (in a function's Code) for the zipped
-folder. ``images`` are components of the catalogue to have beforehand; ``efs`` names the files that are on a file system then; ``ready`` the URLs that must answer.
-docs/user-guide.md describes the format.
+folder. ``images`` are components of the catalogue to have beforehand, ``efs`` the files that are on a file system
+then; ``ready`` are the URLs that must answer. docs/user-guide.md describes the format.
 """
 
 from __future__ import annotations
@@ -166,11 +166,17 @@ def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> An
     if isinstance(value, list):
         return [_fill(item, values, folder, place) for item in value]
     if isinstance(value, dict):
-        if set(value) == {"File"}:
-            return _read_json(folder / str(_fill(value["File"], values, folder, place)), place)
-        if set(value) == {"Zip"}:
-            return {"ZipFile": _zip(folder / str(_fill(value["Zip"], values, folder, place)), place)}
-        return {key: _fill(item, values, folder, place) for key, item in value.items()}
+        filled = {key: _fill(item, values, folder, place) for key, item in value.items()}
+        return _stand_in(filled, folder, place)
+    return value
+
+
+def _stand_in(value: dict[str, Any], folder: Path, place: str) -> Any:
+    """``{File: ...}`` and ``{Zip: ...}`` become what they stand for."""
+    if set(value) == {"File"}:
+        return _read_json(folder / str(value["File"]), place)
+    if set(value) == {"Zip"}:
+        return {"ZipFile": _zip(folder / str(value["Zip"]), place)}
     return value
 
 

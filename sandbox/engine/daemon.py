@@ -69,7 +69,7 @@ def ensure(say: Callable[[str], object]) -> None:
         if shutil.which("dockerd") is None:
             install(PACKAGES, say)
         if not _answers():  # the package starts it where a service manager runs; so may another `make`
-            _start(say)
+            start(say)
 
 
 def may_install() -> bool:
@@ -138,7 +138,16 @@ def _help() -> str:
     return "make setup"
 
 
-def _start(say: Callable[[str], object]) -> None:
+def start(say: Callable[[str], object], arguments: Sequence[str] = ()) -> None:
+    """Start dockerd in the background and wait until it answers.
+
+    Args:
+        say: Told what is done.
+        arguments: dockerd's own. Where they name another socket, DOCKER_HOST must do so too.
+
+    Raises:
+        SandboxError: It ends, or does not answer in time; its last log lines are in the error.
+    """
     begun = time.monotonic()
     log = paths.cache() / "dockerd.log"
     for program, file in PID_FILES.items():
@@ -147,7 +156,7 @@ def _start(say: Callable[[str], object]) -> None:
     with log.open("wb") as output:
         # A session of its own, so that neither Ctrl-C nor the end of `make` ends it.
         process = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            ["dockerd", *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     while process.poll() is None and time.monotonic() - begun < START_TIMEOUT:
         if _answers():

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -44,6 +45,8 @@ _PASSED_ARGUMENTS = (
     "NPM_CONFIG_REGISTRY",
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine prints what a step wrote to standard error in red
+_BUILDERS_OWN = (" ---> ", "Removing intermediate container ")
 # What the engine's connection raises when the engine ends in the middle of a pull or a build.
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -166,8 +169,8 @@ class Images:
             self._api.inspect_image(reference)
         except ImageNotFound:
             return False
-        except APIError as error:  # not a reference at all
-            self._refusal = str(error.explanation or error)
+        except DockerException as error:  # not a reference at all
+            self._refusal = str(error)
             return False
         except _LOST as error:
             raise _engine_lost(f"image '{reference}' was being looked up", error) from error
@@ -244,11 +247,11 @@ class Images:
             ):
                 if "error" in line:
                     raise _build_failed(component, step, log, line["error"])
-                for text in line.get("stream", "").splitlines():
+                for text in _COLOUR.sub("", line.get("stream", "")).splitlines():
                     if text.startswith("Step "):
                         step = text
                         self._progress(f"building image {component.name}: {text}")
-                    elif text.strip():
+                    elif text.strip() and not text.startswith(_BUILDERS_OWN):
                         log.append(text)
         except APIError as error:
             raise _build_failed(component, step, log, str(error.explanation or error)) from error

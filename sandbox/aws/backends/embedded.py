@@ -1,11 +1,16 @@
 """moto in this process: the AWS services that we do not own, and the network interfaces that our ECS attaches.
 
 moto's state is global to the process: one process, one sandbox. moto is imported when it is first used, and each of its
-services at the service's first request; `Embedded.preload` does that ahead in the background.
+services at the service's first request; `Embedded.preload` does that ahead in the background. Loading EC2 takes moto a
+second of processor time, in which a stack can be half up. So what the sandbox itself makes in EC2 (its VPC, its tasks'
+interfaces) gets its ids and addresses here at once and is entered into moto as soon as that is loaded; whoever reads
+EC2 waits until everything is entered.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +23,10 @@ if TYPE_CHECKING:
     from sandbox.aws.backends.moto_network import MotoNetwork
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+# Services of moto that do not look at EC2's state; a request for any other waits for EC2.
+_WITHOUT_EC2 = frozenset({"route53", "sts", "iam", "logs", "s3", "sns", "sqs", "ssm", "secretsmanager"})
+FIRST_HOST = 4  # AWS keeps a subnet's network address, router, DNS server and one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,20 @@ class Interface:
     availability_zone: str
 
 
+@dataclass
+class _Subnet:
+    """What has to be known of a subnet to give out its addresses before moto knows it."""
+
+    cidr: ipaddress.IPv4Network
+    availability_zone: str
+    next_host: int = FIRST_HOST
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last address but the broadcast address has been given."""
+        return self.next_host >= self.cidr.num_addresses - 1
+
+
 class Embedded:
     """The embedded backend: a WSGI application for the gateway, and EC2's network without the way over HTTP.
 
@@ -43,12 +66,22 @@ class Embedded:
     def __init__(self, account_id: str = ACCOUNT_ID, region: str = REGION) -> None:
         self._account_id = account_id
         self._region = region
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._subnets: dict[str, _Subnet] = {}
+        self._groups: set[str] = set()
+        self._pending: list[Callable[[MotoNetwork], object]] = []
+        self._loaded = False
 
     def wsgi_app(self) -> WsgiApp:
         """The application that answers for every service moto has."""
         application: WsgiApp = _moto().application
-        return application
+
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if environ["sandbox.service"] not in _WITHOUT_EC2:
+                self._network()
+            return application(environ, start_response)
+
+        return answer
 
     def preload(self, *services: str) -> threading.Thread:
         """Import moto's services (by moto's names: "ec2", "route53") on a background thread, which is returned."""
@@ -56,7 +89,10 @@ class Embedded:
         def load() -> None:
             moto = _moto()
             for service in services:
-                moto.load(service)
+                if service == "ec2":
+                    self._network()
+                else:
+                    moto.load(service)
 
         thread = threading.Thread(target=load, name="preload moto", daemon=True)
         thread.start()
@@ -64,27 +100,39 @@ class Embedded:
 
     def reset(self) -> None:
         """Forget everything that was created, in every service, account and region."""
+        with self._lock:
+            self._pending.clear()
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
         """A VPC with DNS host names on; its id."""
-        return self._network().create_vpc(cidr)
+        vpc_id = _new_id("vpc")
+        self._enter(lambda network: network.create_vpc(vpc_id, cidr))
+        return vpc_id
 
     def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str) -> str:
         """A subnet; its id.
 
         Raises:
-            AwsError: EC2 refuses it: no such VPC or zone, a range outside the VPC's or taken.
+            AwsError: EC2 refuses it: no such VPC or zone, a range outside the VPC's or taken. Raised when moto is
+                loaded: here, or to the first who reads EC2.
         """
-        return self._network().create_subnet(vpc_id, cidr, availability_zone)
+        subnet_id = _new_id("subnet")
+        self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone)
+        self._enter(lambda network: network.create_subnet(subnet_id, vpc_id, cidr, availability_zone))
+        return subnet_id
 
     def missing_subnets(self, subnet_ids: Iterable[str]) -> list[str]:
         """Those of ``subnet_ids`` that there are not."""
-        return self._network().missing_subnets(subnet_ids)
+        unknown = [subnet_id for subnet_id in subnet_ids if subnet_id not in self._subnets]
+        return self._network().missing_subnets(unknown) if unknown else []
 
     def create_security_group(self, vpc_id: str, name: str, description: str) -> str:
         """A security group; its id."""
-        return self._network().create_security_group(vpc_id, name, description)
+        group_id = _new_id("sg")
+        self._groups.add(group_id)
+        self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description))
+        return group_id
 
     def create_interface(self, subnet_id: str, security_groups: Iterable[str] = (), description: str = "") -> Interface:
         """An interface as ECS attaches it to a Fargate task: in use from the start, managed by its requester.
@@ -94,9 +142,19 @@ class Embedded:
         Raises:
             AwsError: InvalidSubnetID.NotFound, InvalidGroup.NotFound, or InsufficientFreeAddressesInSubnet.
         """
-        network = self._network()
+        groups = list(security_groups)
         with self._lock:
-            return network.create_interface(subnet_id, list(security_groups), description)
+            subnet = self._subnets.get(subnet_id)
+            if self._loaded or subnet is None or subnet.is_full or not self._groups.issuperset(groups):
+                return self._network().create_interface(subnet_id, groups, description)
+            # Nobody else can have taken an address of this subnet: the API waits for moto.
+            ip = str(subnet.cidr.network_address + subnet.next_host)
+            subnet.next_host += 1
+            interface = Interface(
+                _new_id("eni"), ip, _new_mac(), self._dns_name(ip), subnet_id, subnet.availability_zone
+            )
+            self._pending.append(lambda network: network.add_interface(interface, groups, description))
+            return interface
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's public address, one of Amazon's own (no Elastic IP).
@@ -104,7 +162,7 @@ class Embedded:
         Raises:
             AwsError: InvalidNetworkInterfaceID.NotFound.
         """
-        self._network().assign_public_ip(interface_id, ip)
+        self._enter(lambda network: network.assign_public_ip(interface_id, ip))
 
     def delete_interface(self, interface_id: str) -> None:
         """Delete an interface; its private address is free again.
@@ -112,16 +170,41 @@ class Embedded:
         Raises:
             AwsError: InvalidNetworkInterfaceID.NotFound.
         """
+        self._enter(lambda network: network.delete_interface(interface_id))
+
+    def _enter(self, change: Callable[[MotoNetwork], object]) -> None:
+        """Make a change now where moto's EC2 is loaded, else as soon as it is."""
         with self._lock:
-            self._network().delete_interface(interface_id)
+            if not self._loaded:
+                self._pending.append(change)
+                return
+            change(self._network())
 
     def _network(self) -> MotoNetwork:
-        network: MotoNetwork = _moto().network(self._account_id, self._region)
+        """Moto's EC2, with everything entered that was made before it was loaded."""
+        network: MotoNetwork = _moto().network(self._account_id, self._region)  # takes a second at first: not locked
+        with self._lock:
+            self._loaded = True
+            while self._pending:
+                self._pending.pop(0)(network)
         return network
+
+    def _dns_name(self, ip: str) -> str:
+        domain = "ec2.internal" if self._region == "us-east-1" else f"{self._region}.compute.internal"
+        return f"ip-{ip.replace('.', '-')}.{domain}"
 
 
 def _moto() -> ModuleType:
     """Our module that imports moto."""
-    from sandbox.aws.backends import moto_app  # a second of CPU: only when moto is used
+    from sandbox.aws.backends import moto_app
 
     return moto_app
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}-0{secrets.token_hex(8)}"
+
+
+def _new_mac() -> str:
+    """A unicast address of the locally administered range, as EC2's are."""
+    return "02:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(5))

@@ -24,6 +24,7 @@ from moto.core.request import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def load(service: str) -> Any:
         backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
         with contextlib.suppress(KeyError):  # global services have no regions
             backends[ACCOUNT_ID][REGION]
+        if service == "route53":
+            enforce_change_rules()
         return backends
 
 

@@ -7,17 +7,19 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import security_groups as groups
+from moto.ec2.models import subnets, vpcs
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 
-from sandbox.aws.backends.embedded import Interface
+from sandbox.aws.backends.embedded import FIRST_HOST, Interface
 from sandbox.aws.protocol import AwsError
 
 FARGATE_OWNER = "612493284715"
 """The account that owns Fargate's instances; AWS shows one of its own there, never the customer's."""
-_RESERVED_FIRST = 4  # AWS keeps a subnet's network address, router, DNS server and one more, and its last address
 
 
 class _Attachment:
@@ -72,33 +74,44 @@ class MotoNetwork:
     def __init__(self, backend: Any) -> None:
         self._ec2 = backend
 
-    def create_vpc(self, cidr: str) -> str:
-        with _aws_errors():
+    def create_vpc(self, vpc_id: str, cidr: str) -> None:
+        with _aws_errors(), _given_id(vpcs, "random_vpc_id", vpc_id):
             vpc = self._ec2.create_vpc(cidr)
         vpc.enable_dns_hostnames = True
-        return str(vpc.id)
 
-    def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str) -> str:
-        with _aws_errors():
-            return str(self._ec2.create_subnet(vpc_id, cidr, availability_zone=availability_zone).id)
+    def create_subnet(self, subnet_id: str, vpc_id: str, cidr: str, availability_zone: str) -> None:
+        with _aws_errors(), _given_id(subnets, "random_subnet_id", subnet_id):
+            self._ec2.create_subnet(vpc_id, cidr, availability_zone=availability_zone)
 
     def missing_subnets(self, subnet_ids: Iterable[str]) -> list[str]:
         known = {subnet.id for subnet in self._ec2.describe_subnets()}
         return [subnet_id for subnet_id in subnet_ids if subnet_id not in known]
 
-    def create_security_group(self, vpc_id: str, name: str, description: str) -> str:
-        with _aws_errors():
-            return str(self._ec2.create_security_group(name, description, vpc_id=vpc_id).id)
+    def create_security_group(self, group_id: str, vpc_id: str, name: str, description: str) -> None:
+        with _aws_errors(), _given_id(groups, "random_security_group_id", group_id):
+            self._ec2.create_security_group(name, description, vpc_id=vpc_id)
 
     def create_interface(self, subnet_id: str, security_groups: list[str], description: str) -> Interface:
         with _aws_errors():
             subnet = self._ec2.get_subnet(subnet_id)
+        return self._add(subnet, self._free_address(subnet), security_groups, description)
+
+    def add_interface(self, given: Interface, security_groups: list[str], description: str) -> None:
+        """Enter an interface whose id and addresses are already known to its task."""
+        subnet = self._ec2.get_subnet(given.subnet_id)
+        subnet.sandbox_next_address = int(ipaddress.ip_address(given.private_ip)) + 1
+        self._add(subnet, given.private_ip, security_groups, description, given)
+
+    def _add(
+        self, subnet: Any, ip: str, security_groups: list[str], description: str, given: Interface | None = None
+    ) -> Interface:
         for group in security_groups:
             if self._ec2.get_security_group_from_id(group) is None:
                 raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
-        ip = self._free_address(subnet)
         make: Any = FargateInterface  # its CloudFormation half is abstract in moto, and unused
         interface = make(self._ec2, subnet, ip, group_ids=security_groups, description=description)
+        if given is not None:
+            interface.id, interface.mac_address = given.id, given.mac
         subnet.request_ip(ip, interface)
         self._ec2.enis[interface.id] = interface
         return Interface(
@@ -125,7 +138,7 @@ class MotoNetwork:
         network = subnet.cidr
         taken = set(subnet._subnet_ips)
         taken |= {eni.private_ip_address for eni in list(self._ec2.enis.values()) if eni.subnet is subnet}
-        first, last = int(network.network_address) + _RESERVED_FIRST, int(network.broadcast_address) - 1
+        first, last = int(network.network_address) + FIRST_HOST, int(network.broadcast_address) - 1
         start = getattr(subnet, "sandbox_next_address", first)
         for number in (*range(start, last + 1), *range(first, start)):
             ip = str(ipaddress.ip_address(number))
@@ -136,6 +149,17 @@ class MotoNetwork:
             "InsufficientFreeAddressesInSubnet",
             f"The specified subnet does not have enough free addresses to satisfy the request. ({subnet.id})",
         )
+
+
+@contextmanager
+def _given_id(module: ModuleType, function: str, value: str) -> Iterator[None]:
+    """Have moto use ``value`` where it would draw a random id. Under the caller's lock; moto draws one id a call."""
+    drawn = getattr(module, function)
+    setattr(module, function, lambda: value)
+    try:
+        yield
+    finally:
+        setattr(module, function, drawn)
 
 
 @contextmanager

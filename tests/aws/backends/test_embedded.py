@@ -18,6 +18,7 @@ from sandbox.aws.protocol import AwsError
 @pytest.fixture
 def backend() -> Iterator[Embedded]:
     embedded = Embedded()
+    embedded.preload("ec2").join()
     yield embedded
     embedded.reset()
 
@@ -142,3 +143,36 @@ def test_reset_forgets_everything(backend: Embedded, aws: Clients) -> None:
     assert "QueueUrls" not in aws("sqs").list_queues()
     assert backend.create_vpc("10.0.0.0/16")
     assert len(aws("ec2").describe_vpcs()["Vpcs"]) == 2
+
+
+def test_what_is_made_before_moto_is_loaded_is_shown_by_it() -> None:
+    backend = Embedded()
+    vpc = backend.create_vpc("10.30.0.0/16")
+    subnet = backend.create_subnet(vpc, "10.30.0.0/20", "us-east-1b")
+    group = backend.create_security_group(vpc, "tasks", "the tasks")
+    kept = backend.create_interface(subnet, [group], "kept")
+    gone = backend.create_interface(subnet, [group], "gone")
+    backend.assign_public_ip(kept.id, "198.51.100.7")
+    backend.delete_interface(gone.id)
+    assert (kept.private_ip, gone.private_ip) == ("10.30.0.4", "10.30.0.5")
+    with Gateway([], backend) as gateway:
+        filters = [{"Name": "subnet-id", "Values": [subnet]}]
+        [shown] = Clients(gateway.url)("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    later = backend.create_interface(subnet, [group], "later")
+    backend.reset()
+    assert (shown["NetworkInterfaceId"], shown["MacAddress"]) == (kept.id, kept.mac)
+    assert (shown["PrivateIpAddress"], shown["PrivateDnsName"]) == (kept.private_ip, kept.private_dns_name)
+    assert shown["Association"]["PublicIp"] == "198.51.100.7"
+    assert (shown["VpcId"], shown["Groups"][0]["GroupId"]) == (vpc, group)
+    assert later.private_ip == "10.30.0.6"
+
+
+def test_a_full_subnet_is_full_before_moto_is_loaded_too() -> None:
+    backend = Embedded()
+    subnet = backend.create_subnet(backend.create_vpc("10.31.0.0/16"), "10.31.0.0/28", "us-east-1a")
+    given = [backend.create_interface(subnet).private_ip for _ in range(11)]
+    with pytest.raises(AwsError) as caught:
+        backend.create_interface(subnet)
+    backend.reset()
+    assert given[-1] == "10.31.0.14"
+    assert caught.value.code == "InsufficientFreeAddressesInSubnet"

@@ -66,6 +66,7 @@ class EcsMachine(RuleBasedStateMachine):
         self.wakes: list[Wake] = []
         self.reported: list[tuple[str, TaskEvent]] = []
         self.started: dict[tuple[str, str], str] = {}  # container: "starting", "up" or "ended", as the engine sees it
+        self.ended: set[str] = set()
         self.versions: dict[str, int] = defaultdict(int)
         self.statuses: dict[str, int] = defaultdict(int)
         self.attached: dict[str, int] = defaultdict(int)
@@ -97,6 +98,9 @@ class EcsMachine(RuleBasedStateMachine):
                 case PublishTask(arn, task):
                     assert task["version"] > self.versions[arn], "the version grows with each event"
                     self.versions[arn] = task["version"]
+                    assert arn not in self.ended, "STOPPED is the last event"
+                    if task["lastStatus"] == "STOPPED":
+                        self.ended.add(arn)
                     for shape in (DOCUMENTED, SEEN_2024):
                         event = task_state_change(
                             task, event_id="id", now=self.now, account="1", region="r", shape=shape
@@ -252,5 +256,5 @@ class EcsMachine(RuleBasedStateMachine):
         self.interfaces_are_given_back()
 
 
-EcsMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+EcsMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestEcs = pytest.mark.filterwarnings("error")(EcsMachine.TestCase)
