@@ -7,14 +7,15 @@ Docker, boto3 and moto are imported by the commands that need them, so that ``--
 from __future__ import annotations
 
 import json
-import signal
+import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
+from sandbox import interrupts
 from sandbox.errors import SandboxError
 
 EXIT_USAGE = 2
@@ -44,10 +45,16 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/fo
     from sandbox.report import terminal
 
     scenarios = list(scenario.load_all().values())
+    stacks = {name: stack.load(name).description for name in stack.names()}
     if as_json:
-        print(json.dumps({"scenarios": [_scenario_as_json(item) for item in scenarios]}, indent=2))
+        content = {
+            "version": 1,
+            "scenarios": [_scenario_as_json(item) for item in scenarios],
+            "stacks": [{"name": name, "description": text} for name, text in stacks.items()],
+        }
+        print(json.dumps(content, indent=2))
         return
-    terminal.scenarios(scenarios, {name: stack.load(name).description for name in stack.names()})
+    terminal.scenarios(scenarios, stacks)
 
 
 @app.command()
@@ -67,19 +74,19 @@ def run(
     from sandbox import runner, scenario
     from sandbox.report import junit, terminal
 
-    _check_images(images)
+    _check(images, speed)
     scenarios = scenario.choose(scenario.load_all(), names or [])
     chosen = [
         (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
     ]
-    for file in (json_file, junit_file):
-        if file is not None and str(file) != "-" and not file.parent.is_dir():
-            raise SandboxError(f"there is no folder {file.parent} to write {file.name} to")
+    quiet = json_file is not None and str(json_file) == "-"
+    for file in (None if quiet else json_file, junit_file):
+        _check_writable(file)
     if keep and timelines is None:
         timelines = Path("timelines")
+    _make_folder(timelines)
     options = runner.Options(images, speed, keep, timelines)
     finished = runner.Run()
-    quiet = json_file is not None and str(json_file) == "-"
     try:
         with terminal.Progress() as progress:
             listener = runner.Listener(
@@ -88,7 +95,7 @@ def run(
                 finished=lambda result: None if quiet else terminal.result_line(result),
             )
             runner.run(chosen, options, listener, finished)
-    finally:  # an interrupted run loses nothing that it already knows
+    finally:  # whatever ends a run, nothing is lost that it already knows
         _write_results(finished, json_file, junit_file, junit.write)
         if finished.results and not quiet:
             terminal.summary(finished.results)
@@ -98,9 +105,15 @@ def run(
 @app.command()
 def up(
     stack: Annotated[str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.")],
-    port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")] = 0,
-    endpoint_port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for the AWS endpoint.")] = 0,
-    dns_port: Annotated[int, typer.Option(help="Port of 127.0.0.1 for DNS.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")
+    ] = 0,
+    endpoint_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the AWS endpoint (0: any free one).")
+    ] = 0,
+    dns_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for DNS (0: any free one).")
+    ] = 0,
     parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
@@ -110,7 +123,8 @@ def up(
     """Bring a stack up, print how to reach it, and keep it up until Ctrl-C or `sandbox down`."""
     from sandbox import uphold
 
-    _check_images(images)
+    _check(images, speed)
+    _check_writable(timeline)
     uphold.up(
         uphold.Request(
             stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
@@ -138,8 +152,8 @@ def env() -> None:
     living = states.living()
     if not living:
         raise SandboxError("no stack is up", hint="bring one up in another terminal: sandbox up ghost")
-    for name, value in living[0].environment.items():
-        print(f"export {name}={value}")
+    for line in states.exports(living[0].environment, os.environ):
+        print(line)
 
 
 @app.command()
@@ -189,7 +203,7 @@ def images_build(
     from sandbox.engine.images import Images
     from sandbox.report import terminal
 
-    _check_images(images)
+    _check(images)
     for name in names or ():
         if name not in CATALOGUE:
             raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")
@@ -208,26 +222,44 @@ def main() -> None:
     """Entry point: errors become a message and an exit code, never a trace."""
     from sandbox.report import terminal
 
-    # `sandbox down` and a supervisor end us as Ctrl-C does: with a clean-up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.install()
     try:
-        app(standalone_mode=False)
-    except typer.Exit as ending:
-        sys.exit(ending.exit_code)
+        app()  # prints usage errors itself, and exits
     except SandboxError as failure:
         terminal.error(failure)
         sys.exit(EXIT_USAGE)
-    except (KeyboardInterrupt, typer.Abort):
-        terminal.err.print("interrupted; everything was removed")
-        sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as failure:
-        failure.show()
+    except SystemExit as ending:
+        if ending.code == EXIT_INTERRUPTED:
+            terminal.err.print("interrupted")
+        raise
+    except Exception as error:
+        terminal.error(SandboxError.unforeseen("the command failed", error))
         sys.exit(EXIT_USAGE)
 
 
-def _check_images(mode: str) -> None:
-    if mode not in {"auto", "official", "build"}:
-        raise SandboxError(f"--images {mode}: there is no such mode", hint="auto, official or build")
+def _check(images: str, speed: float = 1.0) -> None:
+    if images not in {"auto", "official", "build"}:
+        raise SandboxError(f"--images {images}: there is no such mode", hint="auto, official or build")
+    if not math.isfinite(speed):
+        raise SandboxError(f"--speed {speed}: not a number to divide by")
+
+
+def _check_writable(file: Path | None) -> None:
+    """Find out before a run of minutes, not after it."""
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise SandboxError(f"there is no folder {file.parent} to write {file.name} to")
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise SandboxError(f"{file} cannot be written", state="it is a folder" if file.is_dir() else "not permitted")
+
+
+def _make_folder(folder: Path | None) -> None:
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SandboxError(f"there can be no folder {folder}", state=error.strerror or str(error)) from error
 
 
 def _parameters(items: list[str]) -> dict[str, str]:

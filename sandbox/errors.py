@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from typing import Self
+
+_TRACE_LINES = 12
 
 
 class SandboxError(Exception):
@@ -23,6 +27,17 @@ class SandboxError(Exception):
         self.state = state
         self.log = tuple(log)
         self.hint = hint
+
+    @classmethod
+    def unforeseen(cls, where: str, error: Exception) -> Self:
+        """What nobody foresaw: an error of the sandbox's own code, or of a scenario's."""
+        trace = "".join(traceback.format_exception(error)).splitlines()
+        return cls(
+            f"{where}: {type(error).__name__}",
+            state=str(error),
+            log=trace[-_TRACE_LINES:],
+            hint="the last lines of the trace are above; if they are the sandbox's own, this is a fault in it",
+        )
 
     def __str__(self) -> str:
         lines = [self.message]

@@ -16,6 +16,7 @@ Outcome = Literal["reproduces", "holds", "not run"]
 EXIT_OK = 0
 EXIT_UNEXPECTED = 1  # a variant did not do what it declares
 EXIT_NOT_RUN = 2  # usage or environment
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Result:
     """What became of one variant.
 
     Attributes:
-        outcome: What it did, or "not run" with the reason in ``error``.
+        outcome: What it did, or "not run".
+        error: Why it could not be run, or what could not be cleaned up after it.
         evidence: The facts of the verdict.
         seconds: Wall clock, start of the sandbox and clean-up included.
         timeline: The file of all observations, where it was kept.
@@ -88,45 +90,55 @@ class Listener:
 
 @dataclass
 class Run:
-    """All results so far. An interrupted run keeps what it had."""
+    """All results so far. A run that ends early keeps what it had."""
 
     results: list[Result] = field(default_factory=list)
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0: all as declared; 1: one was not; 2: one could not be run (and none went wrong)."""
+        """0: all as declared; 1: one was not; 2: the environment failed one (and none went wrong); 130: interrupted."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
         if any(result.outcome != "not run" and not result.as_declared for result in self.results):
             return EXIT_UNEXPECTED
-        return EXIT_NOT_RUN if any(result.outcome == "not run" for result in self.results) else EXIT_OK
+        return EXIT_NOT_RUN if any(result.error for result in self.results) else EXIT_OK
 
 
 def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: Listener, into: Run) -> None:
     """Run the chosen variants one after another; results are added to ``into`` as they come."""
-    for scenario, variant in chosen:
-        listener.started(scenario, variant)
-        result = run_variant(scenario, variant, options, listener.progress)
-        into.results.append(result)
-        listener.finished(result)
+    try:
+        for scenario, variant in chosen:
+            listener.started(scenario, variant)
+            result = run_variant(scenario, variant, options, listener.progress)
+            into.results.append(result)
+            listener.finished(result)
+    except KeyboardInterrupt:
+        into.interrupted = True
+        raise
 
 
 def run_variant(
     scenario: Scenario, variant: Variant, options: Options, progress: Callable[[str], None] = lambda text: None
 ) -> Result:
-    """Run one variant in a new sandbox. What the environment refuses is in the result, not raised."""
+    """Run one variant in a new sandbox. What the environment refuses, or breaks, is in the result and not raised."""
     begun = time.monotonic()
     file = None
     if options.timelines is not None:
         options.timelines.mkdir(parents=True, exist_ok=True)
         file = options.timelines / f"{scenario.name}.{variant.name}.jsonl"
         file.unlink(missing_ok=True)
-    outcome: Outcome = "not run"
-    evidence: tuple[str, ...] = ()
+    verdicts: list[Verdict] = []
     error = ""
     try:
-        verdict = _play(scenario, variant, options, progress, file)
-        outcome, evidence = verdict.outcome, verdict.evidence
+        _play(scenario, variant, options, progress, file, verdicts)
     except SandboxError as refusal:
         error = str(refusal)
+    except Exception as failure:
+        error = str(SandboxError.unforeseen(f"{scenario.name} / {variant.name} failed", failure))
+    # A verdict stands, whatever fails after it.
+    outcome: Outcome = verdicts[0].outcome if verdicts else "not run"
+    evidence = verdicts[0].evidence if verdicts else ()
     return Result(
         scenario.name,
         variant.name,
@@ -141,14 +153,20 @@ def run_variant(
 
 
 def _play(
-    scenario: Scenario, variant: Variant, options: Options, progress: Callable[[str], None], file: Path | None
-) -> Verdict:
+    scenario: Scenario,
+    variant: Variant,
+    options: Options,
+    progress: Callable[[str], None],
+    file: Path | None,
+    verdicts: list[Verdict],
+) -> None:
+    """Add the verdict to ``verdicts`` as soon as it is known: cleaning up comes after it and may fail."""
     from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
 
     with Sandbox(images=options.images, speed=options.speed, progress=progress, timeline_file=file) as sandbox:
         stack = sandbox.stack(scenario.stack, dict(variant.parameters))
         scenario.play(Play(sandbox, stack, variant))
         verdict = scenario.judge(sandbox.timeline.since())
+        verdicts.append(verdict)
         if options.keep and verdict.outcome != variant.expect:
             sandbox.keep()
-    return verdict

@@ -37,23 +37,14 @@ def up(request: Request) -> None:
     Raises:
         SandboxError: It did not come up, or the engine went away while it was.
     """
-    with terminal.Progress(f"up {request.stack}") as progress:
-        sandbox = Sandbox(
-            images=request.images,
-            speed=request.speed,
-            progress=progress.step,
-            timeline_file=request.timeline,
-            endpoint_port=request.endpoint_port,
-            dns_port=request.dns_port,
-        )
+    with terminal.Progress(f"up {request.stack}") as progress, _sandbox(request, progress) as sandbox:
         try:
             stack, urls = _bring_up(sandbox, request)
         except BaseException:
             if request.keep:
                 sandbox.keep()
-            sandbox.close()
             raise
-    with sandbox:
+        progress.stop()
         host, port = sandbox.dns_address
         states.UpState(
             stack.name, os.getpid(), urls, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
@@ -64,8 +55,20 @@ def up(request: Request) -> None:
             sandbox.timeline.wait_for("the end", lambda seen: False, within=threading.TIMEOUT_MAX)
         except KeyboardInterrupt:
             terminal.err.print("taking the stack down ...")
+            raise
         finally:
             unsubscribe()
+
+
+def _sandbox(request: Request, progress: terminal.Progress) -> Sandbox:
+    return Sandbox(
+        images=request.images,
+        speed=request.speed,
+        progress=progress.step,
+        timeline_file=request.timeline,
+        endpoint_port=request.endpoint_port,
+        dns_port=request.dns_port,
+    )
 
 
 def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]]:
@@ -120,8 +123,8 @@ def down(*, everything: bool) -> None:
     """
     living = states.living()
     for state in living:
+        terminal.out.print(f"taking down {state.stack} (process {state.pid})")
         states.end(state)
-        terminal.out.print(f"{state.stack} (process {state.pid}) is being taken down")
     client = daemon.connect()
     swept = sweep.remove_everything(client) if everything else sweep.remove_dead_runs(client, kept=True)
     if swept:

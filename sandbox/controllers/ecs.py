@@ -16,8 +16,8 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs import events
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.events import EventShape
+from sandbox.model.ecs.messages import AttachEni, DetachEni, PublishTask, StartContainer, StopContainer, TaskEvent
 from sandbox.model.ecs.service import Wake
-from sandbox.model.ecs.task import AttachEni, DetachEni, PublishTask, StartContainer, StopContainer, TaskEvent
 from sandbox.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -129,6 +129,9 @@ class EcsController:
             work(*arguments)
         except Exception as error:
             if self._closed:
+                return
+            if isinstance(error, SandboxError):
+                self._timeline.abort(error)
                 return
             log.exception("a command of ECS could not be carried out")
             self._timeline.abort(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
+import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +19,7 @@ from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
+from sandbox.controllers import readiness
 from sandbox.controllers import stack as stacks
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
@@ -33,6 +33,7 @@ from sandbox.engine.daemon import connect
 from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
+from sandbox.interrupts import held_back
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.events import EventShape
 from sandbox.probes import dns, http
@@ -40,6 +41,8 @@ from sandbox.timeline import Observation, Timeline
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+
+log = logging.getLogger(__name__)
 
 _one_at_a_time = threading.Lock()
 
@@ -79,8 +82,8 @@ class Sandbox:
         self.speed = speed
         try:
             self._start(images, timeline_file, endpoint_port, dns_port)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
 
     def _start(self, images: str, timeline_file: Path | None, endpoint_port: int, dns_port: int) -> None:
@@ -144,7 +147,7 @@ class Sandbox:
         self.endpoint_url = self._gateway.url
         self.aws = Clients(self.endpoint_url, REGION)
 
-        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock)
+        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder)
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock)
         delivery = EventDelivery(functions, self.timeline)
@@ -275,12 +278,13 @@ class Sandbox:
     def close(self) -> None:
         """Remove everything. A second call does nothing."""
         errors = []
-        while self._closers:
-            closer = self._closers.pop()
-            try:
-                closer()
-            except Exception as error:
-                errors.append(error)
+        with held_back():
+            while self._closers:
+                closer = self._closers.pop()
+                try:
+                    closer()
+                except Exception as error:
+                    errors.append(error)
         if errors:
             raise SandboxError(
                 "the sandbox could not remove everything",
@@ -296,23 +300,10 @@ class Sandbox:
     ) -> None:
         try:
             self.close()
-        except SandboxError:
-            if error is None:  # what ended the block matters more than the clean-up after it
+        except SandboxError as failure:
+            if error is None:
                 raise
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM where that can be done (on the main thread)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            log.warning("%s", failure)  # what ended the block matters more, so that goes on
 
 
 class Stack:
@@ -350,8 +341,12 @@ class Stack:
         timeline = self._sandbox.timeline
 
         def ask() -> None:
-            result = self._sandbox.http_get_until(item.url, status=item.status, within=item.within)
-            timeline.record("stack.ready", url=item.url, reached=result.status == item.status, last=str(result))
+            try:
+                result = self._sandbox.http_get_until(item.url, status=item.status, within=item.within)
+            except SandboxError as error:  # the sandbox is being closed, or its engine is gone
+                timeline.record("stack.ready", url=item.url, reached=False, last=error.message)
+            else:
+                timeline.record("stack.ready", url=item.url, reached=result.status == item.status, last=str(result))
 
         def decided(observation: Observation) -> bool:
             if observation.kind == "stack.ready":
@@ -363,37 +358,12 @@ class Stack:
 
         threading.Thread(target=ask, name="wait-ready", daemon=True).start()
         observation = timeline.wait_for(f"{item.url}", decided, within=item.within + 15, since=self._mark)
+        seen = timeline.since(self._mark)
         if observation.kind == "task.state":
-            raise self._ended(observation)
+            raise readiness.ended(self.name, observation, seen)
         if not observation["reached"]:
-            raise self._not_ready(item, observation["last"])
-
-    def _ended(self, stop: Observation) -> SandboxError:
-        task = stop["task"]
-        for seen in reversed(self._sandbox.timeline.since(self._mark)):
-            if seen.kind in {"container.exited", "container.failed"} and seen["task"] == task:
-                how = seen.get("reason") or f"exited with code {seen['exit_code']}"
-                return SandboxError(
-                    f"stack '{self.name}': container '{seen['container']}' ended before the stack was ready",
-                    state=f"{how}; task stopped: {stop['stopped_reason']}",
-                    log=seen["log"],
-                    hint=seen.get("hint") or "mend what the log says; --keep leaves the containers to be looked at",
-                )
-        return SandboxError(f"stack '{self.name}': a task stopped", state=stop["stopped_reason"])
-
-    def _not_ready(self, item: stacks.Ready, last: str) -> SandboxError:
-        log = [
-            f"[{name}] {line}"
-            for task in self._tasks()
-            for name, lines in self._sandbox.task_logs(task).items()
-            for line in lines[-8:]
-        ]
-        return SandboxError(
-            f"stack '{self.name}': {item.url} did not answer {item.status} within {item.within:g} s",
-            state=last,
-            log=log,
-            hint="the log lines above are the last of each container; --keep leaves them to be looked at",
-        )
+            logs = {name: lines for task in self._tasks() for name, lines in self._sandbox.task_logs(task).items()}
+            raise readiness.not_ready(self.name, item, observation["last"], seen, logs)
 
     def _tasks(self) -> list[str]:
         seen = (o["task"] for o in self._sandbox.timeline.since(self._mark) if o.kind == "task.state")

@@ -16,7 +16,7 @@ from sandbox.aws.protocol import AwsError
 from sandbox.controllers.network import RunNetwork
 from sandbox.engine.containers import Containers, Exit, Spec
 from sandbox.errors import SandboxError
-from sandbox.model.ecs.task import (
+from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerFailed,
     ContainerStarted,

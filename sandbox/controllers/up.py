@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import shlex
 import signal
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox.engine.run import OWNER_FILE, is_gone, runs_folder
+from sandbox.errors import SandboxError
 
 STATE_FILE = "up.json"
+# Seconds: a container of the stack may use its whole stop time-out, which is 120 s at most.
+_END_WITHIN = 150.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,44 @@ def living() -> list[UpState]:
 
 
 def end(state: UpState) -> None:
-    """Ask the process that serves a stack to take it down."""
-    os.kill(state.pid, signal.SIGTERM)
+    """Ask the process that serves a stack to take it down, and wait until it has (where the system can tell).
+
+    Raises:
+        SandboxError: It goes on.
+    """
+    if sys.platform != "linux":
+        os.kill(state.pid, signal.SIGTERM)
+        return
+    try:
+        process = os.pidfd_open(state.pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        ended = select.select([process], [], [], _END_WITHIN)[0]
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(process)
+    if not ended:
+        raise SandboxError(
+            f"{state.stack} (process {state.pid}) is still being taken down after {_END_WITHIN:g} s",
+            hint=f"kill -9 {state.pid}; `sandbox down` then removes what it leaves",
+        )
+
+
+def exports(environment: Mapping[str, str], inherited: Mapping[str, str]) -> list[str]:
+    """Lines for a shell that has ``inherited``: after them its AWS clients use the sandbox, and nothing else.
+
+    Every other AWS_ variable goes: a profile, a session token or AWS_ENDPOINT_URL_S3 would lead to the real AWS.
+    """
+    lines = [f"unset {name}" for name in sorted(inherited) if name.startswith("AWS_") and name not in environment]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    if any(name.lower() in {"http_proxy", "all_proxy"} for name in inherited):
+        own = [inherited[name] for name in ("no_proxy", "NO_PROXY") if inherited.get(name)][:1]
+        value = shlex.quote(",".join([*own, "127.0.0.1"]))
+        lines += [f"export {name}={value}" for name in ("no_proxy", "NO_PROXY")]
+    return lines
 
 
 def _read(file: Path) -> UpState | None:

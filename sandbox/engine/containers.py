@@ -15,6 +15,7 @@ import requests
 from docker.errors import APIError, NotFound
 from docker.types import Mount
 
+from sandbox.engine import daemon
 from sandbox.engine.run import LABEL_RUN, Run
 from sandbox.errors import SandboxError
 
@@ -240,13 +241,7 @@ class Containers:
         except (requests.RequestException, OSError, ValueError, AttributeError) as error:
             cause = str(error)
         if not self._closing:
-            on_lost(
-                SandboxError(
-                    "the Docker engine went away in mid-run",
-                    state=cause,
-                    hint="start it again (`make run` does); `sandbox down` removes what this run left",
-                )
-            )
+            on_lost(daemon.lost(cause))
 
     def close(self) -> None:
         """End the watch. Containers stay: `sandbox.engine.sweep.remove_run` removes them."""

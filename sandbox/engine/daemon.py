@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
@@ -46,7 +47,29 @@ def connect() -> docker.DockerClient:
         client.ping()
     except (DockerException, requests.RequestException) as error:
         raise SandboxError("no Docker engine answers", state=_shortly(error), hint=_help()) from error
+    client.api.send = _says_when_lost(client.api.send)
     return client
+
+
+def lost(cause: str) -> SandboxError:
+    """The error of everyone who waits for an engine that went away."""
+    return SandboxError(
+        "the Docker engine went away in mid-run",
+        state=cause,
+        hint="start it again (`make run` does); `sandbox down` removes what this run left",
+    )
+
+
+def _says_when_lost(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    """Every request of a client goes through its ``send``; an engine that answers no more is told from there on."""
+
+    def sent(*arguments: Any, **options: Any) -> requests.Response:
+        try:
+            return send(*arguments, **options)
+        except requests.RequestException as error:
+            raise lost(_shortly(error)) from error
+
+    return sent
 
 
 def ensure(say: Callable[[str], object]) -> None:
@@ -88,7 +111,7 @@ def install(packages: Sequence[str], say: Callable[[str], object]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         done = subprocess.run(
-            ["apt-get", "-q", *command],
+            ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *command],
             capture_output=True,
             text=True,
             env=environment,

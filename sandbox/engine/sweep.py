@@ -23,6 +23,10 @@ from sandbox.engine.run import (
     runs_folder,
 )
 
+# Another process removes the same dead run: the container's removal is under way (409), or a network still has
+# a container that is on its way out (403). That process sees it through.
+_OTHERS_AT_WORK = {403, 409}
+
 
 @dataclass
 class Swept:
@@ -100,7 +104,7 @@ def _each(remove: Callable[[Any], None], things: list[Any]) -> None:
             try:
                 remove(thing)
             except APIError as error:
-                if error.status_code != 409:  # someone else is removing it already
+                if error.status_code not in _OTHERS_AT_WORK:
                     raise
 
     if things:

@@ -1,16 +1,12 @@
-"""The server on real sockets, asked by dnspython, dig and socat."""
+"""The server on real sockets, asked by dnspython. Through the relay: test_dns_relay.py."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -69,19 +65,6 @@ def test_udp_and_tcp_answer_on_one_port(server: DnsServer) -> None:
     host, port = server.address
     for ask in (dns.query.udp, dns.query.tcp):
         assert values(ask(query, host, port=port, timeout=2)) == ["192.0.2.1"]  # type: ignore[operator]
-
-
-def test_dig_is_content(server: DnsServer) -> None:
-    dig = shutil.which("dig")
-    assert dig, "install Debian's bind9-dnsutils"
-    host, port = server.address
-    command = [dig, f"@{host}", "-p", str(port), "+time=2"]
-    shown = subprocess.run([*command, "WWW.example.com", "A"], capture_output=True, text=True, check=True).stdout
-    assert "status: NOERROR" in shown
-    assert "WWW.example.com.\t60\tIN\tA\t192.0.2.1" in shown.replace("\t\t", "\t")
-    assert "WARNING" not in shown
-    by_tcp = subprocess.run([*command, "+short", "huge.example.com", "TXT"], capture_output=True, text=True, check=True)
-    assert len(by_tcp.stdout.splitlines()) == 30
 
 
 def test_answer_above_512_bytes_is_truncated_and_whole_over_tcp(server: DnsServer) -> None:
@@ -207,65 +190,3 @@ def test_close_is_quick_with_open_connections_and_can_be_repeated(tmp_path: Path
         client.settimeout(2)
         with pytest.raises(ConnectionRefusedError):
             client.recv(1)
-
-
-# -- the relay --
-
-
-@pytest.fixture
-def relayed(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """The server's Unix sockets behind the relay's two socats, on a free port of the loopback."""
-    socat = shutil.which("socat")
-    assert socat, "install socat"
-    sockets = (tmp_path / "dns-udp.sock", tmp_path / "dns-tcp.sock")
-    with DnsServer(from_zones) as other:
-        port = other.port
-    with DnsServer(from_zones, sockets=sockets), contextlib.ExitStack() as stack:
-        for command in (
-            [f"UDP4-RECVFROM:{port},bind=127.0.0.1,fork,reuseaddr", f"UNIX-CONNECT:{sockets[0]},type=5"],
-            [f"TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", f"UNIX-CONNECT:{sockets[1]}"],
-        ):
-            log = stack.enter_context((tmp_path / "socat.log").open("w+"))
-            process = stack.enter_context(subprocess.Popen([socat, "-dd", *command], stderr=log))
-            stack.callback(process.terminate)
-            _await_log(tmp_path / "socat.log", process)
-        yield "127.0.0.1", port
-
-
-def _await_log(path: Path, process: subprocess.Popen[bytes]) -> None:
-    """Block until socat has its socket: it says so, or answers a first question."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and process.poll() is None:
-        if "receiving on" in path.read_text() or "listening on" in path.read_text():
-            return
-        os.sched_yield()
-    pytest.fail(f"socat did not start: {path.read_text()}")
-
-
-def test_relay_keeps_messages_whole(relayed: tuple[str, int]) -> None:
-    host, port = relayed
-
-    def ask(number: int) -> bool:
-        name = ("www" if number % 2 else "many") + ".example.com"
-        query = dns.message.make_query(name, "A", use_edns=0, payload=4096)
-        return len(values(dns.query.udp(query, host, port=port, timeout=5))) == (1 if number % 2 else 100)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(ask, range(200)))
-
-
-def test_relay_falls_back_to_tcp(relayed: tuple[str, int]) -> None:
-    host, port = relayed
-    query = dns.message.make_query("huge.example.com", "TXT")
-    message, over_tcp = dns.query.udp_with_fallback(query, host, port=port, timeout=5)
-    assert over_tcp
-    assert len(values(message)) == 30
-
-
-def test_relay_passes_nothing_on_where_nothing_may_be_answered(relayed: tuple[str, int]) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.connect(relayed)
-        client.send(b"too short")
-        client.send(dns.message.make_query("www.example.com", "A").to_wire())
-        client.settimeout(5)
-        assert values(dns.message.from_wire(client.recv(4096))) == ["192.0.2.1"]

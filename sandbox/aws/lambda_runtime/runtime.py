@@ -24,7 +24,6 @@ from sandbox.timeline import Timeline
 # "Asynchronous invocation": two more attempts, a minute after the first and two minutes after the second.
 RETRY_DELAYS = (60.0, 120.0)
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-_FOLDER = "sandbox-lambda-"
 _EXCERPT = 1000  # characters of an event on the timeline
 _LOG_LINES = 40
 
@@ -37,17 +36,23 @@ class FunctionRuntime:
         timeline: Gets one ``lambda.invocation`` for each attempt.
         clock: Times the retries. A function's own time-out is of the wall clock: its code cannot be sped up.
         concurrency: How many environments one function has at most; further invocations of it wait for one.
+        folder: Where the functions' code and files go; by default where the system has temporary files.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], timeline: Timeline, clock: Clock, *, concurrency: int = 10
+        self,
+        environment: Mapping[str, str],
+        timeline: Timeline,
+        clock: Clock,
+        *,
+        concurrency: int = 10,
+        folder: Path | None = None,
     ) -> None:
         self._environment = dict(environment)
         self._timeline = timeline
         self._clock = clock
         self._concurrency = concurrency
-        _sweep()
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}
         self._asynchronous: dict[str, Workers] = {}
@@ -225,20 +230,6 @@ class FunctionRuntime:
             payload=payload[: _EXCERPT * 4].decode("utf-8", "replace")[:_EXCERPT],
             log=result.log.splitlines()[-_LOG_LINES:],
         )
-
-
-def _sweep() -> None:
-    """Remove what killed sandboxes left; their functions died with them."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
-        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
-        if not owner.isdigit():
-            continue
-        try:
-            os.kill(int(owner), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except PermissionError:
-            continue  # another user's, and running
 
 
 class _Pool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.messages import PublishTask
 
 T = TypeVar("T")
 Request = dict[str, Any]
@@ -117,7 +118,9 @@ class EcsService:
 
         def stop(now: float) -> tuple[Answer, list[Command]]:
             task, commands = self._ecs.stop_task(request, now)
-            return task.describe(), commands
+            # AWS answers with the task as it was told to stop: RUNNING still, desiredStatus STOPPED.
+            told = next((c.task for c in commands if isinstance(c, PublishTask) and c.task_arn == task.arn), None)
+            return dict(told or task.describe()), commands
 
         return {"task": self._do(stop)}
 

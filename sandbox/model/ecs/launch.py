@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
-from sandbox.model.ecs.task import Network
+from sandbox.model.ecs.messages import Network
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs.task import Network, Task
+from sandbox.model.ecs.messages import Network
+from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 # AWS documents that retries come "incrementally" later and the bound, not the steps; these are ours.

@@ -9,15 +9,8 @@ import pytest
 
 from sandbox.model.ecs import taskdef
 from sandbox.model.ecs.control import Command
+from sandbox.model.ecs.messages import AttachEni, DetachEni, Interface, PublishTask, StartContainer, StopContainer
 from sandbox.model.ecs.service import Wake
-from sandbox.model.ecs.task import (
-    AttachEni,
-    DetachEni,
-    Interface,
-    PublishTask,
-    StartContainer,
-    StopContainer,
-)
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"
 

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Ecs
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.task import EniAttached, EniFailed, Interface, PublishTask
+from sandbox.model.ecs.messages import EniAttached, EniFailed, Interface, PublishTask
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"
 RUN = {

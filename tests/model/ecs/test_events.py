@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, EventShape, iso, task_state_change
-from sandbox.model.ecs.task import (
-    Container,
+from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerStarted,
     EniAttached,
@@ -18,9 +17,9 @@ from sandbox.model.ecs.task import (
     Interface,
     Network,
     PublishTask,
-    Task,
     TaskEvent,
 )
+from sandbox.model.ecs.task import Container, Task
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/blog/0123456789abcdef0123456789abcdef"
 NOW = 1579802278.103  # the moment of AWS's sample: 2020-01-23T17:57:58.103Z

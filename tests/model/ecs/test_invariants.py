@@ -15,9 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, task_state_change
-from sandbox.model.ecs.service import Wake
-from sandbox.model.ecs.task import (
-    STATUSES,
+from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
     ContainerFailed,
@@ -33,6 +31,8 @@ from sandbox.model.ecs.task import (
     StopContainer,
     TaskEvent,
 )
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.task import STATUSES
 
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
 WHERE = {

@@ -9,8 +9,7 @@ import pytest
 
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.service import FIRST_RETRY_DELAY, KEPT_EVENTS, MAX_RETRY_DELAY, Service, Wake
-from sandbox.model.ecs.task import (
+from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
     ContainerFailed,
@@ -21,9 +20,10 @@ from sandbox.model.ecs.task import (
     Interface,
     StartContainer,
     StopContainer,
-    Task,
     TaskEvent,
 )
+from sandbox.model.ecs.service import FIRST_RETRY_DELAY, KEPT_EVENTS, MAX_RETRY_DELAY, Service, Wake
+from sandbox.model.ecs.task import Task
 
 VPC = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "assignPublicIp": "ENABLED"}}
 NO_IMAGE = "CannotPullContainerError: pull access denied"

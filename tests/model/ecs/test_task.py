@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs.task import (
+from sandbox.model.ecs.messages import (
     AttachEni,
-    Container,
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
@@ -21,9 +20,9 @@ from sandbox.model.ecs.task import (
     Interface,
     Network,
     StopRequested,
-    Task,
     TaskEvent,
 )
+from sandbox.model.ecs.task import Container, Task
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/blog/0123456789abcdef0123456789abcdef"
 NETWORK = Network(("subnet-a", "subnet-b"), ("sg-1",), assign_public_ip=True)

@@ -1,0 +1,88 @@
+"""Why a stack did not come up, in words, from what the timeline has: the container that ended, or whoever was silent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from sandbox.controllers.stack import Ready
+from sandbox.errors import SandboxError
+from sandbox.timeline import Observation
+
+LINES = 8  # of each log
+
+
+def ended(stack: str, stop: Observation, seen: Sequence[Observation]) -> SandboxError:
+    """A task stopped while the stack came up: ``stop`` is its ``task.state``."""
+    for one in reversed(seen):
+        if one.kind in {"container.exited", "container.failed"} and one["task"] == stop["task"]:
+            how = one.get("reason") or f"exited with code {one['exit_code']}"
+            return SandboxError(
+                f"stack '{stack}': container '{one['container']}' ended before the stack was ready",
+                state=f"{how}; task stopped: {stop['stopped_reason']}",
+                log=one["log"],
+                hint=one.get("hint") or "mend what the log says; --keep leaves the containers to be looked at",
+            )
+    return SandboxError(f"stack '{stack}': a task stopped", state=stop["stopped_reason"])
+
+
+def not_ready(
+    stack: str, item: Ready, last: str, seen: Sequence[Observation], logs: Mapping[str, Sequence[str]]
+) -> SandboxError:
+    """A URL did not answer in time.
+
+    Args:
+        stack: The stack's name.
+        item: What was to answer.
+        last: What the last request led to.
+        seen: The observations since the stack was begun.
+        logs: The last log lines of each container.
+    """
+    functions = _functions(seen)
+    return SandboxError(
+        f"stack '{stack}': {item.url} did not answer {item.status} within {item.within:g} s",
+        state="; ".join([last, *functions]),
+        log=[
+            f"[{name}] {line}"
+            for name, lines in {**_logs_of_functions(seen), **logs}.items()
+            for line in lines[-LINES:]
+        ],
+        hint="mend what the last state and the log lines say; --keep leaves the containers to be looked at",
+    )
+
+
+def _functions(seen: Sequence[Observation]) -> list[str]:
+    """What is wrong with functions: the last invocation failed, has not ended, or could not be begun."""
+    said = []
+    for name, invocation in _last_invocations(seen).items():
+        if invocation["status"] != "Success":
+            said.append(f"function '{name}' failed: {invocation['status']}: {invocation['error']}")
+    for name, delivered in _not_answered(seen).items():
+        said.append(f"function '{name}' was invoked {time.time() - delivered.at:.0f} s ago and has not ended")
+    for one in seen:
+        if one.kind == "event.failed":
+            said.append(f"an event could not be delivered to {one['target']}: {one['error']}: {one['reason']}")
+    return list(dict.fromkeys(said))
+
+
+def _logs_of_functions(seen: Sequence[Observation]) -> dict[str, Sequence[str]]:
+    """The log of each function whose last invocation failed."""
+    return {
+        f"function {name}": invocation["log"]
+        for name, invocation in _last_invocations(seen).items()
+        if invocation["status"] != "Success"
+    }
+
+
+def _last_invocations(seen: Sequence[Observation]) -> dict[str, Observation]:
+    return {one["function"]: one for one in seen if one.kind == "lambda.invocation"}
+
+
+def _not_answered(seen: Sequence[Observation]) -> dict[str, Observation]:
+    waiting: dict[str, Observation] = {}
+    for one in seen:
+        if one.kind == "event.delivered":
+            waiting[str(one["target"]).rpartition(":function:")[2]] = one
+        elif one.kind == "lambda.invocation":
+            waiting.pop(one["function"], None)
+    return waiting

@@ -1,0 +1,151 @@
+"""What happens to a task, and what has to be done for it: the events that come into a task's state machine and the
+commands that it gives out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Network:
+    """A task's ``awsvpcConfiguration``."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    assign_public_ip: bool
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The elastic network interface of a task, as EC2 shows it."""
+
+    id: str
+    subnet_id: str
+    mac_address: str
+    private_dns_name: str
+    private_ip: str
+    availability_zone: str
+
+
+# -- what happens to a task ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EniAttached:
+    """The network interface is there."""
+
+    interface: Interface
+
+
+@dataclass(frozen=True)
+class EniFailed:
+    """No network interface could be had; nothing of one is left."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class EniDetached:
+    """The network interface is gone."""
+
+
+@dataclass(frozen=True)
+class ImagePulled:
+    """The image of a container is on the host."""
+
+    container: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class ContainerStarted:
+    """A container runs."""
+
+    container: str
+    runtime_id: str
+
+
+@dataclass(frozen=True)
+class ContainerFailed:
+    """A container could not be started. ``reason`` is in ECS's words ("CannotPullContainerError: ...")."""
+
+    container: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ContainerExited:
+    """A container's process ended."""
+
+    container: str
+    exit_code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """StopTask, or the scheduler, wants it stopped."""
+
+    reason: str
+    stop_code: str
+
+
+TaskEvent = (
+    EniAttached
+    | EniFailed
+    | EniDetached
+    | ImagePulled
+    | ContainerStarted
+    | ContainerFailed
+    | ContainerExited
+    | StopRequested
+)
+
+
+# -- what has to be done ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AttachEni:
+    """Make a network interface in one of the subnets and give it a public address where it is wanted."""
+
+    task_arn: str
+    network: Network
+
+
+@dataclass(frozen=True)
+class DetachEni:
+    """Remove the task's network interface."""
+
+    task_arn: str
+
+
+@dataclass(frozen=True)
+class StartContainer:
+    """Get the image, create the container, start it."""
+
+    task_arn: str
+    container: str
+
+
+@dataclass(frozen=True)
+class StopContainer:
+    """Send the stop signal, and SIGKILL after ``timeout`` seconds. Also sent for one that is only being started."""
+
+    task_arn: str
+    container: str
+    timeout: int
+
+
+@dataclass(frozen=True)
+class PublishTask:
+    """Publish an "ECS Task State Change": the task as it is at this moment (see `sandbox.model.ecs.events`)."""
+
+    task_arn: str
+    task: Mapping[str, Any]
+
+
+TaskCommand = AttachEni | DetachEni | StartContainer | StopContainer | PublishTask

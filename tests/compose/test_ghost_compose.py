@@ -1,0 +1,66 @@
+"""The stack's compose.yaml by itself: plain Docker Compose, no sandbox."""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+import pytest
+import requests
+import yaml
+from testcontainers.compose import DockerCompose
+
+from sandbox import paths
+from sandbox.engine import compose_plugin, daemon
+from sandbox.engine.images import Images
+
+FOLDER = paths.share() / "compose" / "ghost"
+
+
+@pytest.fixture
+def compose(request, tmp_path):
+    client = daemon.connect()
+    images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
+    if compose_plugin.find() is None:
+        compose_plugin.extract(client, images.ensure("compose-plugin"))
+    command = compose_plugin.find()
+    assert command is not None
+    settings = {
+        "COMPOSE_PROJECT_NAME": f"ghost-{secrets.token_hex(4)}",
+        "GHOST_IMAGE": images.ensure("ghost"),
+        "NGINX_IMAGE": images.ensure("nginx"),
+        "GHOST_PORT": "0",  # any free one
+    }
+    client.close()
+    env_file = tmp_path / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    with DockerCompose(
+        FOLDER, "compose.yaml", env_file=str(env_file), docker_command_path=command[0], wait=True
+    ) as running:
+        yield running
+
+
+@pytest.mark.docker
+def test_nginx_serves_ghosts_page(compose):
+    publisher = compose.get_container("ghost").get_publisher(by_port=80)
+    assert publisher.URL == "127.0.0.1"
+    url = f"http://{publisher.URL}:{publisher.PublishedPort}/"
+    page = requests.get(url, headers={"Host": "blog.example.com"}, timeout=30)
+    assert page.status_code == 200
+    assert page.headers["Server"].startswith("nginx")
+    assert page.headers["Cache-Control"] == "public, max-age=0"
+    assert "<title>Ghost</title>" in page.text
+    assert "http://blog.example.com/" in page.text
+    asset = requests.get(f"{url}public/cards.min.js", headers={"Host": "blog.example.com"}, timeout=30)
+    assert asset.status_code == 200
+    output, errors = compose.get_logs("nginx")
+    assert "GET / HTTP/1.1" in output + errors
+    output, errors = compose.get_logs("ghost")
+    assert "Pinging Explore" not in output + errors
+
+
+def test_compose_and_task_definition_run_the_same_images():
+    services = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+    definition = json.loads((FOLDER / "taskdef.json").read_text())
+    for container in definition["containerDefinitions"]:
+        assert services[container["name"]]["image"].endswith(f":-{container['image']}}}")

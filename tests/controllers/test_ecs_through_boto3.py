@@ -1,0 +1,154 @@
+"""ECS as a client sees it: boto3, its waiters, EC2's records and a viewer, all against real containers."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.controllers.sandbox import Sandbox
+
+pytestmark = pytest.mark.docker
+
+NGINX = {
+    "family": "web",
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "cpu": "256",
+    "memory": "512",
+    "containerDefinitions": [{"name": "nginx", "image": "nginx:1.27", "portMappings": [{"containerPort": 80}]}],
+}
+QUICK = {"Delay": 1, "MaxAttempts": 60}
+
+
+@pytest.fixture(scope="module")
+def box(request):
+    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+        ecs = sandbox.aws("ecs")
+        ecs.create_cluster(clusterName="c")
+        ecs.register_task_definition(**NGINX)
+        yield sandbox
+
+
+def network(box, public="ENABLED"):
+    return {"awsvpcConfiguration": {"subnets": box.subnets, "assignPublicIp": public}}
+
+
+def run(box, public="ENABLED"):
+    return box.aws("ecs").run_task(
+        cluster="c", taskDefinition="web", launchType="FARGATE", networkConfiguration=network(box, public)
+    )["tasks"]
+
+
+def test_a_task_runs_is_reached_at_its_public_address_and_stops(box):
+    ecs, ec2 = box.aws("ecs"), box.aws("ec2")
+    (task,) = run(box)
+    assert task["lastStatus"] == "PROVISIONING"
+    ecs.get_waiter("tasks_running").wait(cluster="c", tasks=[task["taskArn"]], WaiterConfig=QUICK)
+    (task,) = ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"]
+    details = {item["name"]: item["value"] for item in task["attachments"][0]["details"]}
+    (interface,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])[
+        "NetworkInterfaces"
+    ]
+    assert interface["PrivateIpAddress"] == details["privateIPv4Address"]
+    assert interface["MacAddress"] == details["macAddress"]
+    answer = box.http_get_until(f"http://{interface['Association']['PublicIp']}/", status=403, within=20)
+    assert "nginx" in answer.headers["server"]
+
+    ecs.stop_task(cluster="c", task=task["taskArn"], reason="the test is over")
+    ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[task["taskArn"]], WaiterConfig=QUICK)
+    (task,) = ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"]
+    assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "the test is over")
+    assert task["containers"][0]["exitCode"] == 0  # nginx ends by itself on SIGQUIT
+    assert task["startedAt"] <= task["stoppingAt"] <= task["stoppedAt"]
+    with pytest.raises(ClientError, match=r"InvalidNetworkInterfaceID\.NotFound"):
+        ec2.describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])
+
+
+def test_without_a_public_address_the_internet_does_not_reach_a_task(box):
+    ecs = box.aws("ecs")
+    (task,) = run(box, public="DISABLED")
+    ecs.get_waiter("tasks_running").wait(cluster="c", tasks=[task["taskArn"]], WaiterConfig=QUICK)
+    (task,) = ecs.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"]
+    address = task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    assert box.http_get(f"http://{address}/", timeout=3).status == 0
+    ecs.stop_task(cluster="c", task=task["taskArn"])
+
+
+def test_a_service_keeps_its_count_scales_and_goes(box):
+    ecs = box.aws("ecs")
+    ecs.create_service(
+        cluster="c",
+        serviceName="web",
+        taskDefinition="web",
+        desiredCount=2,
+        launchType="FARGATE",
+        networkConfiguration=network(box),
+    )
+    ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=QUICK)
+    first = ecs.list_tasks(cluster="c", serviceName="web")["taskArns"]
+    assert len(first) == 2
+
+    mark = box.timeline.mark()
+    ecs.stop_task(cluster="c", task=first[0])
+    box.timeline.wait_for(
+        "a replacement to be RUNNING",
+        lambda seen: seen.kind == "task.state" and seen["task"] not in first and seen["last_status"] == "RUNNING",
+        within=30,
+        since=mark,
+    )
+    ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=QUICK)
+    (service,) = ecs.describe_services(cluster="c", services=["web"])["services"]
+    assert service["runningCount"] == 2
+    assert service["deployments"][0]["rolloutState"] == "COMPLETED"
+    messages = [event["message"] for event in service["events"]]
+    assert messages[0] == "(service web) has reached a steady state."
+    assert any(message.startswith("(service web) has started 2 tasks: (task ") for message in messages)
+
+    ecs.update_service(cluster="c", service="web", desiredCount=1)
+    ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=QUICK)
+    assert len(ecs.list_tasks(cluster="c", serviceName="web")["taskArns"]) == 1
+
+    with pytest.raises(ClientError, match="cannot be stopped while it is scaled above 0"):
+        ecs.delete_service(cluster="c", service="web")
+    ecs.delete_service(cluster="c", service="web", force=True)
+    ecs.get_waiter("services_inactive").wait(cluster="c", services=["web"], WaiterConfig=QUICK)
+
+
+def test_events_come_in_the_order_of_the_life_cycle_with_growing_versions(box):
+    mark = box.timeline.mark()
+    (task,) = run(box)
+    ecs = box.aws("ecs")
+    ecs.get_waiter("tasks_running").wait(cluster="c", tasks=[task["taskArn"]], WaiterConfig=QUICK)
+    ecs.stop_task(cluster="c", task=task["taskArn"])
+    ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[task["taskArn"]], WaiterConfig=QUICK)
+    events = [
+        seen
+        for seen in box.timeline.since(mark)
+        if seen.kind == "event.published" and seen["resources"] == [task["taskArn"]]
+    ]
+    states = [(seen["lastStatus"], seen["desiredStatus"]) for seen in events]
+    assert states == [
+        ("PROVISIONING", "RUNNING"),
+        ("PENDING", "RUNNING"),
+        ("RUNNING", "RUNNING"),
+        ("RUNNING", "STOPPED"),
+        ("STOPPING", "STOPPED"),
+        ("DEPROVISIONING", "STOPPED"),
+        ("STOPPED", "STOPPED"),
+    ]
+    versions = [seen["version"] for seen in events]
+    assert versions == sorted(set(versions))
+
+
+def test_unknown_subnet_and_cluster_are_aws_errors(box):
+    ecs = box.aws("ecs")
+    with pytest.raises(ClientError, match="subnet-0nope' does not exist"):
+        ecs.run_task(
+            cluster="c",
+            taskDefinition="web",
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-0nope"]}},
+        )
+    with pytest.raises(ClientError) as caught:
+        ecs.list_tasks(cluster="nope")
+    assert caught.value.response["Error"]["Code"] == "ClusterNotFoundException"
