@@ -25,7 +25,7 @@ from sandbox import paths
 from sandbox.engine import daemon
 from sandbox.engine.images import Images
 
-ROUNDS = 3
+ROUNDS = 5
 GOAL = 1.15
 BOUND = 120.0
 
@@ -50,8 +50,9 @@ def plain(images: dict[str, str]) -> float:
     run = ["docker", "run", "--rm", "-d", "--name"]
     begun = time.monotonic()
     try:
-        published = ["-p", "127.0.0.1::80", *variables, images["ghost"]]
-        subprocess.run([*run, names[0], *published], check=True, stdout=subprocess.DEVNULL)
+        # Ghost asks for names on the internet at its start; here, as in the sandbox, they fail at once.
+        published = ["-p", "127.0.0.1::80", "--dns", "127.0.0.1", *variables, images["ghost"]]
+        subprocess.run([*run, names[0], *published], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         joined = ["--network", f"container:{names[0]}", "-v", f"{conf}:/etc/nginx/conf.d:ro", images["nginx"]]
         subprocess.run([*run, names[1], *joined], check=True, stdout=subprocess.DEVNULL)
         port = subprocess.run(["docker", "port", names[0], "80"], check=True, capture_output=True, text=True)

@@ -111,9 +111,7 @@ def up(
     endpoint_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the AWS endpoint (0: any free one).")
     ] = 0,
-    dns_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for DNS (0: any free one).")
-    ] = 0,
+    dns_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for DNS (0: any free one).")] = 0,
     parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,

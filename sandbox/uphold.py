@@ -73,6 +73,7 @@ def _sandbox(request: Request, progress: terminal.Progress) -> Sandbox:
 
 def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]]:
     stack = sandbox.begin_stack(request.stack, request.parameters)
+    stack.wait_running()
     urls: dict[str, str] = {}
     for index, ready in enumerate(stack.definition.ready):
         parts = urlsplit(ready.url)

@@ -35,4 +35,5 @@ if [ -n "$bundle" ]; then export SSL_CERT_FILE="$bundle"; fi
 # Compiled now, because a read-only environment, or PYTHONDONTWRITEBYTECODE, would compile at every start.
 "$folder/bin/uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" --requirement requirements.lock
 "$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --no-deps --no-build-isolation --editable .
+"$folder/bin/python" -m compileall -q sandbox
 echo "installed in $(($(date +%s) - begun)) s" >&2

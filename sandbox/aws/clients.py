@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -15,6 +16,30 @@ from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"
+
+_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+def without_configuration() -> Callable[[], None]:
+    """Take the caller's profile and AWS files out of this process's environment; the result puts them back.
+
+    moto makes boto3 sessions of its own, which read them: a profile that is not in the files breaks it.
+    """
+    before = {name: os.environ.get(name) for name in (*_PROFILES, *_FILES)}
+
+    def put_back() -> None:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    for name in _PROFILES:
+        os.environ.pop(name, None)
+    for name in _FILES:
+        os.environ[name] = os.devnull
+    return put_back
 
 
 class Clients:
@@ -63,8 +88,7 @@ class Clients:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **dict.fromkeys(_FILES, os.devnull),
         }
 
     def close(self) -> None:

@@ -26,7 +26,8 @@ from sandbox.errors import SandboxError
 # Offsets within both networks. The first is the gateway's; AWS reserves the first four of a subnet likewise.
 RESOLVER = 2
 VIEWER = 3
-FIRST_PUBLIC = 10
+FIRST_DOOR = 4
+FIRST_PUBLIC = 16
 
 ENDPOINT_NAME = "aws.internal"
 ENDPOINT_PORT = 4566
@@ -76,11 +77,15 @@ class RunNetwork:
     Args:
         containers: The run's.
         sockets: The folder in which the DNS server and the gateway have their sockets.
+        toolbox: The image of the containers.
     """
 
-    def __init__(self, containers: Containers, sockets: Path) -> None:
+    def __init__(self, containers: Containers, sockets: Path, toolbox: str) -> None:
         self._containers = containers
         self._sockets = sockets
+        self._toolbox = toolbox
+        self._lock = threading.Lock()
+        self._door_offsets = itertools.count(FIRST_DOOR)
         self.vpc, self.internet = _create_both(containers.client, containers)
         self.public = Addresses(self.internet)
         self.vpc_resolv_conf = self._resolv_conf("vpc", self.vpc)
@@ -89,37 +94,37 @@ class RunNetwork:
         self._resolver: Future[str] | None = None
         self._viewer: Future[str] | None = None
 
-    def start(self, toolbox: str) -> None:
-        """Begin to start resolver and viewer from the image ``toolbox``. Their sockets are served when this is called.
+    def start(self) -> None:
+        """Begin to start the resolver. The sockets that it relays to are served when this is called.
 
         A task does not wait for the resolver: like its own processes, it is up within half a second, and what asks
         DNS in that time asks again.
         """
-        self._resolver = self._pool.submit(self._start_resolver, toolbox)
-        self._viewer = self._pool.submit(self._start_viewer, toolbox)
+        self._resolver = self._pool.submit(self._start_resolver)
 
-    @property
     def viewer(self) -> str:
-        """The viewer's container; waits until viewer and resolver are up.
+        """The viewer's container, started at the first call; waits until it and the resolver are up.
 
         Raises:
             SandboxError: The engine could not start one of them.
         """
-        if self._resolver is None or self._viewer is None:
-            raise RuntimeError("the network has not been started")
-        self._resolver.result()
+        with self._lock:
+            if self._viewer is None:
+                self._viewer = self._pool.submit(self._start_viewer)
+        if self._resolver is not None:
+            self._resolver.result()
         return self._viewer.result()
 
     def close(self) -> None:
         """Wait until nothing more is being started."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _start_resolver(self, toolbox: str) -> str:
+    def _start_resolver(self) -> str:
         script = " & ".join(_RELAYS)
         return self._containers.run_new(
             Spec(
                 "resolver",
-                toolbox,
+                self._toolbox,
                 entrypoint=["tini", "-g", "--"],
                 command=["sh", "-c", f"{script} & wait"],
                 networks=[
@@ -130,11 +135,11 @@ class RunNetwork:
             )
         )
 
-    def _start_viewer(self, toolbox: str) -> str:
+    def _start_viewer(self) -> str:
         return self._containers.run_new(
             Spec(
                 "viewer",
-                toolbox,
+                self._toolbox,
                 entrypoint=["tini", "--"],
                 command=["sleep", "infinity"],
                 networks=[(self.internet.name, self.internet.address(VIEWER))],
@@ -142,11 +147,10 @@ class RunNetwork:
             )
         )
 
-    def open_door(self, toolbox: str, name: str, *, port: int = 0, target_port: int = 80) -> int:
+    def open_door(self, name: str, *, port: int = 0, target_port: int = 80) -> int:
         """Serve ``name`` on a port of 127.0.0.1 as a viewer would reach it: DNS is asked for each connection.
 
         Args:
-            toolbox: The image.
             name: A DNS name, such as "blog.example.com".
             port: The port of 127.0.0.1 (0: any free one).
             target_port: The port at the name.
@@ -155,15 +159,18 @@ class RunNetwork:
             The port of 127.0.0.1.
 
         Raises:
-            SandboxError: The port is in use.
+            SandboxError: The port is in use, or there are too many doors.
         """
+        offset = next(self._door_offsets)
+        if offset >= FIRST_PUBLIC:
+            raise SandboxError(f"a sandbox has at most {FIRST_PUBLIC - FIRST_DOOR} doors", hint="ask by name instead")
         container = self._containers.run_new(
             Spec(
                 f"door-{name}-{target_port}",
-                toolbox,
+                self._toolbox,
                 entrypoint=["tini", "-g", "--"],
                 command=["socat", "TCP4-LISTEN:80,fork,reuseaddr,backlog=128", f"TCP4:{name}:{target_port}"],
-                networks=[(self.internet.name, None)],
+                networks=[(self.internet.name, self.internet.address(offset))],
                 mounts=[self._internet_resolv_conf],
                 publish={80: port},
             )

@@ -1,4 +1,4 @@
-"""Why a stack did not come up, in words, from what the timeline has: the container that ended, or whoever was silent."""
+"""Why a stack did not come up, from what the timeline has: the container that ended, or whoever was silent."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.zones import hosted_zones
-from sandbox.aws.clients import Clients
+from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.services.ecs import EcsService
@@ -43,6 +43,9 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 log = logging.getLogger(__name__)
+
+RUNNING_WITHIN = 900.0  # seconds; a task may have to wait until its image is built
+_FAILED = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
 
 _one_at_a_time = threading.Lock()
 
@@ -103,17 +106,18 @@ class Sandbox:
         self._sockets = run.folder / "sockets"
         self._sockets.mkdir()
 
+        self._closers.append(without_configuration())
         self._backend = Embedded()
         self._closers.append(self._backend.reset)
         self._backend.preload("route53")
         self._toolbox = self._images.ensure("toolbox")
         self._start_control_plane(endpoint_port, dns_port)
-        self._network = RunNetwork(self._containers, self._sockets)
+        self._network = RunNetwork(self._containers, self._sockets, self._toolbox)
         self._closers.append(self._network.close)
         self._dns.add_names(self._network.endpoint_names())
         self._make_vpc()
         self._start_runner()
-        self._network.start(self._toolbox)  # not waited for: who needs its containers does so
+        self._network.start()  # not waited for: who needs its containers does so
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
@@ -228,8 +232,11 @@ class Sandbox:
         values = stacks.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
-        self._backend.preload("ec2")  # the slowest of moto's services: loaded while the stack's containers boot
         return Stack(self, definition, values, mark)
+
+    def preload(self) -> None:
+        """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
+        self._backend.preload("ec2")
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
         """One request from the internet, by name; recorded as ``http.response``."""
@@ -259,7 +266,7 @@ class Sandbox:
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
-        port = self._network.open_door(self._toolbox, name, port=port, target_port=target_port)
+        port = self._network.open_door(name, port=port, target_port=target_port)
         return f"http://127.0.0.1:{port}"
 
     def environment(self) -> dict[str, str]:
@@ -267,7 +274,7 @@ class Sandbox:
         return self.aws.environment()
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
-        return self._containers.execute(self._network.viewer, command)
+        return self._containers.execute(self._network.viewer(), command)
 
     # -- end --
 
@@ -327,12 +334,36 @@ class Stack:
         """The stack's name."""
         return self.definition.name
 
+    def wait_running(self) -> None:
+        """Wait until every task that the stack has started so far runs.
+
+        Raises:
+            SandboxError: One did not in time, or a container ended; the error has its last log lines.
+        """
+        timeline = self._sandbox.timeline
+
+        def decided(observation: Observation) -> bool:
+            if observation.kind != "task.state":
+                return False
+            return observation["stop_code"] in _FAILED or not self._starting()
+
+        if self._starting():
+            self._sandbox.progress("waiting for the tasks to run")
+            observation = timeline.wait_for(
+                f"the tasks of stack '{self.name}' to run", decided, within=RUNNING_WITHIN, since=self._mark
+            )
+            if observation["stop_code"] in _FAILED:
+                raise readiness.ended(self.name, observation, timeline.since(self._mark))
+
     def wait_ready(self) -> None:
         """Wait until each URL of ``ready`` answers as it must.
 
         Raises:
             SandboxError: One did not in time, or a task's container ended before; the error has its last log lines.
         """
+        self.wait_running()
+        # What the first page does not need comes after the containers that it does need.
+        self._sandbox.preload()
         for item in self.definition.ready:
             self._sandbox.progress(f"waiting for {item.url} to answer {item.status}")
             self._wait_ready(item)
@@ -340,10 +371,13 @@ class Stack:
     def _wait_ready(self, item: stacks.Ready) -> None:
         timeline = self._sandbox.timeline
 
+        unable: list[SandboxError] = []
+
         def ask() -> None:
             try:
                 result = self._sandbox.http_get_until(item.url, status=item.status, within=item.within)
             except SandboxError as error:  # the sandbox is being closed, or its engine is gone
+                unable.append(error)
                 timeline.record("stack.ready", url=item.url, reached=False, last=error.message)
             else:
                 timeline.record("stack.ready", url=item.url, reached=result.status == item.status, last=str(result))
@@ -351,20 +385,23 @@ class Stack:
         def decided(observation: Observation) -> bool:
             if observation.kind == "stack.ready":
                 return bool(observation["url"] == item.url)
-            return observation.kind == "task.state" and observation["stop_code"] in {
-                "TaskFailedToStart",
-                "EssentialContainerExited",
-            }
+            return observation.kind == "task.state" and observation["stop_code"] in _FAILED
 
         threading.Thread(target=ask, name="wait-ready", daemon=True).start()
         observation = timeline.wait_for(f"{item.url}", decided, within=item.within + 15, since=self._mark)
         seen = timeline.since(self._mark)
         if observation.kind == "task.state":
             raise readiness.ended(self.name, observation, seen)
+        if unable:
+            raise unable[0]
         if not observation["reached"]:
-            logs = {name: lines for task in self._tasks() for name, lines in self._sandbox.task_logs(task).items()}
+            logs = {name: lines for task in self._states() for name, lines in self._sandbox.task_logs(task).items()}
             raise readiness.not_ready(self.name, item, observation["last"], seen, logs)
 
-    def _tasks(self) -> list[str]:
-        seen = (o["task"] for o in self._sandbox.timeline.since(self._mark) if o.kind == "task.state")
-        return list(dict.fromkeys(seen))
+    def _states(self) -> dict[str, str]:
+        """The last status of each task since the stack was begun."""
+        seen = self._sandbox.timeline.since(self._mark)
+        return {o["task"]: o["last_status"] for o in seen if o.kind == "task.state"}
+
+    def _starting(self) -> bool:
+        return any(status in {"PROVISIONING", "PENDING", "ACTIVATING"} for status in self._states().values())

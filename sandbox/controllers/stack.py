@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -25,6 +26,8 @@ from sandbox.errors import SandboxError
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
+_FORMS: Mapping[str, type] = {"description": str, "parameters": dict, "images": list, "efs": dict, "ready": list}
+_NAMES: Mapping[type, str] = {str: "text", dict: "mapping", list: "list"}
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -79,9 +82,10 @@ def load(name: str) -> StackDefinition:
     file = folder / FILE
     try:
         content = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
+    except OSError as error:
         raise SandboxError(
             f"there is no stack '{name}'",
+            state=f"{file}: {error.strerror}",
             hint=f"stacks: {', '.join(names())}; or give a folder that has a {FILE}",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -91,20 +95,38 @@ def load(name: str) -> StackDefinition:
     unknown = sorted(set(content) - _KEYS)
     if unknown:
         raise SandboxError(f"{file}: unknown key '{unknown[0]}'", hint=f"known: {', '.join(sorted(_KEYS))}")
-    try:
-        ready = tuple(Ready(**item) for item in content.get("ready", ()))
-    except TypeError as error:
-        raise SandboxError(f"{file}: `ready` wants url, status and within", state=str(error)) from error
+    for key, form in _FORMS.items():
+        if not isinstance(content.get(key) or form(), form):
+            raise SandboxError(f"{file}: `{key}` is not a {_NAMES[form]}", state=f"found {content[key]!r}")
+    for directories in (content.get("efs") or {}).values():
+        if not isinstance(directories, dict):
+            raise SandboxError(f"{file}: `efs` wants directories and folders", state=f"found {directories!r}")
     return StackDefinition(
         folder.resolve().name,
         folder.resolve(),
-        content.get("description", ""),
+        content.get("description") or "",
         content.get("parameters") or {},
         tuple(content.get("images") or ()),
         content.get("efs") or {},
         tuple(_call(file, item) for item in content["calls"]),
-        ready,
+        tuple(_ready(file, item) for item in content.get("ready") or ()),
     )
+
+
+def _ready(file: Path, item: Any) -> Ready:
+    fault = SandboxError(
+        f"{file}: each of `ready` has url (http://NAME/PATH), and may have status and within (numbers)",
+        state=f"found {item!r}",
+    )
+    try:
+        ready = Ready(**item)
+        url = urlsplit(ready.url)
+        numbers = isinstance(ready.status, int) and isinstance(ready.within, int | float)
+    except (TypeError, ValueError, AttributeError):
+        raise fault from None
+    if url.scheme != "http" or not url.hostname or not numbers or ready.within <= 0:
+        raise fault
+    return ready
 
 
 def _call(file: Path, item: Any) -> Call:
@@ -150,6 +172,8 @@ def carry_out(
             raise SandboxError(f"{place} was refused", state=f"{refusal['Code']}: {refusal['Message']}") from error
         except (ParamValidationError, TypeError) as error:
             raise SandboxError(f"{place}: wrong parameters", state=str(error)) from error
+        except BotoCoreError as error:
+            raise SandboxError(f"{place} got no answer", state=str(error)) from error
         answer.pop("ResponseMetadata", None)
         if call.save_as:
             values[call.save_as] = answer
@@ -194,8 +218,8 @@ def _look_up(reference: str, values: Mapping[str, Any], place: str) -> Any:
 def _read_json(path: Path, place: str) -> Any:
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise SandboxError(f"{place}: there is no file {path}") from None
+    except OSError as error:
+        raise SandboxError(f"{place}: there is no file {path}", state=error.strerror or "") from None
     except ValueError as error:
         raise SandboxError(f"{place}: {path} is not JSON", state=str(error)) from error
 

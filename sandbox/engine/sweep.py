@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import docker
@@ -26,6 +26,7 @@ from sandbox.engine.run import (
 # Another process removes the same dead run: the container's removal is under way (409), or a network still has
 # a container that is on its way out (403). That process sees it through.
 _OTHERS_AT_WORK = {403, 409}
+_PASSES = 4
 
 
 @dataclass
@@ -40,13 +41,22 @@ class Swept:
     def __str__(self) -> str:
         return f"{self.containers} containers, {self.networks} networks, {self.volumes} volumes, {self.folders} folders"
 
+    def __add__(self, other: Swept) -> Swept:
+        return Swept(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
     def __bool__(self) -> bool:
         return bool(self.containers or self.networks or self.volumes or self.folders)
 
 
 def remove_run(client: docker.DockerClient, run_id: str) -> Swept:
-    """Remove what the run ``run_id`` has in the engine."""
-    return _remove(client, {LABEL_RUN: run_id}, lambda labels: True)
+    """Remove what the run ``run_id`` has in the engine, also what is being made while this is under way."""
+    total = Swept()
+    for _ in range(_PASSES):
+        swept = _remove(client, {LABEL_RUN: run_id}, lambda labels: True)
+        if not swept:
+            break
+        total += swept
+    return total
 
 
 def remove_dead_runs(client: docker.DockerClient, *, kept: bool = False) -> Swept:

@@ -77,7 +77,7 @@ def get(execute: Execute, url: str, *, timeout: float = 10.0, headers: Mapping[s
 
 
 def get_until(execute: Execute, url: str, *, status: int, within: float) -> HttpResult:
-    """GET ``url`` again and again, ten times a second, until it answers ``status``; the last result is returned.
+    """GET ``url`` again and again, five times a second, until it answers ``status``; the last result is returned.
 
     The loop runs beside curl in the viewer, so that waiting costs the machine next to nothing.
 
@@ -89,7 +89,7 @@ def get_until(execute: Execute, url: str, *, status: int, within: float) -> Http
     """
     curl = shlex.join(_curl(url, min(5.0, within), {}))
     quiet = f"curl -s -o /dev/null -m 5 --connect-timeout 2 -w '%{{http_code}}' {shlex.quote(url)}"
-    loop = f'until [ "$({quiet})" = {status} ]; do sleep 0.1; done'
+    loop = f'until [ "$({quiet})" = {status} ]; do sleep 0.2; done'
     code, out, err = execute(["sh", "-c", f"timeout {within:.1f} sh -c {shlex.quote(loop)}; {curl}"])
     return _result(url, code, out, err)
 

@@ -186,7 +186,7 @@ def test_no_certificate_of_this_machine_stays_in_an_image(engine, name):
         assert container.wait()["StatusCode"] in {1, 2}  # grep: no match (2: and some file could not be read)
         assert container.logs() == b""
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     environment = engine.api.inspect_image(reference)["Config"].get("Env") or []
     assert not [item for item in environment if "host-ca" in item]
 

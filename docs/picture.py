@@ -1,0 +1,43 @@
+"""Draws docs/run.svg: the summary of a real run. ``python docs/picture.py RESULTS.json``, from ``sandbox run --json``.
+
+Rich's template names a host to fetch its font from; a document that fetches nothing is wanted, so those lines go.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox.report import terminal
+from sandbox.runner import Result
+
+PICTURE = Path(__file__).with_name("run.svg")
+COMMAND = "$ sandbox run"
+
+
+def draw(results: list[Result]) -> str:
+    """The lines and the table that ``sandbox run`` prints for ``results``, as SVG."""
+    terminal.out = Console(record=True, width=100, highlight=False, file=io.StringIO())
+    terminal.out.print(COMMAND)
+    for result in results:
+        terminal.result_line(result)
+    terminal.summary(results)
+    svg = terminal.out.export_svg(title="sandbox run", unique_id="run")
+    return re.sub(r"@font-face\s*{.*?}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Read the results and write the picture."""
+    content = json.loads(Path(sys.argv[1]).read_text())
+    fields = set(Result.__dataclass_fields__)
+    entries = [{key: value for key, value in entry.items() if key in fields} for entry in content["results"]]
+    PICTURE.write_text(draw([Result(**{**entry, "evidence": tuple(entry["evidence"])}) for entry in entries]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,379 @@
+"""What tests of the whole need: the command in a process of its own, small stacks, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+TASKDEF = {
+    "family": "small",
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "cpu": "256",
+    "memory": "512",
+    "containerDefinitions": [
+        {
+            "name": "nginx",
+            "image": "nginx:1.27",
+            "essential": True,
+            "mountPoints": [{"sourceVolume": "conf", "containerPath": "/etc/nginx/conf.d", "readOnly": True}],
+        }
+    ],
+    "volumes": [
+        {"name": "conf", "efsVolumeConfiguration": {"fileSystemId": "fs-00000001", "rootDirectory": "/conf"}},
+    ],
+}
+
+STACK = """\
+description: nginx in one task, found by a record that a Lambda function writes
+parameters: {{handler: by_name}}
+images: [toolbox, nginx]
+efs: {{fs-00000001: {{/conf: conf/}}}}
+calls:
+  - route53.create_hosted_zone: {{Name: example.org, CallerReference: small}}
+    as: zone
+  - lambda.create_function:
+      FunctionName: writes-dns
+      Runtime: python3.12
+      Role: arn:aws:iam::123456789012:role/writes-dns
+      Handler: ${{handler}}.handler
+      Timeout: 20
+      Environment:
+        Variables: {{HOSTED_ZONE_ID: "${{zone.HostedZone.Id}}", RECORD_NAME: small.example.org}}
+      Code: {{Zip: lambda/}}
+    as: function
+  - events.put_rule:
+      Name: running
+      EventPattern: '{{"source": ["aws.ecs"], "detail": {{"lastStatus": ["RUNNING"], "desiredStatus": ["RUNNING"]}}}}'
+  - events.put_targets:
+      Rule: running
+      Targets: [{{Id: dns, Arn: "${{function.FunctionArn}}"}}]
+  - ecs.create_cluster: {{clusterName: small}}
+  - ecs.register_task_definition: {{File: taskdef.json}}
+  - ecs.create_service:
+      cluster: small
+      serviceName: small
+      taskDefinition: small
+      desiredCount: 1
+      launchType: FARGATE
+      networkConfiguration:
+        awsvpcConfiguration:
+          subnets: ${{sandbox.subnets}}
+          securityGroups: ["${{sandbox.security_group}}"]
+          assignPublicIp: ENABLED
+ready:
+  - {{url: "http://small.example.org/", status: 200, within: {within}}}
+"""
+
+
+@dataclasses.dataclass
+class SmallStack:
+    """A folder with a stack that is up in two seconds. Its files may be changed before it is used."""
+
+    folder: Path
+
+    def taskdef(self, **changes: object) -> SmallStack:
+        """Change members of the task definition; ``container`` holds those of its container."""
+        file = self.folder / "taskdef.json"
+        content = json.loads(file.read_text())
+        content["containerDefinitions"][0].update(changes.pop("container", {}))
+        file.write_text(json.dumps({**content, **changes}))
+        return self
+
+    def handler(self, source: str) -> SmallStack:
+        """Give the function another source."""
+        (self.folder / "lambda" / "by_name.py").write_text(source)
+        return self
+
+    def conf(self, location: str) -> SmallStack:
+        """What nginx does with every request."""
+        (self.folder / "conf" / "default.conf").write_text(f"server {{ listen 80; location / {{ {location} }} }}\n")
+        return self
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+
+def make_small_stack(folder: Path, *, within: float = 30) -> SmallStack:
+    """Make one in ``folder``."""
+    for name in ("conf", "lambda"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(REPOSITORY / "compose" / "ghost" / "lambda" / "by_name.py", folder / "lambda")
+    (folder / "taskdef.json").write_text(json.dumps(TASKDEF))
+    (folder / "stack.yaml").write_text(STACK.format(within=within))
+    return SmallStack(folder).conf("return 200 small;")
+
+
+@pytest.fixture
+def small_stack(tmp_path) -> Callable[..., SmallStack]:
+    """Makes a small stack: ``small_stack(within=5)``."""
+    return lambda name="small", **options: make_small_stack(tmp_path / name, **options)
+
+
+class Command:
+    """A ``sandbox`` command that runs. Its lines are collected as they come."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        self._lines: dict[str, list[str]] = {"out": [], "err": []}
+        self._changed = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream, name), daemon=True)
+            for name, stream in (("out", self._process.stdout), ("err", self._process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream, name: str) -> None:
+        for line in stream:
+            with self._changed:
+                self._lines[name].append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._lines[name].append("")  # its end
+            self._changed.notify_all()
+
+    @property
+    def out(self) -> str:
+        """Standard output so far."""
+        return "".join(self._lines["out"])
+
+    @property
+    def err(self) -> str:
+        """Standard error so far."""
+        return "".join(self._lines["err"])
+
+    def wait_for(self, text: str, within: float = 40) -> str:
+        """Wait for a line with ``text`` on either stream, and return it."""
+        found: list[str] = []
+
+        def seen() -> bool:
+            found.extend(line for lines in self._lines.values() for line in lines if text in line)
+            return bool(found) or all(lines[-1:] == [""] for lines in self._lines.values())
+
+        with self._changed:
+            self._changed.wait_for(seen, within)
+        assert found, f"no line with {text!r}:\n{self.out}\n{self.err}"
+        return found[0]
+
+    def interrupt(self, *, group: bool = False) -> None:
+        """Ctrl-C: to the process alone, or to its group as a terminal does."""
+        if group:
+            os.killpg(self.pid, signal.SIGINT)
+        else:
+            self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self, within: float = 60) -> int:
+        """Wait for its end; the exit code."""
+        try:
+            code = self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail(f"did not end within {within:g} s:\n{self.out}\n{self.err}")
+        for reader in self._readers:
+            reader.join(5)
+        return code
+
+    def close(self) -> None:
+        """Make sure of its end."""
+        if self._process.poll() is None:
+            self.kill()
+        for reader in self._readers:
+            reader.join(5)
+
+
+class Cli:
+    """The command line as a person has it, with temporary files of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "TMPDIR": str(folder), "COLUMNS": "160", **environment}
+        self.commands: list[Command] = []
+        self.installation: Installation | None = None
+
+    def start(self, *arguments: object, **environment: str) -> Command:
+        """Start a command."""
+        command = Command([str(argument) for argument in arguments], {**self.environment, **environment}, self.folder)
+        self.commands.append(command)
+        return command
+
+    def run(self, *arguments: object, within: float = 60, **environment: str) -> tuple[int, str, str]:
+        """Run a command to its end: exit code, standard output, standard error."""
+        command = self.start(*arguments, **environment)
+        code = command.end(within)
+        return code, command.out, command.err
+
+    def left(self) -> list[str]:
+        """What commands that have ended left behind: in the engine, in files, as processes."""
+        return [*self.in_engine(), *self.files(), *self._processes()]
+
+    def in_engine(self) -> list[str]:
+        """Names of the containers, networks and volumes of this command line's runs."""
+        from sandbox.engine import daemon
+        from sandbox.engine.run import LABEL_OWNER, LABEL_PROJECT
+
+        pids = {str(command.pid) for command in self.commands}
+        client = daemon.connect()
+        filters = {"label": LABEL_PROJECT}
+        api = client.api
+        listed = [
+            *((c["Names"][0], c["Labels"]) for c in api.containers(all=True, filters=filters)),
+            *((n["Name"], n["Labels"]) for n in api.networks(filters=filters)),
+            *((v["Name"], v["Labels"]) for v in api.volumes(filters=filters)["Volumes"] or ()),
+        ]
+        client.close()
+        return sorted(name for name, labels in listed if labels[LABEL_OWNER].split(":")[2] in pids)
+
+    def files(self) -> list[str]:
+        """Files and folders, the empty folder of all runs excepted."""
+        return [str(path) for path in self.folder.rglob("*") if path.parent != self.folder or path.is_file()]
+
+    def _processes(self, within: float = 5.0) -> list[str]:
+        """Processes that have our folder in their environment and do not end: functions, and what they started."""
+        return [f"process {pid}: {name}" for pid, name in self._ours() if not _ends(pid, within)]
+
+    def _ours(self) -> Iterator[tuple[int, str]]:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (folder / "environ").read_bytes():
+                    yield int(folder.name), (folder / "comm").read_text().strip()
+
+    def close(self) -> None:
+        """End what still runs and remove what it left."""
+        for command in self.commands:
+            command.close()
+        if self.in_engine():
+            self.run("down")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _ends(pid: int, within: float) -> bool:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], within)[0])
+    finally:
+        os.close(process)
+
+
+def _short_folder() -> Path:
+    """Where Unix sockets can be made: pytest's own folders are too long for their addresses."""
+    return Path(tempfile.mkdtemp(prefix="acs-t-"))
+
+
+@pytest.fixture
+def cli() -> Iterator[Cli]:
+    """The command line, installed from this repository."""
+    made = Cli(_short_folder())
+    yield made
+    made.close()
+
+
+@dataclasses.dataclass
+class Installation:
+    """The package as a wheel lays it out, with stacks, images and scenarios of its own."""
+
+    site: Path
+
+    @property
+    def share(self) -> Path:
+        """The folder with ``compose/`` and ``scenarios/``."""
+        return self.site / "sandbox" / "_share"
+
+
+SCENARIOS = '''\
+"""Two variants of a small stack: one asks for a page that there is, one for another."""
+from sandbox.scenario import Scenario, Variant, Verdict
+
+
+def play(play):
+    play.sandbox.http_get("http://small.example.org/" + play.variant.settings.get("path", ""))
+    {after}
+
+
+def judge(observations):
+    last = [seen for seen in observations if seen.kind == "http.response"][-1]
+    return Verdict(last["status"] != 200, (f"{{last['url']}}: HTTP {{last['status']}}",))
+
+
+SCENARIO = Scenario(
+    "{name}", "small", "a symptom", "a cause", "a fix",
+    (Variant("missing", "{missing}", "asks for a page that there is not", settings={{"path": "missing"}}),
+     Variant("there", "{there}", "asks for the page that there is")),
+    play, judge)
+'''
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory) -> Installation:
+    """Installed: the stack ``small``, and scenarios ``good``, ``wrong`` and ``raises``."""
+    made = Installation(tmp_path_factory.mktemp("site"))
+    shutil.copytree(REPOSITORY / "sandbox", made.site / "sandbox")
+    shutil.copytree(REPOSITORY / "compose", made.share / "compose")
+    small = make_small_stack(made.share / "compose" / "small")
+    small.conf("return 200 small; } location /missing { return 404;")
+    folder = made.share / "scenarios"
+    folder.mkdir()
+    for name, missing, there, after in (
+        ("good", "reproduces", "holds", "pass"),
+        ("raises", "reproduces", "holds", "raise KeyError('no such thing')"),
+        ("wrong", "holds", "reproduces", "pass"),
+    ):
+        text = SCENARIOS.format(name=name, missing=missing, there=there, after=after)
+        (folder / f"{name}.py").write_text(text)
+    return made
+
+
+@pytest.fixture
+def installed(installation) -> Iterator[Cli]:
+    """The command line of `installation`, which it has as an attribute."""
+    made = Cli(_short_folder(), PYTHONPATH=str(installation.site))
+    made.installation = installation
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Waits for a condition that nothing tells of (another process's files): ``until(lambda: ..., within=5)``."""
+
+    def wait(condition: Callable[[], bool], within: float = 10.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come"
+            threading.Event().wait(0.02)
+
+    return wait

@@ -1,0 +1,230 @@
+"""The command line: its formats and exit codes, with and without an engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+
+USAGE = [
+    (["nonsense"], "No such command 'nonsense'"),
+    (["list", "--nope"], "No such option: --nope"),
+    (["run", "nope"], "there is no scenario 'nope'\n  next: scenarios: dns-lambda"),
+    (["run", "dns-lambda", "--variant", "nope"], "scenario 'dns-lambda' has no variant 'nope'\n  next: variants: by-"),
+    (["run", "--images", "nope"], "--images nope: there is no such mode\n  next: auto, official or build"),
+    (["run", "--speed", "0"], "Invalid value for '--speed'"),
+    (["run", "--speed", "fast"], "Invalid value for '--speed'"),
+    (["run", "--speed", "nan"], "Invalid value for '--speed'"),
+    (["run", "--speed", "inf"], "--speed inf: not a number to divide by"),
+    (["run", "--json", "/nonexistent/results.json"], "there is no folder /nonexistent to write results.json to"),
+    (["run", "--junit", "/nonexistent/junit.xml"], "there is no folder /nonexistent to write junit.xml to"),
+    (["run", "--json", "/"], "/ cannot be written\n  last state: it is a folder"),
+    (["run", "--timelines", "/dev/null/x"], "there can be no folder /dev/null/x"),
+    (["up"], "Missing argument 'stack'"),
+    (["up", "nope"], "there is no stack 'nope'"),
+    (["up", "ghost", "--set", "handler"], "--set wants NAME=VALUE, not 'handler'"),
+    (["up", "ghost", "--port", "65536"], "Invalid value for '--port'"),
+    (["up", "ghost", "--endpoint-port", "-1"], "Invalid value for '--endpoint-port'"),
+    (["up", "ghost", "--dns-port", "http"], "Invalid value for '--dns-port'"),
+    (["up", "ghost", "--timeline", "/nonexistent/t"], "there is no folder /nonexistent to write t to"),
+    (["up", "ghost", "--images", "nope"], "--images nope: there is no such mode"),
+    (["images", "build", "nope"], "there is no component 'nope'\n  next: components: base, toolbox"),
+    (["images", "build", "--images", "nope"], "--images nope: there is no such mode"),
+    (["env"], "no stack is up\n  next: bring one up in another terminal: sandbox up ghost"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_wrong_usage_is_named_and_exits_2(cli, arguments, message):
+    code, out, err = cli.run(*arguments, within=20)
+    assert message.lower() in err.lower()
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    assert cli.files() == []
+
+
+def test_no_arguments_is_help(cli):
+    code, out, err = cli.run()
+    assert code == 2
+    assert "up      Bring a stack up" in out + err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"]])
+def test_starting_loads_nothing_that_is_slow(arguments):
+    """So that --help is there in less than 0.3 s."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "sandbox.cli", *arguments], capture_output=True, text=True, check=True
+    )
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "typer" in loaded
+    slow = {"docker", "boto3", "moto", "botocore"}
+    assert not loaded & (slow - {"botocore"} if arguments == ["list"] else slow)
+
+
+def test_list_as_json(cli):
+    code, out, err = cli.run("list", "--json", **NO_ENGINE)
+    assert (code, err) == (0, "")
+    listed = json.loads(out)
+    assert listed["version"] == 1
+    (scenario,) = [item for item in listed["scenarios"] if item["name"] == "dns-lambda"]
+    assert set(scenario) == {"name", "stack", "symptom", "cause", "fix", "variants"}
+    assert scenario["stack"] == "ghost"
+    assert {"name": "by-name", "expectation": "holds"}.items() <= scenario["variants"][-1].items()
+    assert "ghost" in [stack["name"] for stack in listed["stacks"]]
+
+
+def test_list_for_people(cli):
+    code, out, _ = cli.run("list")
+    assert code == 0
+    assert all(word in out for word in ("dns-lambda", "by-position-elb-first", "reproduces", "ghost", "Route 53"))
+
+
+# -- without an engine --
+
+
+def test_doctor_says_that_no_engine_answers_and_what_helps(cli):
+    code, out, err = cli.run("doctor", **NO_ENGINE)
+    assert code == 2
+    assert "no Docker engine answers" in re.sub(r"\s+│.*?│\s+│?", " ", out) or "no Docker engine" in out
+    assert "DOCKER_HOST names an engine that does not answer" in out
+    assert not err
+
+
+def test_doctor_as_json(cli):
+    code, out, _ = cli.run("doctor", "--json", **NO_ENGINE)
+    assert code == 2
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert all(set(check) == {"name", "ok", "detail", "fix"} for check in checks.values())
+    assert checks["python"]["ok"]
+    assert not checks["engine"]["ok"]
+    assert "DOCKER_HOST" in checks["engine"]["fix"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["up", "ghost"], ["down"], ["images", "list"], ["images", "build"]], ids=lambda a: " ".join(a)
+)
+def test_what_needs_an_engine_says_so(cli, arguments):
+    code, _, err = cli.run(*arguments, **NO_ENGINE)
+    assert code == 2
+    assert "error: no Docker engine answers" in err
+    assert "next: DOCKER_HOST names an engine that does not answer" in err
+    assert "Traceback" not in err
+    assert cli.files() == []
+
+
+def test_without_an_engine_every_variant_is_reported_as_not_run(cli):
+    code, out, err = cli.run("run", "--json", "results.json", "--junit", "junit.xml", **NO_ENGINE)
+    assert code == 2
+    assert out.count("not run (") == 3
+    assert "0 of 3 variants did what they declare" in out
+    assert "Traceback" not in err
+    results = json.loads((cli.folder / "results.json").read_text())
+    assert (results["version"], results["exit_code"]) == (1, 2)
+    assert [result["outcome"] for result in results["results"]] == ["not run"] * 3
+    assert all("no Docker engine answers" in result["error"] for result in results["results"])
+    suite = ET.parse(cli.folder / "junit.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("3", "3", "0")
+
+
+# -- with one --
+
+
+@pytest.mark.docker
+def test_images_list_as_json(cli):
+    code, out, _ = cli.run("images", "list", "--json")
+    assert code == 0
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert set(rows["nginx"]) == {"name", "official", "reference", "origin", "megabytes", "contract"}
+    assert rows["toolbox"]["origin"] == "built"
+
+
+@pytest.mark.docker
+def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
+    code, out, err = installed.run("run", "good", "--json", "-", "--junit", "junit.xml", "--timelines", "lines")
+    assert code == 0, err
+    results = json.loads(out)
+    assert (results["version"], results["exit_code"]) == (1, 0)
+    missing, there = results["results"]
+    assert there == {
+        "scenario": "good",
+        "variant": "there",
+        "stack": "small",
+        "expectation": "holds",
+        "outcome": "holds",
+        "as_declared": True,
+        "evidence": ["http://small.example.org/: HTTP 200"],
+        "seconds": there["seconds"],
+        "error": "",
+        "timeline": "lines/good.there.jsonl",
+    }
+    assert 0 < there["seconds"] < 60
+    assert (missing["outcome"], missing["evidence"]) == ("reproduces", ["http://small.example.org/missing: HTTP 404"])
+    lines = [json.loads(line) for line in (installed.folder / there["timeline"]).read_text().splitlines()]
+    assert {"task.state", "event.published", "lambda.invocation", "dns.change", "http.response"} <= {
+        line["kind"] for line in lines
+    }
+    assert all(line["at"] > 0 for line in lines)
+    assert ET.parse(installed.folder / "junit.xml").getroot()[0].get("tests") == "2"
+    assert installed.in_engine() == []
+
+
+@pytest.mark.docker
+def test_run_exits_1_when_a_variant_did_something_else(installed):
+    code, out, _ = installed.run("run", "wrong", "--variant", "there", "--junit", "junit.xml")
+    assert code == 1
+    assert "✗ wrong / there: holds" in out
+    assert "http://small.example.org/: HTTP 200" in out
+    assert "0 of 1 variants did what they declare" in out
+    failure = ET.parse(installed.folder / "junit.xml").getroot().find("testsuite/testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == "declared: reproduces; it holds"
+    assert installed.in_engine() == []
+
+
+@pytest.mark.docker
+def test_a_scenario_that_raises_is_not_run_and_the_next_one_is(installed):
+    code, out, err = installed.run("run", "raises", "good", "--variant", "there")
+    assert code == 2
+    assert "raises / there failed: KeyError" in out
+    assert "last state: 'no such thing'" in out
+    assert "raises.py" in out
+    assert "✓ good / there: holds" in out
+    assert "Traceback" not in err
+    assert installed.left() == []
+
+
+@pytest.mark.docker
+def test_the_printed_environment_leads_clients_to_the_sandbox_and_nowhere_else(cli, small_stack):
+    hostile = {
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "real",
+        "AWS_ENDPOINT_URL_ROUTE53": "http://127.0.0.1:1",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+    }
+    up = cli.start("up", small_stack(), **hostile)
+    up.wait_for("is up")
+    names = "import boto3; print([z['Name'] for z in boto3.client('route53').list_hosted_zones()['HostedZones']])"
+    script = f'eval "$({sys.executable} -m sandbox.cli env)" && {sys.executable} -c "{names}"'
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, env={**cli.environment, **hostile}, check=False
+    )
+    assert done.stdout.strip() == "['example.org.']", done.stderr
+    code, out, _ = cli.run("down")
+    assert (code, "taking down small" in out) == (0, True)
+    assert up.end(within=1) == 130  # `down` has waited for it
+    assert cli.left() == []
+
+
+def test_shell_lines_are_safe_to_eval():
+    from sandbox.controllers.up import exports
+
+    lines = exports({"AWS_REGION": "x'; rm -rf /"}, {"AWS_PROFILE": "p", "PATH": os.defpath})
+    assert lines == ["unset AWS_PROFILE", """export AWS_REGION='x'"'"'; rm -rf /'"""]
