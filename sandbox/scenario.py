@@ -119,11 +119,13 @@ def load_all(folder: Path | None = None) -> dict[str, Scenario]:
     """The scenarios in ``folder`` (by default those that come with the sandbox), by name.
 
     Raises:
-        SandboxError: A file cannot be loaded; the error names it.
+        SandboxError: A file cannot be loaded, or has the name of another's scenario; the error names it.
     """
     scenarios: dict[str, Scenario] = {}
     for path in sorted((folder or paths.share() / "scenarios").glob("*.py")):
         scenario = _load(path)
+        if scenario.name in scenarios:
+            raise SandboxError(f"scenario file {path}: there is a scenario '{scenario.name}' already")
         scenarios[scenario.name] = scenario
     return scenarios
 

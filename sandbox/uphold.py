@@ -49,9 +49,9 @@ def up(request: Request) -> None:
         states.UpState(
             stack.name, os.getpid(), urls, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
         ).write(sandbox.run_id)
-        _show(sandbox, stack, urls)
         unsubscribe = sandbox.timeline.subscribe(_follow)
         try:
+            _show(sandbox, stack, urls)
             sandbox.timeline.wait_for("the end", lambda seen: False, within=threading.TIMEOUT_MAX)
         except KeyboardInterrupt:
             terminal.err.print("taking the stack down ...")

@@ -22,7 +22,7 @@ def refused(cli, *arguments, within=60):
     """The error of a command that must exit 2 and leave nothing."""
     code, _, err = cli.run(*arguments, within=within)
     assert code == 2, err
-    assert "Traceback" not in err
+    assert "\nTraceback" not in err
     assert cli.left() == []
     return err
 
@@ -86,11 +86,11 @@ def test_a_container_whose_program_is_missing_is_the_engines_own_words(cli, smal
 
 
 def test_a_container_that_never_becomes_ready_is_shown_with_its_last_log_lines(cli, small_stack):
-    err = refused(cli, "up", small_stack(within=4).conf("proxy_pass http://localhost:2368;"))
-    assert "stack 'small': http://small.example.org/ did not answer 200 within 4 s" in err
+    err = refused(cli, "up", small_stack(within=2).conf("proxy_pass http://localhost:2368;"))
+    assert "stack 'small': http://small.example.org/ did not answer 200 within 2 s" in err
     assert "last state: http://small.example.org/: HTTP 502 from " in err
     assert "[nginx]" in err
-    assert "connect() failed (111: Connection refused) while connecting to upstream" in err
+    assert "while connecting to upstream" in err
 
 
 # -- functions --
@@ -122,7 +122,7 @@ def test_a_function_that_loops_is_named_when_the_stack_does_not_get_ready(cli, s
 
 
 def test_a_missing_handler_module_is_named(cli, small_stack):
-    err = refused(cli, "up", small_stack(within=3), "--set", "handler=nowhere")
+    err = refused(cli, "up", small_stack(within=2), "--set", "handler=nowhere")
     assert "function 'writes-dns' failed: Runtime.ImportModuleError: Unable to import module 'nowhere'" in err
 
 
@@ -153,6 +153,9 @@ def broken_function(shared, small_stack):
             sandbox.stack(str(small_stack(within=2).handler(source)))
         ecs, events, route53 = (sandbox.aws(name) for name in ("ecs", "events", "route53"))
         ecs.delete_service(cluster="small", service="small", force=True)
+        ecs.get_waiter("services_inactive").wait(
+            cluster="small", services=["small"], WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
         events.remove_targets(Rule="running", Ids=["dns"])
         sandbox.aws("lambda").delete_function(FunctionName="writes-dns")
         for zone in route53.list_hosted_zones()["HostedZones"]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,14 +106,17 @@ class RunNetwork:
         """The viewer's container, started at the first call; waits until it and the resolver are up.
 
         Raises:
-            SandboxError: The engine could not start one of them.
+            SandboxError: The engine could not start one of them, or the network has been closed.
         """
-        with self._lock:
-            if self._viewer is None:
-                self._viewer = self._pool.submit(self._start_viewer)
-        if self._resolver is not None:
-            self._resolver.result()
-        return self._viewer.result()
+        try:
+            with self._lock:
+                if self._viewer is None:
+                    self._viewer = self._pool.submit(self._start_viewer)
+            if self._resolver is not None:
+                self._resolver.result()
+            return self._viewer.result()
+        except (CancelledError, RuntimeError) as error:  # what a pool says that has been shut down
+            raise SandboxError("the sandbox has been closed") from error
 
     def close(self) -> None:
         """Wait until nothing more is being started."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.runner import Result
+
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(results: Sequence[Result], path: Path) -> None:
@@ -26,7 +29,7 @@ def write(results: Sequence[Result], path: Path) -> None:
         for result in own:
             _case(suite, result)
     ET.indent(root)
-    ET.ElementTree(root).write(path, encoding="unicode", xml_declaration=True)
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
 def _case(suite: ET.Element, result: Result) -> None:
@@ -38,9 +41,11 @@ def _case(suite: ET.Element, result: Result) -> None:
     elif not result.as_declared:
         message = f"declared: {result.expectation}; it {result.outcome}"
         ET.SubElement(case, "failure", message=message).text = _xml_text("\n".join(result.evidence))
+    elif result.error:
+        ET.SubElement(case, "system-err").text = _xml_text(result.error)
     ET.SubElement(case, "system-out").text = _xml_text("\n".join(result.evidence))
 
 
 def _xml_text(text: str) -> str:
-    """XML 1.0 has no control characters but tab and the line ends; logs may."""
-    return "".join(c if c in "\t\n\r" or ord(c) >= 0x20 else "�" for c in text)
+    """Logs may have what XML 1.0 has not: control characters but tab and the line ends, surrogates, U+FFFE and U+FFFF."""
+    return _NOT_IN_XML.sub("\ufffd", text)

@@ -1,0 +1,120 @@
+"""The sandbox as a whole: what it shows to whom, and what it keeps apart."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.controllers.sandbox import Sandbox
+from sandbox.engine import daemon
+from sandbox.engine.run import LABEL_RUN
+from sandbox.errors import SandboxError
+
+pytestmark = pytest.mark.docker
+
+RECORD = {"Type": "A", "TTL": 5}
+
+
+@pytest.fixture(scope="module")
+def box(request):
+    with Sandbox(images=request.config.getoption("--sandbox-images")) as sandbox:
+        yield sandbox
+
+
+def upsert(box, zone, name, address):
+    record = {"Name": name, **RECORD, "ResourceRecords": [{"Value": address}]}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    box.aws("route53").change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+
+def test_a_process_has_one_sandbox_at_a_time(box):
+    with pytest.raises(SandboxError, match="already has a sandbox"):
+        Sandbox()
+
+
+def test_a_record_is_seen_by_the_host_and_by_a_viewer_as_soon_as_the_call_returns(box):
+    zone = box.aws("route53").create_hosted_zone(Name="seen.example", CallerReference="1")["HostedZone"]["Id"]
+    for address in ("198.51.100.77", "198.51.100.78"):
+        upsert(box, zone, "www.seen.example", address)
+        assert box.resolve("www.seen.example").values == (address,)
+        code, out, _ = box._in_viewer(["getent", "ahostsv4", "www.seen.example"])
+        assert (code, out.split()[0]) == (0, address)
+
+
+def test_the_endpoint_is_reached_from_the_vpc_by_name_also_with_a_host_prefix(box):
+    ecs = box.aws("ecs")
+    ecs.create_cluster(clusterName="c")
+    script = "curl -s $AWS_ENDPOINT_URL/_sandbox/health && curl -s http://data-x.aws.internal:4566/_sandbox/health"
+    ecs.register_task_definition(
+        family="asks",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[
+            {"name": "asks", "image": box._toolbox, "command": ["sh", "-ec", f"sleep 1; {script}; echo; exit 9"]}
+        ],
+    )
+    (task,) = ecs.run_task(
+        cluster="c",
+        taskDefinition="asks",
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": box.subnets}},
+    )["tasks"]
+    exited = box.timeline.wait_for(
+        "the container to end",
+        lambda seen: seen.kind == "container.exited" and seen["task"] == task["taskArn"],
+        within=30,
+    )
+    assert exited["exit_code"] == 9, exited["log"]
+
+
+def test_the_internet_has_no_way_into_the_vpc_and_neither_out_of_the_sandbox(box):
+    for url in ("http://1.1.1.1/", f"http://{box._network.vpc.address(2)}:4566/_sandbox/health"):
+        assert box.http_get(url, timeout=3).status == 0
+
+
+def test_nothing_listens_beside_the_loopback(box):
+    ports = (int(box.endpoint_url.rsplit(":", 1)[1]), box.dns_address[1])
+    gateway = box._network.vpc.address(1)  # this machine's own address in the VPC
+    for port in ports:
+        with socket.socket() as client:
+            client.settimeout(2)
+            assert client.connect_ex((gateway, port)) != 0
+
+
+def test_no_container_is_privileged_or_has_the_engines_socket(box):
+    api = box._containers.client.api
+    box._network.viewer()
+    for container in api.containers(filters={"label": f"{LABEL_RUN}={box.run_id}"}):
+        config = api.inspect_container(container["Id"])["HostConfig"]
+        assert not config["Privileged"]
+        assert not config["CapAdd"]
+        assert not any("docker.sock" in str(mount) for mount in config.get("Mounts") or ())
+
+
+def test_closing_removes_everything_and_a_next_sandbox_starts_empty(request):
+    code = """
+import sys
+from sandbox.controllers.sandbox import Sandbox
+for _ in range(2):
+    with Sandbox(images=sys.argv[1]) as box:
+        assert box.aws("route53").list_hosted_zones()["HostedZones"] == []
+        box.aws("route53").create_hosted_zone(Name="x.example", CallerReference="1")
+        box.aws("ecs").create_cluster(clusterName="c")
+        assert box.http_get("http://x.example/").status == 0
+        print(box.run_id)
+"""
+    mode = request.config.getoption("--sandbox-images")
+    done = subprocess.run([sys.executable, "-c", code, mode], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    client = daemon.connect()
+    for run_id in done.stdout.split():
+        label = {"label": f"{LABEL_RUN}={run_id}"}
+        assert client.api.containers(all=True, filters=label) == []
+        assert client.api.networks(filters=label) == []
+        assert not client.api.volumes(filters=label)["Volumes"]
+    client.close()

@@ -1,0 +1,195 @@
+"""The documents say what is so: links lead somewhere, named tests exist, commands and options too."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from sandbox import cli, doctor, scenario
+from sandbox.engine import catalogue, images
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+NAMES = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OWN_COMMANDS = ("sandbox", ".venv/bin/sandbox")
+
+
+def blocks(document: Path, *languages: str) -> list[str]:
+    """The code blocks of a document in one of the languages."""
+    return [code for language, code in FENCE.findall(document.read_text()) if language in languages]
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_links_lead_somewhere(document):
+    prose = FENCE.sub("", document.read_text())
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_nothing_of_one_machine_is_in_a_document(document):
+    assert not re.search(r"/root/|/home/\w|/work/|index\.(?:docker|pypi)|registry-\d", document.read_text())
+
+
+@cache
+def collected() -> set[str]:
+    """Every test, without its parameters."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
+
+
+def test_every_test_that_the_fidelity_table_names_exists():
+    text = (ROOT / "docs" / "fidelity.md").read_text()
+    named = set(re.findall(r"`([\w/]+\.py::[\w:]+)`", text))
+    assert len(named) > 80
+    assert sorted(f"tests/{name}" for name in named if f"tests/{name}" not in collected()) == []
+
+
+def test_every_row_of_the_fidelity_tables_has_all_its_cells():
+    text = (ROOT / "docs" / "fidelity.md").read_text().partition("## Where we differ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| Fact")]
+    assert [
+        row for row in rows if len(re.split(r"(?<!\\)\|", row)) != 6 or ("test_" not in row and "::" not in row)
+    ] == []
+
+
+@cache
+def command_tree() -> typer.core.TyperGroup:
+    tree = typer.main.get_command(cli.app)
+    assert isinstance(tree, typer.core.TyperGroup)
+    return tree
+
+
+def check_call(words: list[str]) -> None:
+    """Follow the words of a call through the command line's own description."""
+    command = command_tree()
+    while isinstance(command, typer.core.TyperGroup) and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, words
+        command, words = command.commands[words[0]], words[1:]
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, word
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_calls_in_code_blocks_exist(document):
+    for line in "\n".join(blocks(document, "sh", "text")).splitlines():
+        bare = re.sub(r'^eval "\$\((.*)\)"$', r"\1", line.removeprefix("$ ").strip())
+        if bare.split(" ")[0] in OWN_COMMANDS and "'" not in bare:
+            check_call(shlex.split(bare)[1:])
+
+
+def test_calls_in_sentences_exist():
+    for document in DOCUMENTS:
+        for call in re.findall(r"`(?:\.venv/bin/)?sandbox ((?:[a-z]|--)[^`]*)`", FENCE.sub("", document.read_text())):
+            check_call([word for word in shlex.split(call) if not word.isupper()])
+
+
+def test_every_command_and_option_is_in_the_user_guide():
+    guide = (ROOT / "docs" / "user-guide.md").read_text()
+
+    def walk(command, name):
+        if isinstance(command, typer.core.TyperGroup):
+            for child, inner in command.commands.items():
+                walk(inner, f"{name} {child}")
+            return
+        assert name in guide
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--") and option != "--help":
+                    assert f"`{option}" in guide or f" {option} " in guide, f"{name} {option}"
+
+    walk(command_tree(), "sandbox")
+
+
+def test_the_make_targets_that_are_named_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        for code in [*blocks(document, "sh"), *re.findall(r"`(make [^`]+)`", document.read_text())]:
+            for line in code.splitlines():
+                if line.startswith("make "):
+                    assert {word for word in line.split()[1:] if "=" not in word} <= targets, line
+
+
+def test_the_readme_has_the_scenarios_as_they_are():
+    rows = re.findall(r"^\| `(.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    expected = []
+    for one in scenario.load_all().values():
+        variants = ", ".join(f"`{variant.name}` {variant.expect}" for variant in one.variants)
+        expected.append(f"{one.name}` | {one.symptom} | {one.cause} | {one.fix} | {variants} |")
+    assert rows == expected
+
+
+def test_the_example_scenario_is_one(tmp_path):
+    (code,) = blocks(ROOT / "docs" / "adding-a-scenario.md", "python")
+    (tmp_path / "optional_web.py").write_text(code)
+    (example,) = scenario.load_all(tmp_path).values()
+    assert {variant.expect for variant in example.variants} == {"reproduces", "holds"}
+    (stack,) = blocks(ROOT / "docs" / "adding-a-scenario.md", "yaml")
+    assert yaml.safe_load(stack)["parameters"].keys() == {"taskdef"}
+    (definition,) = blocks(ROOT / "docs" / "adding-a-scenario.md", "json")
+    assert json.loads(definition)["family"] == "pair"
+
+
+def documented_fields(heading: str) -> set[str]:
+    """The first column of the tables under a heading of formats.md."""
+    section = (ROOT / "docs" / "formats.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w[\w.]*)`", cell)}
+
+
+def test_the_formats_have_all_fields():
+    check = doctor.Check("python", True, "3.11.7").as_json()
+    assert documented_fields("`sandbox doctor --json`") == check.keys()
+    component = catalogue.CATALOGUE["nginx"]
+    row = images.Row(component.name, component.official, "", "", 0, component.contract).as_json()
+    assert documented_fields("`sandbox images list --json`") == row.keys()
+    from sandbox.runner import Result
+
+    result = Result("s", "v", "t", "holds", "holds", (), 1.0).as_json()
+    assert documented_fields("`sandbox run --json FILE`") == {"version", "exit_code", "results", *result}
+
+
+def test_every_kind_of_observation_is_in_the_formats():
+    sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
+    kinds = set(re.findall(r'\.record\(\s*"([a-z]+\.[a-z]+)"', sources))
+    assert documented_fields("Timeline") >= kinds
+    assert kinds >= {"task.state", "dns.change"}
+
+
+def test_the_picture_is_small_and_fetches_nothing():
+    picture = (ROOT / "docs" / "run.svg").read_text()
+    assert len(picture) < 100_000
+    assert "@font-face" not in picture
+    fetched = re.findall(r"(?:href|src)=|url\((?!#)|@import", picture)
+    assert fetched == []
