@@ -9,6 +9,7 @@ Docker, boto3 and moto are imported when a fixture is first used: the plugin is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and refuse a speed that nothing can be divided by."""
+    speed = config.getoption("--sandbox-speed")
+    if not (speed > 0 and math.isfinite(speed)):
+        raise pytest.UsageError(f"--sandbox-speed: {speed} is not a positive number")
     config.addinivalue_line("markers", "docker: needs a Docker engine; fails where none answers")
 
 

@@ -239,9 +239,7 @@ def test_an_engine_that_dies_while_a_stack_is_up_ends_it(cli, small_stack, engin
 
 def test_an_engine_that_dies_in_a_run_loses_nothing_that_was_known(installed, engine):
     proxy = engine(installed.folder / "engine.sock")
-    run = installed.start(
-        "run", "good", "--json", "results.json", DOCKER_HOST=f"unix://{installed.folder}/engine.sock"
-    )
+    run = installed.start("run", "good", "--json", "results.json", DOCKER_HOST=f"unix://{installed.folder}/engine.sock")
     run.wait_for("good / missing: reproduces")
     run.wait_for(f"good / there: {WAITING}")
     proxy.die()

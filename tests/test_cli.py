@@ -60,7 +60,10 @@ def test_no_arguments_is_help(cli):
 def test_starting_loads_nothing_that_is_slow(arguments):
     """So that --help is there in less than 0.3 s."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "sandbox.cli", *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", "-m", "sandbox.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "typer" in loaded

@@ -56,7 +56,10 @@ def test_the_scenarios_of_the_sandbox_load():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("import no_such_module", "cannot be loaded\nlast state: ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "import no_such_module",
+            "cannot be loaded\nlast state: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         ("SCENARIO = (", "cannot be loaded\nlast state: SyntaxError"),
         ("x = 1", "defines no SCENARIO\nnext: see docs/adding-a-scenario.md"),
         ("SCENARIO = 'dns-lambda'", "defines no SCENARIO"),

@@ -251,7 +251,7 @@ class Sandbox:
         return result
 
     def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
-        """Ask the sandbox's DNS; recorded as ``dns.answer``."""
+        """Ask the sandbox's DNS; recorded as ``dns.probe``."""
         result = dns.query(name, record_type, self.dns_address)
         self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
         return result

@@ -110,22 +110,24 @@ def summary(results: Sequence[Result]) -> None:
 
 
 def scenarios(chosen: Sequence[Scenario], stacks: Mapping[str, str]) -> None:
-    """The table of ``sandbox list``."""
-    table = Table(title="Scenarios")
-    for column in ("scenario", "stack", "variant", "declared", "what is different"):
-        table.add_column(column, overflow="fold")
+    """What ``sandbox list`` prints."""
+    out.print("[bold]Scenarios[/bold] (sandbox run NAME)")
     for scenario in chosen:
-        for index, variant in enumerate(scenario.variants):
-            first = (scenario.name, scenario.stack) if index == 0 else ("", "")
-            table.add_row(*first, variant.name, variant.expect, variant.description)
-        table.add_section()
-    out.print(table)
-    other = Table(title="Stacks (sandbox up NAME)")
-    other.add_column("stack")
-    other.add_column("what it is", overflow="fold")
+        out.print(f"\n[bold]{scenario.name}[/bold] on stack {scenario.stack}: {escape(scenario.symptom)}")
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for variant in scenario.variants:
+            table.add_row(variant.name, variant.expect, escape(variant.description))
+        out.print(table)
+    out.print("\n[bold]Stacks[/bold] (sandbox up NAME)\n")
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, description in stacks.items():
-        other.add_row(name, description)
-    out.print(other)
+        table.add_row(name, escape(description))
+    out.print(table)
 
 
 def checks(found: Sequence[Check]) -> None:

@@ -1,0 +1,242 @@
+"""Tasks on Docker: one localhost, AWS's endpoint and nothing of the real internet or of the host's environment."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sandbox.controllers.sandbox import Sandbox
+from sandbox.controllers.tasks import LABEL_CONTAINER, LABEL_TASK, efs_volume
+
+pytestmark = pytest.mark.docker
+
+HOSTILE = {
+    "AWS_PROFILE": "production",
+    "AWS_ENDPOINT_URL": "https://ecs.us-east-1.amazonaws.com",
+    "AWS_SESSION_TOKEN": "a real one",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/real",
+}
+SLEEPER = {"command": ["sleep", "infinity"], "entryPoint": ["tini", "--"]}
+
+
+class Tasks:
+    """Starts tasks from the toolbox image and looks into them."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.ecs = sandbox.aws("ecs")
+        self.client = sandbox._containers.client
+        self.image = sandbox._images.ensure("toolbox")
+
+    def start(self, *containers, public="ENABLED", volumes=()):
+        """A task with ``containers``; returns when it is RUNNING or STOPPED."""
+        self.ecs.register_task_definition(
+            family="t",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[
+                {"name": f"c{number}", "image": self.image, **SLEEPER, **container}
+                for number, container in enumerate(containers)
+            ],
+            volumes=list(volumes),
+        )
+        mark = self.sandbox.timeline.mark()
+        network = {"subnets": self.sandbox.subnets, "assignPublicIp": public}
+        (task,) = self.ecs.run_task(
+            cluster="c",
+            taskDefinition="t",
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": network},
+        )["tasks"]
+        self.wait(task["taskArn"], {"RUNNING", "STOPPED"}, mark)
+        return task["taskArn"]
+
+    def wait(self, task, states, mark=0):
+        """Wait until a task is in one of ``states``."""
+        return self.sandbox.timeline.wait_for(
+            f"{task} {states}",
+            lambda seen: seen.kind == "task.state" and seen["task"] == task and seen["last_status"] in states,
+            within=30,
+            since=mark,
+        )
+
+    def stop(self, task):
+        """Stop a task and wait for it."""
+        self.ecs.stop_task(cluster="c", task=task, reason="enough")
+        return self.wait(task, {"STOPPED"})
+
+    def container(self, task, name="c0"):
+        """The id of a container of a task."""
+        labels = [f"{LABEL_TASK}={task}", f"{LABEL_CONTAINER}={name}"]
+        (found,) = self.client.api.containers(all=True, filters={"label": labels})
+        return found["Id"]
+
+    def sh(self, task, command, name="c0"):
+        """Run a command in a container: exit code and output."""
+        code, out, err = self.sandbox._containers.execute(self.container(task, name), ["sh", "-c", command])
+        return code, out + err
+
+    def left(self, task):
+        """Containers that a task has."""
+        return self.client.api.containers(all=True, filters={"label": f"{LABEL_TASK}={task}"})
+
+    def told(self, task, kind):
+        """The observations of a kind about a task."""
+        return [seen for seen in self.sandbox.timeline.since() if seen.kind == kind and seen["task"] == task]
+
+
+@pytest.fixture(scope="module")
+def tasks(request):
+    before = dict(os.environ)
+    os.environ.update(HOSTILE)
+    try:
+        with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+            sandbox.aws("ecs").create_cluster(clusterName="c")
+            yield Tasks(sandbox)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def two(tasks):
+    """A task of two containers."""
+    return tasks.start({"environment": [{"name": "MINE", "value": "yes"}]}, {})
+
+
+def test_a_sandbox_leaves_the_callers_environment_as_it_was(tasks):
+    assert tasks.sandbox.environment()["AWS_CONFIG_FILE"] == os.devnull
+    assert os.environ["AWS_ENDPOINT_URL"] == HOSTILE["AWS_ENDPOINT_URL"]
+
+
+def test_nothing_of_the_hosts_environment_reaches_a_container(tasks, two):
+    _, out = tasks.sh(two, "env")
+    seen = dict(line.split("=", 1) for line in out.splitlines())
+    assert seen["MINE"] == "yes"
+    assert seen["AWS_ENDPOINT_URL"] == "http://aws.internal:4566"
+    assert seen["AWS_ACCESS_KEY_ID"] == "sandbox"
+    assert seen["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"} & set(seen)
+    assert not set(HOSTILE.values()) & set(seen.values())
+
+
+def test_a_container_reaches_the_endpoint(tasks, two):
+    code, out = tasks.sh(two, "curl -s -m 5 --retry 3 --retry-connrefused $AWS_ENDPOINT_URL/_sandbox/health")
+    assert code == 0
+    assert '"status": "ok"' in out
+
+
+def test_a_client_without_the_endpoint_reaches_nothing_by_name(tasks, two):
+    for name in ("sts.amazonaws.com", "ecs.us-east-1.amazonaws.com", "example.net", "host.docker.internal"):
+        code, out = tasks.sh(two, f"unset AWS_ENDPOINT_URL; curl -sS -m 3 http://{name}/")
+        assert code == 6, out  # could not resolve
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "169.254.169.254", "169.254.170.2"])
+def test_a_client_without_the_endpoint_reaches_nothing_by_address(tasks, two, address):
+    code, out = tasks.sh(two, f"curl -sS --connect-timeout 1 -m 2 http://{address}/")
+    assert code in {7, 28}, out  # refused or timed out
+
+
+def test_without_a_public_address_there_is_no_way_out_at_all(tasks):
+    task = tasks.start({}, public="DISABLED")
+    code, out = tasks.sh(task, "curl -sS --connect-timeout 1 -m 2 http://1.1.1.1/")
+    assert code in {7, 28}, out
+    tasks.stop(task)
+
+
+def test_the_containers_of_a_task_share_localhost(tasks, two):
+    # The one serves and goes on; the other asks.
+    assert tasks.sh(two, "socat TCP4-LISTEN:8080,fork,reuseaddr SYSTEM:'echo hello' >/dev/null 2>&1 &")[0] == 0
+    asked = "for i in 1 2 3 4 5 6 7 8 9; do socat -u TCP4:localhost:8080 - && exit; sleep 0.1; done; exit 1"
+    assert tasks.sh(two, asked, name="c1") == (0, "hello\n")
+
+
+def test_the_name_of_a_neighbour_is_no_name_in_awsvpc(tasks, two):
+    assert tasks.sh(two, "getent hosts c1")[0] != 0
+
+
+def test_a_stopped_task_leaves_nothing_and_its_addresses_are_given_back(tasks):
+    task = tasks.start({"command": ["sleep", "infinity"]}, {})
+    stopped = tasks.stop(task)
+    assert stopped["stop_code"] == "UserInitiated"
+    assert tasks.left(task) == []
+    interfaces = tasks.sandbox.aws("ec2").describe_network_interfaces()["NetworkInterfaces"]
+    assert not [one for one in interfaces if task in one["Description"]]
+
+
+def test_the_end_of_an_essential_container_stops_its_neighbours(tasks):
+    task = tasks.start({"entryPoint": ["sh", "-c"], "command": ["echo bye; exit 5"]}, {})
+    stopped = tasks.wait(task, {"STOPPED"})
+    assert (stopped["stop_code"], stopped["stopped_reason"]) == (
+        "EssentialContainerExited",
+        "Essential container in task exited",
+    )
+    (end,) = [seen for seen in tasks.told(task, "container.exited") if seen["container"] == "c0"]
+    assert (end["exit_code"], end["log"]) == (5, ["bye"])
+    assert tasks.left(task) == []
+
+
+@pytest.mark.parametrize(
+    ("container", "reason"),
+    [
+        ({"image": "no-such-image:1"}, "CannotPullContainerError: image 'no-such-image:1'"),
+        ({"entryPoint": ["/no/such/program"]}, "CannotStartContainerError: "),
+    ],
+)
+def test_a_container_that_cannot_start_stops_its_task(tasks, container, reason):
+    task = tasks.start({}, container)
+    stopped = tasks.wait(task, {"STOPPED"})
+    assert stopped["stop_code"] == "TaskFailedToStart"
+    (failed,) = tasks.told(task, "container.failed")
+    assert failed["container"] == "c1"
+    assert failed["reason"].startswith(reason)
+    assert tasks.left(task) == []
+
+
+def test_efs_outlives_a_task_and_a_tasks_own_volume_does_not(tasks):
+    volumes = (
+        {"name": "own", "host": {}},
+        {"name": "efs", "efsVolumeConfiguration": {"fileSystemId": "fs-0a", "rootDirectory": "/data"}},
+    )
+    mounts = {
+        "mountPoints": [
+            {"sourceVolume": "own", "containerPath": "/own"},
+            {"sourceVolume": "efs", "containerPath": "/efs"},
+        ]
+    }
+    first = tasks.start(mounts, mounts, volumes=volumes)
+    assert tasks.sh(first, "echo kept > /efs/file; echo lost > /own/file")[0] == 0
+    assert tasks.sh(first, "cat /efs/file /own/file", name="c1") == (0, "kept\nlost\n")
+    tasks.stop(first)
+    second = tasks.start(mounts, volumes=volumes)
+    assert tasks.sh(second, "cat /efs/file; ls /own") == (0, "kept\n")
+    tasks.stop(second)
+
+
+def test_what_a_container_is_given_is_what_its_definition_says(tasks):
+    task = tasks.start(
+        {
+            "user": "nobody",
+            "workingDirectory": "/tmp",
+            "readonlyRootFilesystem": True,
+            "memory": 64,
+            "ulimits": [{"name": "nofile", "softLimit": 100, "hardLimit": 200}],
+        }
+    )
+    code, out = tasks.sh(task, "id -un; pwd; ulimit -n; touch /tmp/x 2>&1 || echo failed")
+    assert (code, out.splitlines()) == (
+        0,
+        ["nobody", "/tmp", "100", "touch: cannot touch '/tmp/x': Read-only file system", "failed"],
+    )
+    host = tasks.client.api.inspect_container(tasks.container(task))["HostConfig"]
+    assert host["Memory"] == 64 * 2**20
+    tasks.stop(task)
+
+
+def test_a_directory_of_a_file_system_is_a_volume_of_its_own():
+    assert efs_volume("fs-1", "/") == "efs-fs-1"
+    assert efs_volume("fs-1", "/a/b/") == "efs-fs-1-a-b"
