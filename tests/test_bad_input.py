@@ -1,5 +1,6 @@
 """Whatever goes wrong outside a scenario's verdict: a message that names it, exit code 2 (130 when interrupted), in
-bounded time, with nothing left behind and nothing lost that was already known."""
+bounded time, with nothing left behind and nothing lost that was already known.
+"""
 
 from __future__ import annotations
 

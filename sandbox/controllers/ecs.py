@@ -14,7 +14,7 @@ from sandbox.controllers.tasks import TaskRunner
 from sandbox.engine.containers import Exit
 from sandbox.errors import SandboxError
 from sandbox.model.ecs import events
-from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Command, Ecs
 from sandbox.model.ecs.events import EventShape
 from sandbox.model.ecs.messages import AttachEni, DetachEni, PublishTask, StartContainer, StopContainer, TaskEvent
 from sandbox.model.ecs.service import Wake
@@ -119,6 +119,12 @@ class EcsController:
             stopped_reason=task.get("stoppedReason", ""),
         )
         self._publish(event)
+        if task["lastStatus"] == "STOPPED":
+            self._clock.call_later(STOPPED_TASKS_SHOWN_FOR, lambda: self._forget(task["taskArn"]))
+
+    def _forget(self, task_arn: str) -> None:
+        with self._lock:
+            self._ecs.forget_task(task_arn)
 
     def _submit(self, work: Callable[..., None], *arguments: Any) -> Future[None]:
         return self._pool.submit(self._guarded, work, *arguments)

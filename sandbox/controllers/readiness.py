@@ -21,7 +21,7 @@ def ended(stack: str, stop: Observation, seen: Sequence[Observation]) -> Sandbox
                 f"stack '{stack}': container '{one['container']}' ended before the stack was ready",
                 state=f"{how}; task stopped: {stop['stopped_reason']}",
                 log=one["log"],
-                hint=one.get("hint") or "mend what the log says; --keep leaves the containers to be looked at",
+                hint=one.get("hint") or "mend what the last state and the log say",
             )
     return SandboxError(f"stack '{stack}': a task stopped", state=stop["stopped_reason"])
 

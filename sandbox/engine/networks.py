@@ -1,7 +1,8 @@
 """The two networks of a run: the VPC, and "the internet".
 
 Both are isolated from the outside: the VPC is an internal network, and the internet of the sandbox is not masqueraded,
-so no packet of a container gets an answer from a real host. Public addresses come from ranges that are never real:
+so no packet of a container gets an answer from another machine. (This machine's own services that listen on all
+addresses are within reach, as they are from any container.) Public addresses come from ranges that are never real:
 the documentation range TEST-NET-2 (RFC 5737) and the benchmarking range 198.18.0.0/15 (RFC 2544). TEST-NET-3,
 203.0.113.0/24, is left alone: build networks that intercept the package registries have been seen to use it.
 """

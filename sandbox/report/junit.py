@@ -47,5 +47,5 @@ def _case(suite: ET.Element, result: Result) -> None:
 
 
 def _xml_text(text: str) -> str:
-    """Logs may have what XML 1.0 has not: control characters but tab and the line ends, surrogates, U+FFFE and U+FFFF."""
+    """Logs may have what XML 1.0 has not: most control characters, surrogates, U+FFFE and U+FFFF."""
     return _NOT_IN_XML.sub("\ufffd", text)

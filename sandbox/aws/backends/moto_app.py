@@ -46,6 +46,10 @@ def load(service: str) -> Any:
             backends[ACCOUNT_ID][REGION]
         if service == "route53":
             enforce_change_rules()
+        elif service == "ec2":
+            from sandbox.aws.backends.moto_network import protect_interfaces_in_use
+
+            protect_interfaces_in_use()
         return backends
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import security_groups as groups
 from moto.ec2.models import subnets, vpcs
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 
 from sandbox.aws.backends.embedded import FIRST_HOST, Interface
 from sandbox.aws.protocol import AwsError
@@ -62,6 +62,20 @@ class FargateInterface(NetworkInterface):
         domain = "compute-1.amazonaws.com" if region == "us-east-1" else f"{region}.compute.amazonaws.com"
         name = f"ec2-{self.public_ip.replace('.', '-')}.{domain}"
         return {"PublicIp": self.public_ip, "PublicDnsName": name, "IpOwnerId": "amazon"}
+
+
+def protect_interfaces_in_use() -> None:
+    """Let moto's EC2 refuse to delete the interface of a task, as AWS does, from now on in this process."""
+    delete = NetworkInterfaceBackend.delete_network_interface
+
+    def delete_unused(backend: Any, eni_id: str) -> None:
+        interface = backend.enis.get(eni_id)
+        if isinstance(interface, FargateInterface) and interface.status == "in-use":
+            raise EC2ClientError("InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
+        delete(backend, eni_id)
+
+    patched: Any = NetworkInterfaceBackend
+    patched.delete_network_interface = delete_unused
 
 
 class MotoNetwork:
@@ -131,7 +145,9 @@ class MotoNetwork:
 
     def delete_interface(self, interface_id: str) -> None:
         with _aws_errors():
-            self._ec2.get_network_interface(interface_id).delete()
+            interface = self._ec2.get_network_interface(interface_id)
+            interface.status = "available"  # detached; until then nobody may delete it
+            interface.delete()
 
     def _free_address(self, subnet: Any) -> str:
         """The address after the one given last; from the start again after the subnet's last."""

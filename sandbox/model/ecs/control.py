@@ -329,11 +329,11 @@ class Ecs:
         service.wake()
         return self._schedule(service, now)
 
-    def forget_old_tasks(self, now: float) -> None:
-        """Drop tasks that stopped more than an hour ago."""
-        for arn, task in list(self.tasks.items()):
-            if task.last_status == "STOPPED" and now - task.times["stoppedAt"] > STOPPED_TASKS_SHOWN_FOR:
-                del self.tasks[arn]
+    def forget_task(self, task_arn: str) -> None:
+        """Show a stopped task no more; `STOPPED_TASKS_SHOWN_FOR` seconds after it has stopped is the time."""
+        task = self.tasks.get(task_arn)
+        if task is not None and task.last_status == "STOPPED":
+            del self.tasks[task_arn]
 
     def _schedule(self, service: Service, now: float) -> list[Command]:
         commands: list[Command] = []

@@ -176,3 +176,12 @@ def test_a_full_subnet_is_full_before_moto_is_loaded_too() -> None:
     backend.reset()
     assert given[-1] == "10.31.0.14"
     assert caught.value.code == "InsufficientFreeAddressesInSubnet"
+
+
+def test_a_client_cannot_delete_an_interface_that_a_task_has(backend: Embedded, aws: Clients) -> None:
+    subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
+    interface = backend.create_interface(subnet)
+    with pytest.raises(ClientError, match="currently in use") as caught:
+        aws("ec2").delete_network_interface(NetworkInterfaceId=interface.id)
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
+    backend.delete_interface(interface.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Ecs
+from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import EniAttached, EniFailed, Interface, PublishTask
 
@@ -278,13 +278,14 @@ def test_list_tasks(ecs: Ecs, interface: Interface) -> None:
         listed(serviceName="x")
 
 
-def test_stopped_tasks_are_forgotten_after_an_hour(ecs: Ecs, interface: Interface) -> None:
+def test_a_task_is_forgotten_only_when_it_has_stopped(ecs: Ecs, interface: Interface) -> None:
     [task], _ = ecs.run_task(RUN, 0.0)
-    ecs.task_event(task.arn, EniFailed("no address"), 10.0)
-    ecs.forget_old_tasks(10.0 + STOPPED_TASKS_SHOWN_FOR)
+    ecs.forget_task(task.arn)
     assert task.arn in ecs.tasks
-    ecs.forget_old_tasks(10.1 + STOPPED_TASKS_SHOWN_FOR)
+    ecs.task_event(task.arn, EniFailed("no address"), 10.0)
+    ecs.forget_task(task.arn)
     assert not ecs.tasks
+    ecs.forget_task(task.arn)
     assert ecs.task_event(task.arn, EniAttached(interface), 9999.0) == []
 
 
