@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sandbox.errors import SandboxError
 from sandbox.model.ecs.events import EventShape
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
@@ -50,13 +51,17 @@ def play(play: Play) -> None:
     )
     # The replacement serves: whatever the name says afterwards is not Ghost's fault.
     sandbox.progress("waiting for the replacement's Ghost at its own address")
-    sandbox.http_get_until(f"http://{running['public_ip']}/", status=200, within=120)
+    direct = sandbox.http_get_until(f"http://{running['public_ip']}/", status=200, within=120)
+    if direct.status != 200:
+        raise SandboxError(
+            "the replacement's Ghost does not serve, so nothing can be said of its name", state=str(direct)
+        )
     sandbox.resolve(NAME)
     sandbox.http_get(URL)
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:
-    """Failed when the replacement serves at its own address, and the name does not lead there."""
+    """Failed when the name does not lead to the replacement, which `play` has seen serving at its own address."""
     running = [seen for seen in observations if seen.kind == "task.state" and _runs(seen)]
     first, last = running[0], running[-1]
     record = [seen for seen in observations if seen.kind == "dns.probe"]
@@ -65,14 +70,13 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     invoked = [seen for seen in observations if seen.kind == "lambda.invocation" and seen["function"] == FUNCTION]
 
     follows = record[-1]["answers"] == [last["public_ip"]] and by_name[-1]["status"] == 200
-    failed = bool(direct) and direct[-1]["status"] == 200 and not follows
     evidence = (
         f"first task {_id(first)} RUNNING at {first['public_ip']}; {NAME} is {_answers(record[0])}: {_got(by_name[0])}",
         f"replacement {_id(last)} RUNNING at {last['public_ip']}, asked there: {_got(direct[-1])}",
         f"{FUNCTION} for its event: {_ended(invoked[-1])}",
         f"{NAME} is {_answers(record[-1])}; {URL}: {_got(by_name[-1])}",
     )
-    return Verdict(failed, evidence)
+    return Verdict(not follows, evidence)
 
 
 def _runs(seen: Observation) -> bool:
