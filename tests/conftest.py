@@ -1,4 +1,4 @@
-"""What tests of the whole need: the command in a process of its own, small stacks, and a look at what is left behind."""
+"""What tests of the whole need: the command in a process of its own, small stacks, a look at what is left behind."""
 
 from __future__ import annotations
 

@@ -75,8 +75,9 @@ def test_a_file_that_is_no_scenario_is_named(tmp_path, source, message):
 def test_two_files_with_one_name_are_refused(tmp_path):
     source = (
         "from sandbox.scenario import *\n"
-        "SCENARIO = Scenario('same', 'ghost', '', '', '', (Variant('a', 'holds', ''), Variant('b', 'reproduces', '')),\n"
-        "                    lambda play: None, lambda seen: Verdict(False, ()))\n"
+        "SCENARIO = Scenario('same', 'ghost', '', '', '', \n"
+        "    (Variant('a', 'holds', ''), Variant('b', 'reproduces', '')),\n"
+        "    lambda play: None, lambda seen: Verdict(False, ()))\n"
     )
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(source)

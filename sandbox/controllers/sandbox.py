@@ -111,7 +111,8 @@ class Sandbox:
         self._closers.append(self._backend.reset)
         self._backend.preload("route53")
         self._toolbox = self._images.ensure("toolbox")
-        self._start_control_plane(endpoint_port, dns_port)
+        with held_back():  # it is quick, and what is half made could not be closed
+            self._start_control_plane(endpoint_port, dns_port)
         self._network = RunNetwork(self._containers, self._sockets, self._toolbox)
         self._closers.append(self._network.close)
         self._dns.add_names(self._network.endpoint_names())
