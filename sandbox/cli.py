@@ -41,11 +41,11 @@ SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide e
 def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
     """List scenarios with their variants, and stacks."""
     from sandbox import scenario
-    from sandbox.controllers import stack
+    from sandbox.controllers import stack_file
     from sandbox.report import terminal
 
     scenarios = list(scenario.load_all().values())
-    stacks = {name: stack.load(name).description for name in stack.names()}
+    stacks = {name: stack_file.load(name).description for name in stack_file.names()}
     if as_json:
         content = {
             "version": 1,

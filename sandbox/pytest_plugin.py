@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sandbox.controllers.sandbox import Sandbox, Stack
+    from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.stack import Stack
 
 SCOPES = ("function", "class", "module", "package", "session")
 _FAILED = pytest.StashKey[bool]()

@@ -18,7 +18,8 @@ from sandbox.errors import SandboxError
 from sandbox.timeline import Observation
 
 if TYPE_CHECKING:  # a scenario can be listed without loading what runs it
-    from sandbox.controllers.sandbox import Sandbox, Stack
+    from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.stack import Stack
 
 Expectation = Literal["reproduces", "holds"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sandbox.controllers import up as states
-from sandbox.controllers.sandbox import Sandbox, Stack
+from sandbox.controllers.sandbox import Sandbox
+from sandbox.controllers.stack import Stack
 from sandbox.engine import daemon, sweep
 from sandbox.report import terminal
 from sandbox.timeline import Observation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from sandbox.controllers.stack import Ready
+from sandbox.controllers.stack_file import Ready
 from sandbox.errors import SandboxError
 from sandbox.timeline import Observation
 

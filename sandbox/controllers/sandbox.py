@@ -15,16 +15,17 @@ from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
+from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
-from sandbox.controllers import readiness
-from sandbox.controllers import stack as stacks
+from sandbox.controllers import stack_file
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
+from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner, efs_volume
 from sandbox.dataplane.dns import DnsServer
 from sandbox.engine import sweep
@@ -37,15 +38,9 @@ from sandbox.interrupts import held_back
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.events import EventShape
 from sandbox.probes import dns, http
-from sandbox.timeline import Observation, Timeline
-
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+from sandbox.timeline import Timeline
 
 log = logging.getLogger(__name__)
-
-RUNNING_WITHIN = 900.0  # seconds; a task may have to wait until its image is built
-_FAILED = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
 
 _one_at_a_time = threading.Lock()
 
@@ -80,7 +75,6 @@ class Sandbox:
                 "this process already has a sandbox", hint="close it first, or use another process (pytest-xdist does)"
             )
         self._closers: list[Callable[[], object]] = [_one_at_a_time.release]
-        self._doors: dict[str, int] = {}
         self.progress = progress
         self.speed = speed
         try:
@@ -158,7 +152,7 @@ class Sandbox:
         delivery = EventDelivery(functions, self.timeline)
         self._closers.append(delivery.close)
         self._events = EventsService(delivery)
-        ecs = Ecs(ACCOUNT, REGION, lambda: uuid.uuid4().hex)
+        ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
         self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)
         self._closers.append(self._end_tasks)
         for service in (functions, self._events, EcsService(ecs, self._ecs.apply, self._backend.missing_subnets)):
@@ -209,7 +203,7 @@ class Sandbox:
 
     def begin_stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = stacks.load(name)
+        definition = stack_file.load(name)
         unknown = sorted(set(parameters or {}) - set(definition.parameters))
         if unknown:
             raise SandboxError(
@@ -217,23 +211,26 @@ class Sandbox:
                 hint=f"parameters: {', '.join(definition.parameters) or 'none'}",
             )
         self._images.ensure_all(definition.images)
-        for file_system, directories in definition.efs.items():
-            for directory, folder in directories.items():
-                source = definition.folder / folder
-                if not source.is_dir():
-                    raise SandboxError(f"{definition.folder / stacks.FILE}: there is no folder {source}")
-                volume = self._containers.create_volume(efs_volume(file_system, directory))
-                self._containers.fill_volume(volume, source, self._toolbox)
+        self._fill_file_systems(definition)
         known = {
             **definition.parameters,
             **(parameters or {}),
             "sandbox": {"subnets": self.subnets, "security_group": self.security_group, "region": REGION},
         }
         mark = self.timeline.mark()
-        values = stacks.carry_out(
+        values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
         return Stack(self, definition, values, mark)
+
+    def _fill_file_systems(self, definition: stack_file.StackDefinition) -> None:
+        for file_system, directories in definition.efs.items():
+            for directory, folder in directories.items():
+                source = definition.folder / folder
+                if not source.is_dir():
+                    raise SandboxError(f"{definition.folder / stack_file.FILE}: there is no folder {source}")
+                volume = self._containers.create_volume(efs_volume(file_system, directory))
+                self._containers.fill_volume(volume, source, self._toolbox)
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
@@ -312,97 +309,3 @@ class Sandbox:
             if error is None:
                 raise
             log.warning("%s", failure)  # what ended the block matters more, so that goes on
-
-
-class Stack:
-    """A stack in a sandbox.
-
-    Attributes:
-        definition: What its stack.yaml says.
-        values: The kept answers of its calls, by name.
-    """
-
-    def __init__(
-        self, sandbox: Sandbox, definition: stacks.StackDefinition, values: Mapping[str, Any], mark: int
-    ) -> None:
-        self.definition = definition
-        self.values = values
-        self._sandbox = sandbox
-        self._mark = mark
-
-    @property
-    def name(self) -> str:
-        """The stack's name."""
-        return self.definition.name
-
-    def wait_running(self) -> None:
-        """Wait until every task that the stack has started so far runs.
-
-        Raises:
-            SandboxError: One did not in time, or a container ended; the error has its last log lines.
-        """
-        timeline = self._sandbox.timeline
-
-        def decided(observation: Observation) -> bool:
-            if observation.kind != "task.state":
-                return False
-            return observation["stop_code"] in _FAILED or not self._starting()
-
-        if self._starting():
-            self._sandbox.progress("waiting for the tasks to run")
-            observation = timeline.wait_for(
-                f"the tasks of stack '{self.name}' to run", decided, within=RUNNING_WITHIN, since=self._mark
-            )
-            if observation["stop_code"] in _FAILED:
-                raise readiness.ended(self.name, observation, timeline.since(self._mark))
-
-    def wait_ready(self) -> None:
-        """Wait until each URL of ``ready`` answers as it must.
-
-        Raises:
-            SandboxError: One did not in time, or a task's container ended before; the error has its last log lines.
-        """
-        self.wait_running()
-        # What the first page does not need comes after the containers that it does need.
-        self._sandbox.preload()
-        for item in self.definition.ready:
-            self._sandbox.progress(f"waiting for {item.url} to answer {item.status}")
-            self._wait_ready(item)
-
-    def _wait_ready(self, item: stacks.Ready) -> None:
-        timeline = self._sandbox.timeline
-
-        unable: list[SandboxError] = []
-
-        def ask() -> None:
-            try:
-                result = self._sandbox.http_get_until(item.url, status=item.status, within=item.within)
-            except SandboxError as error:  # the sandbox is being closed, or its engine is gone
-                unable.append(error)
-                timeline.record("stack.ready", url=item.url, reached=False, last=error.message)
-            else:
-                timeline.record("stack.ready", url=item.url, reached=result.status == item.status, last=str(result))
-
-        def decided(observation: Observation) -> bool:
-            if observation.kind == "stack.ready":
-                return bool(observation["url"] == item.url)
-            return observation.kind == "task.state" and observation["stop_code"] in _FAILED
-
-        threading.Thread(target=ask, name="wait-ready", daemon=True).start()
-        observation = timeline.wait_for(f"{item.url}", decided, within=item.within + 15, since=self._mark)
-        seen = timeline.since(self._mark)
-        if observation.kind == "task.state":
-            raise readiness.ended(self.name, observation, seen)
-        if unable:
-            raise unable[0]
-        if not observation["reached"]:
-            logs = {name: lines for task in self._states() for name, lines in self._sandbox.task_logs(task).items()}
-            raise readiness.not_ready(self.name, item, observation["last"], seen, logs)
-
-    def _states(self) -> dict[str, str]:
-        """The last status of each task since the stack was begun."""
-        seen = self._sandbox.timeline.since(self._mark)
-        return {o["task"]: o["last_status"] for o in seen if o.kind == "task.state"}
-
-    def _starting(self) -> bool:
-        return any(status in {"PROVISIONING", "PENDING", "ACTIVATING"} for status in self._states().values())

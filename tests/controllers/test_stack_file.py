@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sandbox.controllers import stack as stacks
+from sandbox.controllers import stack_file as stacks
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
 

@@ -1,0 +1,235 @@
+"""Stacks: a folder with a ``stack.yaml`` that names AWS API calls in order, as a deployment script would make them.
+
+``calls`` are ``service.operation: parameters`` with boto3's names; ``as: name`` keeps the answer, and ``${name.Key}``
+uses it. ``{File: x.json}`` stands for the JSON in that file, ``{Zip: folder/}`` (in a function's Code) for the zipped
+folder. ``images`` are components of the catalogue to have beforehand, ``efs`` the files that are on a file system
+then; ``ready`` are the URLs that must answer. docs/user-guide.md describes the format.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from sandbox import paths
+from sandbox.errors import SandboxError
+
+FILE = "stack.yaml"
+_KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
+_FORMS: Mapping[str, type] = {"description": str, "parameters": dict, "images": list, "efs": dict, "ready": list}
+_NAMES: Mapping[type, str] = {str: "text", dict: "mapping", list: "list"}
+_REFERENCE = re.compile(r"\$\{([^}]+)\}")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A URL that must answer ``status`` within ``within`` seconds, asked from the internet by name."""
+
+    url: str
+    status: int = 200
+    within: float = 60.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One AWS API call: boto3's service and operation, its parameters, and the name that its answer gets."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    save_as: str
+
+    def __str__(self) -> str:
+        return f"{self.service}.{self.operation}"
+
+
+@dataclass(frozen=True)
+class StackDefinition:
+    """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack."""
+
+    name: str
+    folder: Path
+    description: str
+    parameters: Mapping[str, Any]
+    images: tuple[str, ...]
+    efs: Mapping[str, Mapping[str, str]]
+    calls: tuple[Call, ...]
+    ready: tuple[Ready, ...]
+
+
+def names() -> list[str]:
+    """The stacks that come with the sandbox."""
+    return sorted(path.parent.name for path in (paths.share() / "compose").glob(f"*/{FILE}"))
+
+
+def load(name: str) -> StackDefinition:
+    """Read a stack: one of `names`, or the path of a folder that has a ``stack.yaml``.
+
+    Raises:
+        SandboxError: There is none, or it is not of the form above; the error names the place.
+    """
+    folder = Path(name) if "/" in name or (Path(name) / FILE).is_file() else paths.share() / "compose" / name
+    file = folder / FILE
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise SandboxError(
+            f"there is no stack '{name}'",
+            state=f"{file}: {error.strerror}",
+            hint=f"stacks: {', '.join(names())}; or give a folder that has a {FILE}",
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SandboxError(f"{file} is not YAML", state=str(error)) from error
+    if not isinstance(content, dict) or not isinstance(content.get("calls"), list):
+        raise SandboxError(f"{file} has no list of `calls`", hint="docs/user-guide.md describes the format")
+    unknown = sorted(set(content) - _KEYS)
+    if unknown:
+        raise SandboxError(f"{file}: unknown key '{unknown[0]}'", hint=f"known: {', '.join(sorted(_KEYS))}")
+    for key, form in _FORMS.items():
+        if not isinstance(content.get(key) or form(), form):
+            raise SandboxError(f"{file}: `{key}` is not a {_NAMES[form]}", state=f"found {content[key]!r}")
+    for directories in (content.get("efs") or {}).values():
+        if not isinstance(directories, dict):
+            raise SandboxError(f"{file}: `efs` wants directories and folders", state=f"found {directories!r}")
+    return StackDefinition(
+        folder.resolve().name,
+        folder.resolve(),
+        content.get("description") or "",
+        content.get("parameters") or {},
+        tuple(content.get("images") or ()),
+        content.get("efs") or {},
+        tuple(_call(file, item) for item in content["calls"]),
+        tuple(_ready(file, item) for item in content.get("ready") or ()),
+    )
+
+
+def _ready(file: Path, item: Any) -> Ready:
+    fault = SandboxError(
+        f"{file}: each of `ready` has url (http://NAME/PATH), and may have status and within (numbers)",
+        state=f"found {item!r}",
+    )
+    try:
+        ready = Ready(**item)
+        url = urlsplit(ready.url)
+        numbers = isinstance(ready.status, int) and isinstance(ready.within, int | float)
+    except (TypeError, ValueError, AttributeError):
+        raise fault from None
+    if url.scheme != "http" or not url.hostname or not numbers or ready.within <= 0:
+        raise fault
+    return ready
+
+
+def _call(file: Path, item: Any) -> Call:
+    entries = {key: value for key, value in item.items() if key != "as"} if isinstance(item, dict) else {}
+    if len(entries) != 1:
+        raise SandboxError(f"{file}: each of `calls` is one `service.operation: parameters`", state=f"found {item!r}")
+    ((name, parameters),) = entries.items()
+    service, dot, operation = str(name).partition(".")
+    if not dot or not isinstance(parameters or {}, dict):
+        raise SandboxError(f"{file}: '{name}' is not `service.operation: parameters`")
+    return Call(service, operation, parameters or {}, item.get("as", ""))
+
+
+def carry_out(
+    definition: StackDefinition,
+    client: Callable[[str], Any],
+    known: Mapping[str, Any],
+    observe: Callable[[Call], object],
+) -> dict[str, Any]:
+    """Make the stack's calls and return the kept answers by name.
+
+    Args:
+        definition: The stack.
+        client: Makes a boto3 client of a service.
+        known: Values for ``${...}``: the stack's parameters and what the sandbox gives (``sandbox.subnets``, ...).
+        observe: Told of each call after it has succeeded.
+
+    Raises:
+        SandboxError: A call was refused; the error has AWS's code and message and names the call.
+    """
+    values: dict[str, Any] = dict(known)
+    for call in definition.calls:
+        place = f"{definition.folder / FILE}: {call}"
+        parameters = _fill(call.parameters, values, definition.folder, place)
+        try:
+            operation = getattr(client(call.service), call.operation)
+        except (BotoCoreError, AttributeError) as error:
+            raise SandboxError(f"{place}: boto3 has no such operation", state=str(error)) from error
+        try:
+            answer = operation(**parameters)
+        except ClientError as error:
+            refusal = error.response["Error"]
+            raise SandboxError(f"{place} was refused", state=f"{refusal['Code']}: {refusal['Message']}") from error
+        except (ParamValidationError, TypeError) as error:
+            raise SandboxError(f"{place}: wrong parameters", state=str(error)) from error
+        except BotoCoreError as error:
+            raise SandboxError(f"{place} got no answer", state=str(error)) from error
+        answer.pop("ResponseMetadata", None)
+        if call.save_as:
+            values[call.save_as] = answer
+        observe(call)
+    return values
+
+
+def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:
+    if isinstance(value, str):
+        whole = _REFERENCE.fullmatch(value)
+        if whole:
+            return _look_up(whole[1], values, place)
+        return _REFERENCE.sub(lambda match: str(_look_up(match[1], values, place)), value)
+    if isinstance(value, list):
+        return [_fill(item, values, folder, place) for item in value]
+    if isinstance(value, dict):
+        filled = {key: _fill(item, values, folder, place) for key, item in value.items()}
+        return _stand_in(filled, folder, place)
+    return value
+
+
+def _stand_in(value: dict[str, Any], folder: Path, place: str) -> Any:
+    """``{File: ...}`` and ``{Zip: ...}`` become what they stand for."""
+    if set(value) == {"File"}:
+        return _read_json(folder / str(value["File"]), place)
+    if set(value) == {"Zip"}:
+        return {"ZipFile": _zip(folder / str(value["Zip"]), place)}
+    return value
+
+
+def _look_up(reference: str, values: Mapping[str, Any], place: str) -> Any:
+    found: Any = values
+    for part in reference.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            raise SandboxError(
+                f"{place}: '${{{reference}}}' is not known", state=f"known here: {', '.join(sorted(values))}"
+            )
+        found = found[part]
+    return found
+
+
+def _read_json(path: Path, place: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise SandboxError(f"{place}: there is no file {path}", state=error.strerror or "") from None
+    except ValueError as error:
+        raise SandboxError(f"{place}: {path} is not JSON", state=str(error)) from error
+
+
+def _zip(folder: Path, place: str) -> bytes:
+    if not folder.is_dir():
+        raise SandboxError(f"{place}: there is no folder {folder}")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                archive.write(path, path.relative_to(folder))
+    return packed.getvalue()
