@@ -8,11 +8,11 @@ from random import Random
 
 import docker
 import pytest
-from sandbox.engine.images import Images
 
 from sandbox.dataplane.dns import DnsServer
 from sandbox.engine import daemon, sweep
 from sandbox.engine.containers import Containers, Spec
+from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.model.route53 import HostedZone, RecordSet, Zones, answer
 
