@@ -377,3 +377,28 @@ def until() -> Callable[..., None]:
             threading.Event().wait(0.02)
 
     return wait
+
+
+@pytest.fixture
+def containers():
+    """Containers of a run of this test's own."""
+    from sandbox.engine import daemon, sweep
+    from sandbox.engine.containers import Containers
+    from sandbox.engine.run import Run
+
+    client = daemon.connect()
+    run = Run.begin()
+    made = Containers(client, run)
+    yield made
+    made.close()
+    sweep.remove_run(client, run.id)
+    run.end()
+    client.close()
+
+
+@pytest.fixture
+def image(containers, request) -> Callable[[str], str]:
+    """The reference of a component: ``image("toolbox")``."""
+    from sandbox.engine.images import Images
+
+    return Images(containers.client, request.config.getoption("--sandbox-images"), lambda text: None).ensure

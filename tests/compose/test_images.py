@@ -6,10 +6,7 @@ import time
 
 import pytest
 
-from sandbox.engine import daemon, sweep
-from sandbox.engine.containers import Containers, Spec
-from sandbox.engine.images import Images
-from sandbox.engine.run import Run
+from sandbox.engine.containers import Spec
 
 pytestmark = pytest.mark.docker
 
@@ -21,23 +18,6 @@ GHOST = {
     "privacy__useTinfoil": "true",
     "explore__update_url": "",
 }
-
-
-@pytest.fixture
-def containers():
-    client = daemon.connect()
-    run = Run.begin()
-    made = Containers(client, run)
-    yield made
-    made.close()
-    sweep.remove_run(client, run.id)
-    run.end()
-    client.close()
-
-
-@pytest.fixture
-def image(containers, request):
-    return Images(containers.client, request.config.getoption("--sandbox-images"), lambda text: None).ensure
 
 
 def until(containers, container, command, seconds):

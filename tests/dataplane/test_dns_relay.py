@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -10,10 +10,7 @@ import docker
 import pytest
 
 from sandbox.dataplane.dns import DnsServer
-from sandbox.engine import daemon, sweep
 from sandbox.engine.containers import Containers, Spec
-from sandbox.engine.images import Images
-from sandbox.engine.run import Run
 from sandbox.model.route53 import HostedZone, RecordSet, Zones, answer
 
 pytestmark = pytest.mark.docker
@@ -37,29 +34,14 @@ ZONES = Zones(
 )
 
 
-@pytest.fixture
-def containers() -> Iterator[Containers]:
-    client = daemon.connect()
-    run = Run.begin()
-    made = Containers(client, run)
-    yield made
-    made.close()
-    sweep.remove_run(client, run.id)
-    run.end()
-    client.close()
-
-
 def test_container_resolves_through_the_relay(
-    containers: Containers, tmp_path: Path, request: pytest.FixtureRequest
+    containers: Containers, tmp_path: Path, image: Callable[[str], str]
 ) -> None:
-    toolbox = Images(containers.client, request.config.getoption("--sandbox-images"), lambda text: None).ensure(
-        "toolbox"
-    )
     rng = Random(0)
     sockets = (tmp_path / "dns-udp.sock", tmp_path / "dns-tcp.sock")
     with DnsServer(lambda name, type: answer(ZONES, name, type, rng), sockets=sockets):
         mount = docker.types.Mount("/run/sandbox", str(tmp_path), type="bind")
-        relay = containers.run_new(Spec("relay", toolbox, command=["sh", "-c", RELAY], mounts=[mount]))
+        relay = containers.run_new(Spec("relay", image("toolbox"), command=["sh", "-c", RELAY], mounts=[mount]))
         # The relay is its own resolver here: the loopback is inside its network namespace.
         resolver = "echo nameserver 127.0.0.1 > /etc/resolv.conf; until getent ahostsv4 www.example.com; do :; done"
         code, output, errors = containers.execute(relay, ["timeout", "10", "sh", "-c", resolver])

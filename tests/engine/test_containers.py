@@ -6,9 +6,8 @@ import threading
 import docker.types
 import pytest
 
-from sandbox.engine import daemon, sweep
+from sandbox.engine import sweep
 from sandbox.engine.containers import Containers, Exit, Spec
-from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 
@@ -16,23 +15,8 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def containers():
-    client = daemon.connect()
-    run = Run.begin()
-    made = Containers(client, run)
-    yield made
-    made.close()
-    sweep.remove_run(client, run.id)
-    run.end()
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def toolbox(request):
-    client = daemon.connect()
-    reference = Images(client, request.config.getoption("--sandbox-images"), lambda text: None).ensure("toolbox")
-    client.close()
-    return reference
+def toolbox(image):
+    return image("toolbox")
 
 
 def test_the_end_of_a_container_is_told_as_it_happens(containers, toolbox):
