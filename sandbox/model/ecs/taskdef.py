@@ -234,6 +234,10 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         for parameter in _NOT_YET_IN_VOLUME:
             if volume.get(parameter):
                 raise not_carried_out(f"volumes[name={volume['name']}].{parameter}")
+        if (volume.get("host") or {}).get("sourcePath"):
+            raise not_carried_out(f"volumes[name={volume['name']}].host.sourcePath")
+        if ((volume.get("efsVolumeConfiguration") or {}).get("authorizationConfig") or {}).get("accessPointId"):
+            raise not_carried_out(f"volumes[name={volume['name']}].efsVolumeConfiguration.authorizationConfig")
     return list(volumes)
 
 

@@ -181,9 +181,14 @@ def test_volumes(register: Make, container: Make) -> None:
     assert register(web, volumes=[{"name": "content"}]).raw["volumes"] == [{"name": "content"}]
     assert refusal(register, web) == "Unknown volume 'content'."
     assert refusal(register, volumes=[{}]) == "Volume.name should not be null or empty."
-    assert "dockerVolumeConfiguration" in refusal(
-        register, volumes=[{"name": "v", "dockerVolumeConfiguration": {"scope": "task"}}]
-    )
+    access_point = {"fileSystemId": "fs-1", "authorizationConfig": {"accessPointId": "fsap-1"}}
+    for what, volume in (
+        ("dockerVolumeConfiguration", {"dockerVolumeConfiguration": {"scope": "task"}}),
+        ("host.sourcePath", {"host": {"sourcePath": "/srv"}}),
+        ("authorizationConfig", {"efsVolumeConfiguration": access_point}),
+    ):
+        assert what in refusal(register, volumes=[{"name": "v", **volume}])
+    assert register(web, volumes=[{"name": "content", "host": {}}])
 
 
 @pytest.mark.parametrize(
