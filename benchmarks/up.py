@@ -1,7 +1,10 @@
 """`sandbox up ghost`, warm, to the first good page, against `docker run` of the same two containers in parallel.
 
 The peer is the least that can be done: nginx in Ghost's network namespace, no VPC, no DNS, no events, no function.
-Both run in turn, several times; the ratio of the medians is the result. Exit 1 above the goal of 1.15.
+It is asked twice: as anyone would, through nginx from the start, and ("asked late") through nginx only when Ghost's own
+port answers. The first pays for a trap: `localhost` is two upstream peers to nginx, and once both have refused it takes
+them for dead for ten seconds. So the second is the floor, and the goal is set by it. All run in turn, several times;
+exit 1 where the ratio of the medians is above 1.15.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from sandbox import paths
 from sandbox.engine import daemon
 from sandbox.engine.images import Images
 
-ROUNDS = 5
+ROUNDS = 3
 GOAL = 1.15
 BOUND = 120.0
 
@@ -40,8 +43,8 @@ def first_good_page(url: str, begun: float) -> float:
     raise SystemExit(f"{url} did not answer within {BOUND:g} s")
 
 
-def plain(images: dict[str, str]) -> float:
-    """Two `docker run`, both started at once: the second waits only until the first's namespace is there."""
+def plain(images: dict[str, str], *, ask_late: bool) -> float:
+    """Two `docker run`, one after the other: the second waits only until the first's namespace is there."""
     taskdef = json.loads((paths.share() / "compose/ghost/taskdef.json").read_text())
     ghost = next(c for c in taskdef["containerDefinitions"] if c["name"] == "ghost")
     variables = [part for item in ghost["environment"] for part in ("-e", f"{item['name']}={item['value']}")]
@@ -51,14 +54,20 @@ def plain(images: dict[str, str]) -> float:
     begun = time.monotonic()
     try:
         # Ghost asks for names on the internet at its start; here, as in the sandbox, they fail at once.
-        published = ["-p", "127.0.0.1::80", "--dns", "127.0.0.1", *variables, images["ghost"]]
+        published = ["-p", "127.0.0.1::80", "-p", "127.0.0.1::2368", "--dns", "127.0.0.1", *variables, images["ghost"]]
         subprocess.run([*run, names[0], *published], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         joined = ["--network", f"container:{names[0]}", "-v", f"{conf}:/etc/nginx/conf.d:ro", images["nginx"]]
         subprocess.run([*run, names[1], *joined], check=True, stdout=subprocess.DEVNULL)
-        port = subprocess.run(["docker", "port", names[0], "80"], check=True, capture_output=True, text=True)
-        return first_good_page(f"http://{port.stdout.split()[0]}/", begun)
+        if ask_late:
+            first_good_page(f"http://{_published(names[0], 2368)}/", begun)
+        return first_good_page(f"http://{_published(names[0], 80)}/", begun)
     finally:
         subprocess.run(["docker", "rm", "-f", "-v", *names], check=False, capture_output=True)
+
+
+def _published(container: str, port: int) -> str:
+    shown = subprocess.run(["docker", "port", container, str(port)], check=True, capture_output=True, text=True)
+    return shown.stdout.split()[0]
 
 
 def ours() -> float:
@@ -85,7 +94,11 @@ def main() -> None:
     source = Images(client, "auto", print)
     images = {name: source.ensure(name) for name in ("ghost", "nginx", "toolbox")}
     client.close()
-    measure: dict[str, Callable[[], float]] = {"docker run": lambda: plain(images), "sandbox up": ours}
+    measure: dict[str, Callable[[], float]] = {
+        "docker run": lambda: plain(images, ask_late=False),
+        "asked late": lambda: plain(images, ask_late=True),
+        "sandbox up": ours,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in measure}
     for _ in range(ROUNDS):
         for name, one in measure.items():
@@ -93,9 +106,10 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, values in seconds.items():
         print(f"{name:12} median {medians[name]:6.2f} s   all: {', '.join(f'{value:.2f}' for value in values)}")
-    ratio = medians["sandbox up"] / medians["docker run"]
-    print(f"ratio {ratio:.2f} (goal: at most {GOAL})")
-    sys.exit(ratio > GOAL)
+    ratios = {name: medians["sandbox up"] / medians[name] for name in ("docker run", "asked late")}
+    print(f"sandbox up is {ratios['docker run']:.2f} times docker run, {ratios['asked late']:.2f} times asked late")
+    print(f"goal: at most {GOAL}")
+    sys.exit(ratios["asked late"] > GOAL)
 
 
 if __name__ == "__main__":
