@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from docker.types import Mount
@@ -70,6 +71,7 @@ class _TaskHost:
     pause: str = ""
     interface_id: str = ""
     public_ip: str = ""
+    hosts_file: Path | None = None
     containers: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
     starts: dict[str, Future[None]] = field(default_factory=dict)
@@ -136,6 +138,7 @@ class TaskRunner:
         if network.assign_public_ip:
             host.public_ip = self._network.public.take()
             addresses.append((self._network.internet.name, host.public_ip))
+        host.hosts_file = self._hosts_file(record)
         host.pause = self._containers.run_new(
             Spec(
                 f"eni-{record.id}",
@@ -144,7 +147,8 @@ class TaskRunner:
                 command=["sleep", "infinity"],
                 networks=addresses,
                 mac_address=record.mac,
-                mounts=[self._network.vpc_resolv_conf],
+                hostname=record.private_dns_name,
+                mounts=self._name_files(host),
                 labels={LABEL_TASK: task_arn},
             )
         )
@@ -159,6 +163,20 @@ class TaskRunner:
             record.availability_zone,
         )
 
+    def _hosts_file(self, record: Any) -> Path:
+        """The task's /etc/hosts, as the ECS agent writes it for an IPv4 interface.
+
+        Docker's own has localhost a second time, for IPv6, so that a proxy takes one server for two: nginx then keeps
+        off both for ten seconds once they have refused, which it does not do on Fargate. Source: amazon-ecs-agent,
+        ecs-agent/netlib/platform/common_linux.go.
+        """
+        file = self._containers.run.folder / f"hosts-{record.id}"
+        file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n")
+        return file
+
+    def _name_files(self, host: _TaskHost) -> list[Mount]:
+        return [self._network.vpc_resolv_conf, Mount("/etc/hosts", str(host.hosts_file), type="bind")]
+
     def detach(self, task_arn: str) -> None:
         """Remove the task's containers, volumes and interface."""
         self._clear(self._hosts[task_arn])
@@ -170,6 +188,8 @@ class TaskRunner:
                 self._containers.remove(container_id)
         for volume in host.volumes:
             self._containers.remove_volume(volume)
+        if host.hosts_file is not None:
+            host.hosts_file.unlink(missing_ok=True)
         if host.interface_id:
             self._ec2.delete_interface(host.interface_id)
         if host.public_ip:
@@ -258,7 +278,7 @@ class TaskRunner:
             working_dir=raw.get("workingDirectory"),
             network_of=host.pause,
             mounts=[
-                Mount("/etc/resolv.conf", self._network.vpc_resolv_conf["Source"], type="bind", read_only=True),
+                *self._name_files(host),
                 *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
             ],
             memory=int(memory) if memory else None,

@@ -47,6 +47,7 @@ class Spec:
     network_of: str | None = None
     networks: Sequence[tuple[str, str | None]] = ()
     mac_address: str | None = None
+    hostname: str | None = None
     mounts: Sequence[Mount] = ()
     publish: Mapping[int, int] = field(default_factory=dict)
     memory: int | None = None
@@ -109,6 +110,7 @@ class Containers:
                 working_dir=spec.working_dir,
                 ports=list(spec.publish) or None,
                 mac_address=spec.mac_address,
+                hostname=spec.hostname,
                 networking_config=networking,
                 labels={**self.run.labels, **spec.labels},
                 host_config=api.create_host_config(**host),

@@ -44,19 +44,17 @@ def test_a_record_is_seen_by_the_host_and_by_a_viewer_as_soon_as_the_call_return
         assert (code, out.split()[0]) == (0, address)
 
 
-def test_the_endpoint_is_reached_from_the_vpc_by_name_also_with_a_host_prefix(box):
+def run_in_task(box, script):
+    """Run a script as a task of one container; the observation of its end."""
     ecs = box.aws("ecs")
     ecs.create_cluster(clusterName="c")
-    script = "curl -s $AWS_ENDPOINT_URL/_sandbox/health && curl -s http://data-x.aws.internal:4566/_sandbox/health"
     ecs.register_task_definition(
         family="asks",
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        containerDefinitions=[
-            {"name": "asks", "image": box._toolbox, "command": ["sh", "-ec", f"sleep 1; {script}; echo; exit 9"]}
-        ],
+        containerDefinitions=[{"name": "asks", "image": box._toolbox, "command": ["sh", "-ec", script]}],
     )
     (task,) = ecs.run_task(
         cluster="c",
@@ -64,12 +62,26 @@ def test_the_endpoint_is_reached_from_the_vpc_by_name_also_with_a_host_prefix(bo
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": box.subnets}},
     )["tasks"]
-    exited = box.timeline.wait_for(
+    return box.timeline.wait_for(
         "the container to end",
         lambda seen: seen.kind == "container.exited" and seen["task"] == task["taskArn"],
         within=30,
     )
+
+
+def test_the_endpoint_is_reached_from_the_vpc_by_name_also_with_a_host_prefix(box):
+    urls = "$AWS_ENDPOINT_URL/_sandbox/health http://data-x.aws.internal:4566/_sandbox/health"
+    exited = run_in_task(box, f"curl -sS --retry 5 --retry-all-errors {urls}; echo; exit 9")
     assert exited["exit_code"] == 9, exited["log"]
+
+
+def test_a_task_has_the_names_that_the_ecs_agent_gives_it(box):
+    exited = run_in_task(box, "getent ahostsv4 localhost | grep -c STREAM; getent hosts $(hostname); cat /etc/hosts")
+    once, itself, *hosts = exited["log"]
+    assert once == "1"  # nginx: one upstream server, which is never taken for dead
+    address, name = itself.split()
+    assert name == f"ip-{address.replace('.', '-')}.ec2.internal"
+    assert hosts == ["127.0.0.1 localhost", f"{address} {name}"]
 
 
 def test_the_internet_has_no_way_into_the_vpc_and_neither_out_of_the_sandbox(box):
