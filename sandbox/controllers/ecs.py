@@ -81,10 +81,11 @@ class EcsController:
         if self._closed or runner is None:
             return
         match command:
-            case PublishTask(_, task):
-                self._announce(dict(task))
+            case PublishTask(_, shown):
+                self._announce(dict(shown))
             case AttachEni(arn, network):
-                self._submit(runner.attach, arn, self._ecs.tasks[arn].definition, network)
+                task = self._ecs.tasks[arn]
+                self._submit(runner.attach, arn, task.definition, network, self._ecs.attachment_arn(task))
             case DetachEni(arn):
                 self._submit(runner.detach, arn)
             case StartContainer(arn, name):

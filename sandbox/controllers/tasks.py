@@ -114,12 +114,12 @@ class TaskRunner:
 
     # -- network interface --
 
-    def attach(self, task_arn: str, definition: TaskDefinition, network: Network) -> None:
-        """Make the interface in EC2's records and the container that has its addresses."""
+    def attach(self, task_arn: str, definition: TaskDefinition, network: Network, attachment_arn: str) -> None:
+        """Make the interface in EC2's records, described by its attachment's ARN, and the container that has it."""
         host = _TaskHost(definition)
         self._hosts[task_arn] = host
         try:
-            interface = self._make_interface(task_arn, host, network)
+            interface = self._make_interface(task_arn, host, network, attachment_arn)
         except (SandboxError, AwsError) as error:
             self._clear(host)
             reason = "ResourceInitializationError: unable to provision the network interface"
@@ -127,12 +127,11 @@ class TaskRunner:
             return
         self._report(task_arn, EniAttached(interface))
 
-    def _make_interface(self, task_arn: str, host: _TaskHost, network: Network) -> Interface:
+    def _make_interface(self, task_arn: str, host: _TaskHost, network: Network, attachment_arn: str) -> Interface:
         with self._lock:
             subnet = network.subnets[self._next_subnet % len(network.subnets)]
             self._next_subnet += 1
-        attachment = f"arn:aws:ecs attachment of {task_arn}"
-        record = self._ec2.create_interface(subnet, list(network.security_groups), attachment)
+        record = self._ec2.create_interface(subnet, list(network.security_groups), attachment_arn)
         host.interface_id = record.id
         addresses: list[tuple[str, str | None]] = [(self._network.vpc.name, record.private_ip)]
         if network.assign_public_ip:

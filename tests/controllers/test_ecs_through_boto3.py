@@ -50,6 +50,7 @@ def test_a_task_runs_is_reached_at_its_public_address_and_stops(box):
         "NetworkInterfaces"
     ]
     assert interface["PrivateIpAddress"] == details["privateIPv4Address"]
+    assert interface["Description"] == f"arn:aws:ecs:us-east-1:123456789012:attachment/{task['attachments'][0]['id']}"
     assert interface["MacAddress"] == details["macAddress"]
     answer = box.http_get_until(f"http://{interface['Association']['PublicIp']}/", within=20)
     assert answer.status == 200

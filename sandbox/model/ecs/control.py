@@ -204,6 +204,10 @@ class Ecs:
             raise invalid_parameter("The referenced task was not found.")
         return task
 
+    def attachment_arn(self, task: Task) -> str:
+        """The ARN of a task's attachment, which EC2 shows as the description of its network interface."""
+        return f"{self._arn}:attachment/{task.attachment_id}"
+
     def list_tasks(self, request: Request) -> list[Task]:
         """ListTasks: by family, service, startedBy, launch type and desired status (RUNNING where none is given)."""
         cluster = self.find_cluster(request.get("cluster"))
