@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
-from sandbox.aws.protocol import REGION
+from sandbox.aws.protocol import REGION, botocore_data
 from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
@@ -75,6 +77,16 @@ class Clients:
                 self._clients[key] = self._create(*key)
             return self._clients[key]
 
+    def make_ahead(self, services: Iterable[str]) -> None:
+        """Begin to make clients of ``services``: botocore parses a service's model for 0.1 s at most."""
+
+        def make() -> None:
+            for service in services:
+                with contextlib.suppress(BotoCoreError):  # whoever asks for it is told
+                    self(service)
+
+        threading.Thread(target=make, name="clients", daemon=True).start()
+
     def environment(self) -> dict[str, str]:
         """Variables that point boto3, the AWS CLI, the SDKs and Terraform in a child process at the sandbox.
 
@@ -130,6 +142,7 @@ class Clients:
                     "ignore_configured_endpoint_urls": (None, None, False, None),
                 }
             )
+            session.register_component("data_loader", botocore_data())
             self._session = boto3.Session(
                 botocore_session=session, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
             )

@@ -100,8 +100,13 @@ class HttpResponse:
 @cache
 def service_model(service_name: str) -> ServiceModel:
     """Botocore's model of a service. Only the models that botocore ships are read, none from the home directory."""
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    return ServiceModel(loader.load_service_model(service_name, "service-2"), service_name)
+    return ServiceModel(botocore_data().load_service_model(service_name, "service-2"), service_name)
+
+
+@cache
+def botocore_data() -> Loader:
+    """Botocore's own data, parsed once for the gateway and its clients; the caller's ``~/.aws/models`` is not read."""
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 def error_response(error: AwsError, shape: Shape | None = None, operation: str | None = None) -> HttpResponse:

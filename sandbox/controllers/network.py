@@ -2,8 +2,7 @@
 
 *resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet; it
 relays DNS and the AWS endpoint to the sandbox's process, through Unix sockets, so that the process itself listens on
-127.0.0.1 alone. *viewer* is a client on the internet: probes run in it, and what it serves on 127.0.0.1 goes through
-DNS and the network as any viewer's request does.
+127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from sandbox.errors import SandboxError
 # Offsets within both networks. The first is the gateway's; AWS reserves the first four of a subnet likewise.
 RESOLVER = 2
 VIEWER = 3
-FIRST_DOOR = 4
 FIRST_PUBLIC = 16
 
 ENDPOINT_NAME = "aws.internal"
@@ -85,7 +83,6 @@ class RunNetwork:
         self._sockets = sockets
         self._toolbox = toolbox
         self._lock = threading.Lock()
-        self._door_offsets = itertools.count(FIRST_DOOR)
         self.vpc, self.internet = _create_both(containers.client, containers)
         self.public = Addresses(self.internet)
         self.vpc_resolv_conf = self._resolv_conf("vpc", self.vpc)
@@ -149,36 +146,6 @@ class RunNetwork:
                 mounts=[self._internet_resolv_conf],
             )
         )
-
-    def open_door(self, name: str, *, port: int = 0, target_port: int = 80) -> int:
-        """Serve ``name`` on a port of 127.0.0.1 as a viewer would reach it: DNS is asked for each connection.
-
-        Args:
-            name: A DNS name, such as "blog.example.com".
-            port: The port of 127.0.0.1 (0: any free one).
-            target_port: The port at the name.
-
-        Returns:
-            The port of 127.0.0.1.
-
-        Raises:
-            SandboxError: The port is in use, or there are too many doors.
-        """
-        offset = next(self._door_offsets)
-        if offset >= FIRST_PUBLIC:
-            raise SandboxError(f"a sandbox has at most {FIRST_PUBLIC - FIRST_DOOR} doors", hint="ask by name instead")
-        container = self._containers.run_new(
-            Spec(
-                f"door-{name}-{target_port}",
-                self._toolbox,
-                entrypoint=["tini", "-g", "--"],
-                command=["socat", "TCP4-LISTEN:80,fork,reuseaddr,backlog=128", f"TCP4:{name}:{target_port}"],
-                networks=[(self.internet.name, self.internet.address(offset))],
-                mounts=[self._internet_resolv_conf],
-                publish={80: port},
-            )
-        )
-        return self._containers.published(container, 80)
 
     def endpoint_names(self) -> Mapping[str, str]:
         """Names that resolve to the AWS endpoint inside the VPC; the wildcard serves host prefixes such as data-."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,10 +25,12 @@ from sandbox.controllers import stack_file
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.events import EventDelivery
+from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner, efs_volume
 from sandbox.dataplane.dns import DnsServer
+from sandbox.dataplane.internet import Door, Internet
 from sandbox.engine import sweep
 from sandbox.engine.containers import Containers
 from sandbox.engine.daemon import connect
@@ -37,6 +40,7 @@ from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.events import EventShape
+from sandbox.model.route53 import canonical
 from sandbox.probes import dns, http
 from sandbox.timeline import Timeline
 
@@ -75,6 +79,7 @@ class Sandbox:
                 "this process already has a sandbox", hint="close it first, or use another process (pytest-xdist does)"
             )
         self._closers: list[Callable[[], object]] = [_one_at_a_time.release]
+        self._ending = threading.Event()
         self.progress = progress
         self.speed = speed
         try:
@@ -105,11 +110,15 @@ class Sandbox:
         self._closers.append(self._backend.reset)
         self._backend.preload("route53")
         self._toolbox = self._images.ensure("toolbox")
-        with held_back():  # it is quick, and what is half made could not be closed
-            self._start_control_plane(endpoint_port, dns_port)
-        self._network = RunNetwork(self._containers, self._sockets, self._toolbox)
+        with ThreadPoolExecutor(1) as pool:
+            # The engine makes the networks while this process loads what it needs for the control plane.
+            network = pool.submit(RunNetwork, self._containers, self._sockets, self._toolbox)
+            with held_back():  # it is quick, and what is half made could not be closed
+                self._start_control_plane(endpoint_port, dns_port)
+            self._network = network.result()
         self._closers.append(self._network.close)
         self._dns.add_names(self._network.endpoint_names())
+        self._internet = Internet(self._addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
         self._network.start()  # not waited for: who needs its containers does so
@@ -160,11 +169,12 @@ class Sandbox:
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
+        self._interfaces = Interfaces(self._containers, self._network, self._images, self._backend)
+        self._closers.append(self._interfaces.close)
         self._ecs.runner = TaskRunner(
             self._containers,
-            self._network,
+            self._interfaces,
             self._images,
-            self._backend,
             container_environment,
             self._ecs.happened,
             self.timeline,
@@ -211,12 +221,15 @@ class Sandbox:
                 hint=f"parameters: {', '.join(definition.parameters) or 'none'}",
             )
         self._images.ensure_all(definition.images)
-        self._fill_file_systems(definition)
         known = {
             **definition.parameters,
             **(parameters or {}),
             "sandbox": {"subnets": self.subnets, "security_group": self.security_group, "region": REGION},
         }
+        for network in stack_file.task_networks(definition, known)[:1]:
+            self._interfaces.make_ahead(network)
+        self.aws.make_ahead({call.service for call in definition.calls})
+        self._fill_file_systems(definition)
         mark = self.timeline.mark()
         values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
@@ -244,7 +257,7 @@ class Sandbox:
 
     def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
         """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
-        result = http.get_until(self._in_viewer, url, status=status, within=within)
+        result = http.get_until(self._internet.connect, url, status=status, within=within, stop=self._ending)
         self.timeline.record("http.response", **result.facts())
         return result
 
@@ -264,12 +277,17 @@ class Sandbox:
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
-        port = self._network.open_door(name, port=port, target_port=target_port)
-        return f"http://127.0.0.1:{port}"
+        door = Door(self._internet, name, target_port, port)
+        self._closers.append(door.close)
+        return f"http://127.0.0.1:{door.port}"
 
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""
         return self.aws.environment()
+
+    def _addresses(self, name: str) -> list[str]:
+        answers = self._dns_controller.answer(canonical(name), "A").answers
+        return [record.value for record in answers if record.type == "A"]
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
         return self._containers.execute(self._network.viewer(), command)
@@ -283,6 +301,7 @@ class Sandbox:
     def close(self) -> None:
         """Remove everything. A second call does nothing."""
         errors = []
+        self._ending.set()
         with held_back():
             while self._closers:
                 closer = self._closers.pop()

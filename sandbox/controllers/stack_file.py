@@ -8,6 +8,7 @@ then; ``ready`` are the URLs that must answer. docs/user-guide.md describes the 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -23,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from sandbox import paths
 from sandbox.errors import SandboxError
+from sandbox.model.ecs.messages import Network
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
@@ -179,6 +181,21 @@ def carry_out(
             values[call.save_as] = answer
         observe(call)
     return values
+
+
+def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list[Network]:
+    """The networks of the tasks that the stack's calls start, as far as they are known before the first call.
+
+    What is wrong with one is said by the call itself.
+    """
+    found = []
+    for call in definition.calls:
+        given = call.parameters.get("networkConfiguration")
+        vpc = given.get("awsvpcConfiguration") if isinstance(given, Mapping) else None
+        if call.service == "ecs" and isinstance(vpc, Mapping):
+            with contextlib.suppress(SandboxError, KeyError, TypeError):
+                found.append(Network.of(_fill(dict(vpc), known, definition.folder, str(call))))
+    return found
 
 
 def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:

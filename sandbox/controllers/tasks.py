@@ -4,17 +4,15 @@ containers joined to it, as in awsvpc mode (localhost reaches the neighbours).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from docker.types import Mount
 
 from sandbox.aws.protocol import AwsError
-from sandbox.controllers.network import RunNetwork
+from sandbox.controllers.interfaces import Eni, ImageSource, Interfaces
 from sandbox.engine.containers import Containers, Exit, Spec
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import (
@@ -25,7 +23,6 @@ from sandbox.model.ecs.messages import (
     EniDetached,
     EniFailed,
     ImagePulled,
-    Interface,
     Network,
     TaskEvent,
 )
@@ -40,38 +37,12 @@ LABEL_ECS_CONTAINER = "com.amazonaws.ecs.container-name"
 Report = Callable[[str, TaskEvent], None]
 
 
-class Ec2(Protocol):
-    """EC2's records of network interfaces, in whatever backend holds them."""
-
-    def create_interface(self, subnet_id: str, security_groups: list[str], description: str) -> Any:
-        """A new interface: id, private_ip, mac, private_dns_name, subnet_id, availability_zone."""
-
-    def assign_public_ip(self, interface_id: str, ip: str) -> None:
-        """Show ``ip`` as the interface's Association.PublicIp."""
-
-    def delete_interface(self, interface_id: str) -> None:
-        """Remove the record."""
-
-
-class ImageSource(Protocol):
-    """Where images come from."""
-
-    def ensure(self, name: str) -> str:
-        """The reference of a component of the sandbox, built or pulled where it is missing."""
-
-    def resolve(self, reference: str) -> str:
-        """The reference to run for an ``image`` of a task definition."""
-
-
 @dataclass
 class _TaskHost:
     """What a task has on this machine."""
 
     definition: TaskDefinition
-    pause: str = ""
-    interface_id: str = ""
-    public_ip: str = ""
-    hosts_file: Path | None = None
+    eni: Eni | None = None
     containers: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
     starts: dict[str, Future[None]] = field(default_factory=dict)
@@ -83,9 +54,8 @@ class TaskRunner:
 
     Args:
         containers: The run's.
-        network: The run's networks.
+        interfaces: Where the tasks' network interfaces come from.
         images: Where images come from.
-        ec2: Loads when first called, so it is a callable.
         environment: What every container gets beside its own: the endpoint and dummy credentials.
         report: Told what happened to which task.
         timeline: Gets ``container.exited`` with the last log lines.
@@ -94,23 +64,19 @@ class TaskRunner:
     def __init__(
         self,
         containers: Containers,
-        network: RunNetwork,
+        interfaces: Interfaces,
         images: ImageSource,
-        ec2: Ec2,
         environment: Mapping[str, str],
         report: Report,
         timeline: Timeline,
     ) -> None:
         self._containers = containers
-        self._network = network
+        self._interfaces = interfaces
         self._images = images
-        self._ec2 = ec2
         self._environment = environment
         self._report = report
         self._timeline = timeline
         self._hosts: dict[str, _TaskHost] = {}
-        self._next_subnet = 0
-        self._lock = threading.Lock()
 
     # -- network interface --
 
@@ -119,80 +85,23 @@ class TaskRunner:
         host = _TaskHost(definition)
         self._hosts[task_arn] = host
         try:
-            interface = self._make_interface(task_arn, host, network, attachment_arn)
+            host.eni = self._interfaces.attach(network, attachment_arn, {LABEL_TASK: task_arn})
         except (SandboxError, AwsError) as error:
-            self._clear(host)
             reason = "ResourceInitializationError: unable to provision the network interface"
             self._report(task_arn, EniFailed(f"{reason}: {error}"))
             return
-        self._report(task_arn, EniAttached(interface))
-
-    def _make_interface(self, task_arn: str, host: _TaskHost, network: Network, attachment_arn: str) -> Interface:
-        with self._lock:
-            subnet = network.subnets[self._next_subnet % len(network.subnets)]
-            self._next_subnet += 1
-        record = self._ec2.create_interface(subnet, list(network.security_groups), attachment_arn)
-        host.interface_id = record.id
-        addresses: list[tuple[str, str | None]] = [(self._network.vpc.name, record.private_ip)]
-        if network.assign_public_ip:
-            host.public_ip = self._network.public.take()
-            addresses.append((self._network.internet.name, host.public_ip))
-        host.hosts_file = self._hosts_file(record)
-        host.pause = self._containers.run_new(
-            Spec(
-                f"eni-{record.id}",
-                self._images.ensure("toolbox"),
-                entrypoint=["tini", "--"],
-                command=["sleep", "infinity"],
-                networks=addresses,
-                mac_address=record.mac,
-                hostname=record.private_dns_name,
-                mounts=self._name_files(host),
-                labels={LABEL_TASK: task_arn},
-            )
-        )
-        if host.public_ip:
-            self._ec2.assign_public_ip(record.id, host.public_ip)
-        return Interface(
-            record.id,
-            record.subnet_id,
-            record.mac,
-            record.private_dns_name,
-            record.private_ip,
-            record.availability_zone,
-        )
-
-    def _hosts_file(self, record: Any) -> Path:
-        """The task's /etc/hosts, as the ECS agent writes it for an IPv4 interface.
-
-        Docker's own has localhost a second time, for IPv6, so that a proxy takes one server for two: nginx then keeps
-        off both for ten seconds once they have refused, which it does not do on Fargate. Source: amazon-ecs-agent,
-        ecs-agent/netlib/platform/common_linux.go.
-        """
-        file = self._containers.run.folder / f"hosts-{record.id}"
-        file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n")
-        return file
-
-    def _name_files(self, host: _TaskHost) -> list[Mount]:
-        return [self._network.vpc_resolv_conf, Mount("/etc/hosts", str(host.hosts_file), type="bind")]
+        self._report(task_arn, EniAttached(host.eni.shown()))
 
     def detach(self, task_arn: str) -> None:
         """Remove the task's containers, volumes and interface."""
-        self._clear(self._hosts[task_arn])
-        self._report(task_arn, EniDetached())
-
-    def _clear(self, host: _TaskHost) -> None:
-        for container_id in (*host.containers.values(), host.pause):
-            if container_id:
-                self._containers.remove(container_id)
+        host = self._hosts[task_arn]
+        for container_id in host.containers.values():
+            self._containers.remove(container_id)
         for volume in host.volumes:
             self._containers.remove_volume(volume)
-        if host.hosts_file is not None:
-            host.hosts_file.unlink(missing_ok=True)
-        if host.interface_id:
-            self._ec2.delete_interface(host.interface_id)
-        if host.public_ip:
-            self._network.public.give_back(host.public_ip)
+        if host.eni is not None:
+            self._interfaces.remove(host.eni)
+        self._report(task_arn, EniDetached())
 
     # -- containers --
 
@@ -262,9 +171,10 @@ class TaskRunner:
     def public_ip(self, task_arn: str) -> str:
         """The task's public address ("" where it has none)."""
         host = self._hosts.get(task_arn)
-        return host.public_ip if host else ""
+        return host.eni.public_ip if host and host.eni else ""
 
     def _spec(self, task_arn: str, host: _TaskHost, definition: ContainerDefinition, image: str) -> Spec:
+        assert host.eni is not None  # containers start once it is attached
         raw = definition.raw
         memory = raw.get("memory") or host.definition.raw.get("memory")
         return Spec(
@@ -275,9 +185,9 @@ class TaskRunner:
             environment={**self._environment, **{item["name"]: item.get("value", "") for item in raw["environment"]}},
             user=raw.get("user", ""),
             working_dir=raw.get("workingDirectory"),
-            network_of=host.pause,
+            network_of=host.eni.container,
             mounts=[
-                *self._name_files(host),
+                *self._interfaces.name_files(host.eni),
                 *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
             ],
             memory=int(memory) if memory else None,

@@ -9,6 +9,7 @@ import pytest
 from sandbox.controllers import stack_file as stacks
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
+from sandbox.model.ecs.messages import Network
 
 HERE = "a folder that has a stack.yaml"
 
@@ -187,3 +188,22 @@ def test_a_stack_is_up_when_its_url_answers(sandbox, small_stack):
     ready = [seen for seen in sandbox.timeline.since() if seen.kind == "stack.ready"]
     assert ready[-1]["reached"]
     json.dumps([dict(seen.fields) for seen in sandbox.timeline.since()])  # the timeline holds JSON values only
+
+
+NETWORK = "networkConfiguration: {awsvpcConfiguration: {subnets: ['${subnet}'], assignPublicIp: ENABLED}}"
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        (f"ecs.run_task: {{taskDefinition: t, {NETWORK}}}", [Network(("subnet-1",), (), True)]),
+        (f"ecs.create_service: {{{NETWORK.replace('${subnet}', '${later.Id}')}}}", []),
+        (f"ecs.create_service: {{{NETWORK.replace('subnets', 'nets')}}}", []),
+        ("ecs.run_task: {networkConfiguration: none}", []),
+        ("ecs.run_task: {networkConfiguration: {awsvpcConfiguration: {subnets: 3}}}", []),
+        ("ecs.create_cluster: {}", []),
+    ],
+)
+def test_the_networks_that_tasks_will_have(write, call, found):
+    definition = stacks.load(write(f"calls:\n  - {call}"))
+    assert stacks.task_networks(definition, {"subnet": "subnet-1"}) == found

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.controllers.tasks import LABEL_CONTAINER, LABEL_TASK, efs_volume
+from sandbox.model.ecs.messages import Network
 
 pytestmark = pytest.mark.docker
 
@@ -240,3 +241,20 @@ def test_what_a_container_is_given_is_what_its_definition_says(tasks):
 def test_a_directory_of_a_file_system_is_a_volume_of_its_own():
     assert efs_volume("fs-1", "/") == "efs-fs-1"
     assert efs_volume("fs-1", "/a/b/") == "efs-fs-1-a-b"
+
+
+def test_an_interface_made_ahead_is_the_next_tasks(tasks):
+    box = tasks.sandbox
+    ec2 = box.aws("ec2")
+    before = {eni["NetworkInterfaceId"] for eni in ec2.describe_network_interfaces()["NetworkInterfaces"]}
+    box._interfaces.make_ahead(Network(tuple(box.subnets), (), True))
+    ahead = box._interfaces._ahead[Network(tuple(box.subnets), (), True)].result(20)
+    shown = ec2.describe_network_interfaces()["NetworkInterfaces"]
+    assert before == {eni["NetworkInterfaceId"] for eni in shown}  # EC2 does not show what no task has
+
+    task = tasks.start({})
+    (eni,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[ahead.record.id])["NetworkInterfaces"]
+    assert eni["Association"]["PublicIp"] == ahead.public_ip
+    assert ahead.record.private_ip in tasks.sh(task, "ip -4 addr")[1]
+    tasks.stop(task)
+    assert ahead.container not in {one["Id"] for one in tasks.client.api.containers(all=True)}

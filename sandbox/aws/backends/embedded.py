@@ -92,7 +92,7 @@ class Embedded:
                 if service == "ec2":
                     self._network()
                 else:
-                    moto.load(service)
+                    moto.warm(service)
 
         thread = threading.Thread(target=load, name="preload moto", daemon=True)
         thread.start()
@@ -134,27 +134,39 @@ class Embedded:
         self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description))
         return group_id
 
-    def create_interface(self, subnet_id: str, security_groups: Iterable[str] = (), description: str = "") -> Interface:
-        """An interface as ECS attaches it to a Fargate task: in use from the start, managed by its requester.
+    def reserve_interface(self, subnet_id: str) -> Interface:
+        """Id and addresses of a new interface, which EC2 shows from `enter_interface` on.
 
         Addresses are given in ascending order and come back into use only after the subnet's last one.
 
         Raises:
-            AwsError: InvalidSubnetID.NotFound, InvalidGroup.NotFound, or InsufficientFreeAddressesInSubnet.
+            AwsError: InvalidSubnetID.NotFound or InsufficientFreeAddressesInSubnet.
         """
-        groups = list(security_groups)
         with self._lock:
             subnet = self._subnets.get(subnet_id)
-            if self._loaded or subnet is None or subnet.is_full or not self._groups.issuperset(groups):
-                return self._network().create_interface(subnet_id, groups, description)
+            if self._loaded or subnet is None or subnet.is_full:
+                return self._network().reserve_interface(subnet_id)
             # Nobody else can have taken an address of this subnet: the API waits for moto.
             ip = str(subnet.cidr.network_address + subnet.next_host)
             subnet.next_host += 1
             interface = Interface(
                 _new_id("eni"), ip, _new_mac(), self._dns_name(ip), subnet_id, subnet.availability_zone
             )
-            self._pending.append(lambda network: network.add_interface(interface, groups, description))
+            self._pending.append(lambda network: network.reserve(interface))
             return interface
+
+    def enter_interface(self, interface: Interface, security_groups: Iterable[str] = (), description: str = "") -> None:
+        """Show a reserved interface as ECS attaches it to a Fargate task: in use, managed by its requester.
+
+        Raises:
+            AwsError: InvalidGroup.NotFound.
+        """
+        groups = list(security_groups)
+        with self._lock:
+            if self._loaded or not self._groups.issuperset(groups):
+                self._network().enter_interface(interface, groups, description)
+            else:
+                self._pending.append(lambda network: network.enter_interface(interface, groups, description))
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's public address, one of Amazon's own (no Elastic IP).

@@ -105,37 +105,38 @@ class MotoNetwork:
         with _aws_errors(), _given_id(groups, "random_security_group_id", group_id):
             self._ec2.create_security_group(name, description, vpc_id=vpc_id)
 
-    def create_interface(self, subnet_id: str, security_groups: list[str], description: str) -> Interface:
+    def reserve_interface(self, subnet_id: str) -> Interface:
         with _aws_errors():
             subnet = self._ec2.get_subnet(subnet_id)
-        return self._add(subnet, self._free_address(subnet), security_groups, description)
-
-    def add_interface(self, given: Interface, security_groups: list[str], description: str) -> None:
-        """Enter an interface whose id and addresses are already known to its task."""
-        subnet = self._ec2.get_subnet(given.subnet_id)
-        subnet.sandbox_next_address = int(ipaddress.ip_address(given.private_ip)) + 1
-        self._add(subnet, given.private_ip, security_groups, description, given)
-
-    def _add(
-        self, subnet: Any, ip: str, security_groups: list[str], description: str, given: Interface | None = None
-    ) -> Interface:
-        for group in security_groups:
-            if self._ec2.get_security_group_from_id(group) is None:
-                raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
-        make: Any = FargateInterface  # its CloudFormation half is abstract in moto, and unused
-        interface = make(self._ec2, subnet, ip, group_ids=security_groups, description=description)
-        if given is not None:
-            interface.id, interface.mac_address = given.id, given.mac
-        subnet.request_ip(ip, interface)
-        self._ec2.enis[interface.id] = interface
-        return Interface(
-            id=interface.id,
-            private_ip=ip,
-            mac=interface.mac_address,
-            private_dns_name=interface.private_dns_name,
+        # moto draws an interface's id and addresses when it makes one; this one is thrown away.
+        drawn = _make(self._ec2, subnet, self._free_address(subnet))
+        interface = Interface(
+            id=drawn.id,
+            private_ip=drawn.private_ip_address,
+            mac=drawn.mac_address,
+            private_dns_name=drawn.private_dns_name,
             subnet_id=subnet.id,
             availability_zone=subnet.availability_zone,
         )
+        self.reserve(interface)
+        return interface
+
+    def reserve(self, interface: Interface) -> None:
+        """Give its address to nobody else; the next one comes after it."""
+        subnet = self._ec2.get_subnet(interface.subnet_id)
+        _reserved(subnet).add(interface.private_ip)
+        subnet.sandbox_next_address = int(ipaddress.ip_address(interface.private_ip)) + 1
+
+    def enter_interface(self, given: Interface, security_groups: list[str], description: str) -> None:
+        subnet = self._ec2.get_subnet(given.subnet_id)
+        for group in security_groups:
+            if self._ec2.get_security_group_from_id(group) is None:
+                raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+        interface = _make(self._ec2, subnet, given.private_ip, group_ids=security_groups, description=description)
+        interface.id, interface.mac_address = given.id, given.mac
+        _reserved(subnet).discard(given.private_ip)
+        subnet.request_ip(given.private_ip, interface)
+        self._ec2.enis[interface.id] = interface
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         with _aws_errors():
@@ -152,7 +153,7 @@ class MotoNetwork:
     def _free_address(self, subnet: Any) -> str:
         """The address after the one given last; from the start again after the subnet's last."""
         network = subnet.cidr
-        taken = set(subnet._subnet_ips)
+        taken = set(subnet._subnet_ips) | _reserved(subnet)
         taken |= {eni.private_ip_address for eni in list(self._ec2.enis.values()) if eni.subnet is subnet}
         first, last = int(network.network_address) + FIRST_HOST, int(network.broadcast_address) - 1
         start = getattr(subnet, "sandbox_next_address", first)
@@ -165,6 +166,19 @@ class MotoNetwork:
             "InsufficientFreeAddressesInSubnet",
             f"The specified subnet does not have enough free addresses to satisfy the request. ({subnet.id})",
         )
+
+
+def _make(ec2: Any, subnet: Any, ip: str, **options: Any) -> Any:
+    make: Any = FargateInterface  # its CloudFormation half is abstract in moto, and unused
+    return make(ec2, subnet, ip, **options)
+
+
+def _reserved(subnet: Any) -> set[str]:
+    """The addresses of a subnet that are promised to interfaces which are not entered yet."""
+    if not hasattr(subnet, "sandbox_reserved"):
+        subnet.sandbox_reserved = set()
+    reserved: set[str] = subnet.sandbox_reserved
+    return reserved
 
 
 @contextmanager

@@ -50,12 +50,7 @@ def launch(
         raise invalid_parameter("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
     if not vpc.get("subnets"):
         raise invalid_parameter("subnets can not be empty.")
-    network = Network(
-        tuple(vpc["subnets"]),
-        tuple(vpc.get("securityGroups") or ()),
-        vpc.get("assignPublicIp", "DISABLED") == "ENABLED",
-    )
-    return Launch(network, launch_type, provider)
+    return Launch(Network.of(vpc), launch_type, provider)
 
 
 def _capacity_provider(request: Mapping[str, Any], default_strategy: Sequence[Mapping[str, Any]]) -> str | None:

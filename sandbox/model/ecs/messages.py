@@ -17,6 +17,15 @@ class Network:
     security_groups: tuple[str, ...]
     assign_public_ip: bool
 
+    @staticmethod
+    def of(vpc: Mapping[str, Any]) -> Network:
+        """The network that an ``awsvpcConfiguration`` of the API stands for."""
+        return Network(
+            tuple(vpc["subnets"]),
+            tuple(vpc.get("securityGroups") or ()),
+            vpc.get("assignPublicIp", "DISABLED") == "ENABLED",
+        )
+
 
 @dataclass(frozen=True)
 class Interface:

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.embedded import Embedded, Interface
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.protocol import AwsError
@@ -29,6 +30,15 @@ def aws(backend: Embedded) -> Iterator[Clients]:
         yield Clients(gateway.url)
 
 
+def create_interface(
+    backend: Embedded, subnet: str, groups: list[str] | None = None, description: str = ""
+) -> Interface:
+    """Reserved and entered, as a task's interface is."""
+    interface = backend.reserve_interface(subnet)
+    backend.enter_interface(interface, groups or [], description)
+    return interface
+
+
 def test_importing_the_backend_does_not_import_moto() -> None:
     code = "import sys, sandbox.aws.backends.embedded, sandbox.aws.gateway; sys.exit('moto' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -46,7 +56,7 @@ def test_the_network_is_shown_by_ec2(backend: Embedded, aws: Clients) -> None:
     vpc = backend.create_vpc("10.20.0.0/16")
     subnet = backend.create_subnet(vpc, "10.20.1.0/24", "us-east-1a")
     group = backend.create_security_group(vpc, "tasks", "the tasks")
-    interface = backend.create_interface(subnet, [group], "arn:aws:ecs:us-east-1:123456789012:attachment/a")
+    interface = create_interface(backend, subnet, [group], "arn:aws:ecs:us-east-1:123456789012:attachment/a")
     ec2 = aws("ec2")
     assert [v["CidrBlock"] for v in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]] == ["10.20.0.0/16"]
     [shown] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
@@ -69,8 +79,8 @@ def test_the_network_is_shown_by_ec2(backend: Embedded, aws: Clients) -> None:
 
 
 def test_a_public_address_is_amazons_and_no_elastic_ip(backend: Embedded, aws: Clients) -> None:
-    interface = backend.create_interface(
-        backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
+    interface = create_interface(
+        backend, backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
     )
     backend.assign_public_ip(interface.id, "198.51.100.7")
     [shown] = aws("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface.id])["NetworkInterfaces"]
@@ -87,7 +97,7 @@ def test_a_public_address_is_amazons_and_no_elastic_ip(backend: Embedded, aws: C
 def test_names_outside_us_east_1_have_the_region() -> None:
     backend = Embedded(region="eu-west-1")
     subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "eu-west-1a")
-    interface = backend.create_interface(subnet)
+    interface = create_interface(backend, subnet)
     assert interface.private_dns_name == "ip-10-0-0-4.eu-west-1.compute.internal"
     backend.assign_public_ip(interface.id, "198.51.100.7")
     with Gateway([], backend) as gateway:
@@ -99,8 +109,8 @@ def test_names_outside_us_east_1_have_the_region() -> None:
 
 
 def test_an_interface_that_is_gone_is_not_found(backend: Embedded, aws: Clients) -> None:
-    interface = backend.create_interface(
-        backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
+    interface = create_interface(
+        backend, backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
     )
     backend.delete_interface(interface.id)
     with pytest.raises(ClientError, match=r"InvalidNetworkInterfaceID\.NotFound"):
@@ -113,21 +123,53 @@ def test_an_interface_that_is_gone_is_not_found(backend: Embedded, aws: Clients)
 
 def test_addresses_come_back_only_after_the_last_one(backend: Embedded) -> None:
     subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/28", "us-east-1a")
-    first = backend.create_interface(subnet)
+    first = create_interface(backend, subnet)
     backend.delete_interface(first.id)
-    given = [backend.create_interface(subnet).private_ip for _ in range(11)]
+    given = [create_interface(backend, subnet).private_ip for _ in range(11)]
     assert given == [*(f"10.0.0.{n}" for n in range(5, 15)), "10.0.0.4"]
     with pytest.raises(AwsError) as caught:
-        backend.create_interface(subnet)
+        create_interface(backend, subnet)
     assert caught.value.code == "InsufficientFreeAddressesInSubnet"
+
+
+def test_a_reserved_interface_is_shown_when_it_is_entered_and_its_address_is_nobody_elses(
+    backend: Embedded, aws: Clients
+) -> None:
+    subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/28", "us-east-1a")
+    reserved = backend.reserve_interface(subnet)
+    others = [create_interface(backend, subnet).private_ip for _ in range(10)]
+    with pytest.raises(AwsError):
+        backend.reserve_interface(subnet)
+    filters = [{"Name": "subnet-id", "Values": [subnet]}]
+    assert len(aws("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]) == 10
+    backend.enter_interface(reserved)
+    shown = aws("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    assert [eni["PrivateIpAddress"] for eni in shown] == [*others, reserved.private_ip]
+
+
+def test_what_is_reserved_before_moto_is_loaded_stays_reserved() -> None:
+    backend = Embedded()
+    subnet = backend.create_subnet(backend.create_vpc("10.32.0.0/16"), "10.32.0.0/28", "us-east-1a")
+    reserved = backend.reserve_interface(subnet)
+    backend.preload("ec2").join()
+    given = [create_interface(backend, subnet).private_ip for _ in range(10)]
+    backend.enter_interface(reserved)
+    backend.reset()
+    assert reserved.private_ip == "10.32.0.4"
+    assert reserved.private_ip not in given
+
+
+def test_moto_has_the_regions_that_botocore_knows(aws: Clients) -> None:
+    shown = {region["RegionName"] for region in aws("ec2").describe_regions(AllRegions=True)["Regions"]}
+    assert set(boto3.Session().get_available_regions("ec2")) <= shown
 
 
 def test_what_does_not_exist_is_an_aws_error(backend: Embedded) -> None:
     vpc = backend.create_vpc("10.0.0.0/16")
     subnet = backend.create_subnet(vpc, "10.0.0.0/24", "us-east-1a")
     for call, code in (
-        (lambda: backend.create_interface("subnet-0"), "InvalidSubnetID.NotFound"),
-        (lambda: backend.create_interface(subnet, ["sg-0"]), "InvalidGroup.NotFound"),
+        (lambda: create_interface(backend, "subnet-0"), "InvalidSubnetID.NotFound"),
+        (lambda: create_interface(backend, subnet, ["sg-0"]), "InvalidGroup.NotFound"),
         (lambda: backend.create_subnet(vpc, "192.168.0.0/24", "us-east-1a"), "InvalidSubnet.Range"),
     ):
         with pytest.raises(AwsError) as caught:
@@ -150,15 +192,15 @@ def test_what_is_made_before_moto_is_loaded_is_shown_by_it() -> None:
     vpc = backend.create_vpc("10.30.0.0/16")
     subnet = backend.create_subnet(vpc, "10.30.0.0/20", "us-east-1b")
     group = backend.create_security_group(vpc, "tasks", "the tasks")
-    kept = backend.create_interface(subnet, [group], "kept")
-    gone = backend.create_interface(subnet, [group], "gone")
+    kept = create_interface(backend, subnet, [group], "kept")
+    gone = create_interface(backend, subnet, [group], "gone")
     backend.assign_public_ip(kept.id, "198.51.100.7")
     backend.delete_interface(gone.id)
     assert (kept.private_ip, gone.private_ip) == ("10.30.0.4", "10.30.0.5")
     with Gateway([], backend) as gateway:
         filters = [{"Name": "subnet-id", "Values": [subnet]}]
         [shown] = Clients(gateway.url)("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
-    later = backend.create_interface(subnet, [group], "later")
+    later = create_interface(backend, subnet, [group], "later")
     backend.reset()
     assert (shown["NetworkInterfaceId"], shown["MacAddress"]) == (kept.id, kept.mac)
     assert (shown["PrivateIpAddress"], shown["PrivateDnsName"]) == (kept.private_ip, kept.private_dns_name)
@@ -170,9 +212,9 @@ def test_what_is_made_before_moto_is_loaded_is_shown_by_it() -> None:
 def test_a_full_subnet_is_full_before_moto_is_loaded_too() -> None:
     backend = Embedded()
     subnet = backend.create_subnet(backend.create_vpc("10.31.0.0/16"), "10.31.0.0/28", "us-east-1a")
-    given = [backend.create_interface(subnet).private_ip for _ in range(11)]
+    given = [create_interface(backend, subnet).private_ip for _ in range(11)]
     with pytest.raises(AwsError) as caught:
-        backend.create_interface(subnet)
+        create_interface(backend, subnet)
     backend.reset()
     assert given[-1] == "10.31.0.14"
     assert caught.value.code == "InsufficientFreeAddressesInSubnet"
@@ -180,7 +222,7 @@ def test_a_full_subnet_is_full_before_moto_is_loaded_too() -> None:
 
 def test_a_client_cannot_delete_an_interface_that_a_task_has(backend: Embedded, aws: Clients) -> None:
     subnet = backend.create_subnet(backend.create_vpc("10.0.0.0/16"), "10.0.0.0/24", "us-east-1a")
-    interface = backend.create_interface(subnet)
+    interface = create_interface(backend, subnet)
     with pytest.raises(ClientError, match="currently in use") as caught:
         aws("ec2").delete_network_interface(NetworkInterfaceId=interface.id)
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"

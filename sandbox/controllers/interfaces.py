@@ -1,0 +1,179 @@
+"""The network interfaces of tasks: a record in EC2, and a container that owns the namespace with its addresses."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from docker.types import Mount
+
+from sandbox.controllers.network import RunNetwork
+from sandbox.engine.containers import Containers, Spec
+from sandbox.errors import SandboxError
+from sandbox.model.ecs.messages import Interface, Network
+
+
+class Ec2(Protocol):
+    """EC2's records of network interfaces, in whatever backend holds them."""
+
+    def reserve_interface(self, subnet_id: str) -> Any:
+        """A new interface: id, private_ip, mac, private_dns_name, subnet_id, availability_zone."""
+
+    def enter_interface(self, interface: Any, security_groups: list[str], description: str) -> None:
+        """Show a reserved interface from now on."""
+
+    def assign_public_ip(self, interface_id: str, ip: str) -> None:
+        """Show ``ip`` as the interface's Association.PublicIp."""
+
+    def delete_interface(self, interface_id: str) -> None:
+        """Remove the record."""
+
+
+class ImageSource(Protocol):
+    """Where images come from."""
+
+    def ensure(self, name: str) -> str:
+        """The reference of a component of the sandbox, built or pulled where it is missing."""
+
+    def resolve(self, reference: str) -> str:
+        """The reference to run for an ``image`` of a task definition."""
+
+
+@dataclass
+class Eni:
+    """An interface on this machine; what it has not got yet is empty.
+
+    Attributes:
+        record: EC2's, see `Ec2.reserve_interface`.
+        container: The container that owns the namespace.
+        public_ip: The address on the internet ("": none).
+        entered: Whether EC2 shows it.
+    """
+
+    record: Any
+    container: str = ""
+    public_ip: str = ""
+    hosts_file: Path | None = None
+    entered: bool = False
+
+    def shown(self) -> Interface:
+        """As ECS shows it."""
+        record = self.record
+        return Interface(
+            record.id,
+            record.subnet_id,
+            record.mac,
+            record.private_dns_name,
+            record.private_ip,
+            record.availability_zone,
+        )
+
+
+class Interfaces:
+    """Makes and removes interfaces. Safe to use from several threads.
+
+    Args:
+        containers: The run's.
+        network: The run's networks.
+        images: Where images come from.
+        ec2: EC2's records.
+    """
+
+    def __init__(self, containers: Containers, network: RunNetwork, images: ImageSource, ec2: Ec2) -> None:
+        self._containers = containers
+        self._network = network
+        self._images = images
+        self._ec2 = ec2
+        self._turn = itertools.count()
+        self._lock = threading.Lock()
+        self._ahead: dict[Network, Future[Eni]] = {}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="interfaces")
+
+    def make_ahead(self, network: Network) -> None:
+        """Begin to make the interface that the next `attach` of the same network gets: a container takes 0.3 s."""
+        with self._lock:
+            if network not in self._ahead:
+                self._ahead[network] = self._pool.submit(self._make, network)
+
+    def attach(self, network: Network, description: str, labels: Mapping[str, str]) -> Eni:
+        """An interface that EC2 shows with ``description``; a container made for it now has ``labels``.
+
+        Raises:
+            SandboxError: The engine refused; nothing is left.
+            AwsError: EC2 refused; nothing is left.
+        """
+        with self._lock:
+            ahead = self._ahead.pop(network, None)
+        eni = ahead.result() if ahead is not None else self._make(network, labels)
+        try:
+            self._ec2.enter_interface(eni.record, list(network.security_groups), description)
+            eni.entered = True
+            if eni.public_ip:
+                self._ec2.assign_public_ip(eni.record.id, eni.public_ip)
+        except BaseException:
+            self.remove(eni)
+            raise
+        return eni
+
+    def remove(self, eni: Eni) -> None:
+        """Remove the container and the record; the addresses are free again."""
+        if eni.container:
+            self._containers.remove(eni.container)
+        if eni.hosts_file is not None:
+            eni.hosts_file.unlink(missing_ok=True)
+        if eni.entered:
+            self._ec2.delete_interface(eni.record.id)
+        if eni.public_ip:
+            self._network.public.give_back(eni.public_ip)
+
+    def close(self) -> None:
+        """Wait until nothing more is being made. What nobody took goes with the run's containers."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def name_files(self, eni: Eni) -> list[Mount]:
+        """The files with names that every container of a task has."""
+        return [self._network.vpc_resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
+
+    def _make(self, network: Network, labels: Mapping[str, str] | None = None) -> Eni:
+        subnet = network.subnets[next(self._turn) % len(network.subnets)]
+        eni = Eni(self._ec2.reserve_interface(subnet))
+        record = eni.record
+        addresses: list[tuple[str, str | None]] = [(self._network.vpc.name, record.private_ip)]
+        try:
+            if network.assign_public_ip:
+                eni.public_ip = self._network.public.take()
+                addresses.append((self._network.internet.name, eni.public_ip))
+            eni.hosts_file = self._hosts_file(record)
+            eni.container = self._containers.run_new(
+                Spec(
+                    f"eni-{record.id}",
+                    self._images.ensure("toolbox"),
+                    entrypoint=["tini", "--"],
+                    command=["sleep", "infinity"],
+                    networks=addresses,
+                    mac_address=record.mac,
+                    hostname=record.private_dns_name,
+                    mounts=self.name_files(eni),
+                    labels=labels or {},
+                )
+            )
+        except SandboxError:
+            self.remove(eni)
+            raise
+        return eni
+
+    def _hosts_file(self, record: Any) -> Path:
+        """The task's /etc/hosts, as the ECS agent writes it for an IPv4 interface.
+
+        Docker's own has localhost a second time, for IPv6, so that a proxy takes one server for two: nginx then keeps
+        off both for ten seconds once they have refused, which it does not do on Fargate. Source: amazon-ecs-agent,
+        ecs-agent/netlib/platform/common_linux.go.
+        """
+        file = self._containers.run.folder / f"hosts-{record.id}"
+        file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n")
+        return file
