@@ -144,7 +144,7 @@ def test_a_failed_tests_sandbox_is_kept_where_that_is_asked_for(project):
 
         def test_bad(sandbox):
             print("run", sandbox.run_id)
-            assert False
+            assert sandbox.http_get("http://no.such.example/").status == 200
         """
     )
     done = project.runpytest_subprocess("--sandbox-keep", "-rP")

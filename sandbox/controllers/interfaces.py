@@ -162,7 +162,8 @@ class Interfaces:
                     labels=labels or {},
                 )
             )
-        except SandboxError:
+            self._network.start()  # the first task's containers are about to want the resolver
+        except (SandboxError, RuntimeError):  # refused, or the network has been closed
             self.remove(eni)
             raise
         return eni

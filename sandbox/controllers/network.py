@@ -92,12 +92,14 @@ class RunNetwork:
         self._viewer: Future[str] | None = None
 
     def start(self) -> None:
-        """Begin to start the resolver. The sockets that it relays to are served when this is called.
+        """Begin to start the resolver, at the first call. The sockets that it relays to are served then.
 
         A task does not wait for the resolver: like its own processes, it is up within half a second, and what asks
         DNS in that time asks again.
         """
-        self._resolver = self._pool.submit(self._start_resolver)
+        with self._lock:
+            if self._resolver is None:
+                self._resolver = self._pool.submit(self._start_resolver)
 
     def viewer(self) -> str:
         """The viewer's container, started at the first call; waits until it and the resolver are up.
@@ -106,12 +108,14 @@ class RunNetwork:
             SandboxError: The engine could not start one of them, or the network has been closed.
         """
         try:
+            self.start()
             with self._lock:
                 if self._viewer is None:
                     self._viewer = self._pool.submit(self._start_viewer)
-            if self._resolver is not None:
-                self._resolver.result()
-            return self._viewer.result()
+                resolver, viewer = self._resolver, self._viewer
+            if resolver is not None:
+                resolver.result()
+            return viewer.result()
         except (CancelledError, RuntimeError) as error:  # what a pool says that has been shut down
             raise SandboxError("the sandbox has been closed") from error
 

@@ -121,7 +121,6 @@ class Sandbox:
         self._internet = Internet(self._addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
-        self._network.start()  # not waited for: who needs its containers does so
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
