@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.errors import SandboxError
+from sandbox import evidence
 from sandbox.model.ecs.events import EventShape
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
@@ -43,19 +43,10 @@ def play(play: Play) -> None:
         within=60,
         since=mark,
     )
-    sandbox.timeline.wait_for(
-        "the old task to be STOPPED",
-        lambda seen: seen.kind == "task.state" and seen["task"] == old and seen["last_status"] == "STOPPED",
-        within=60,
-        since=mark,
-    )
+    sandbox.wait_task(old, "STOPPED")
     # The replacement serves: whatever the name says afterwards is not Ghost's fault.
     sandbox.progress("waiting for the replacement's Ghost at its own address")
-    direct = sandbox.http_get_until(f"http://{running['public_ip']}/", status=200, within=120)
-    if direct.status != 200:
-        raise SandboxError(
-            "the replacement's Ghost does not serve, so nothing can be said of its name", state=str(direct)
-        )
+    sandbox.wait_serving(f"http://{running['public_ip']}/")
     sandbox.resolve(NAME)
     sandbox.http_get(URL)
 
@@ -70,33 +61,18 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     invoked = [seen for seen in observations if seen.kind == "lambda.invocation" and seen["function"] == FUNCTION]
 
     follows = record[-1]["answers"] == [last["public_ip"]] and by_name[-1]["status"] == 200
-    evidence = (
-        f"first task {_id(first)} RUNNING at {first['public_ip']}; {NAME} is {_answers(record[0])}: {_got(by_name[0])}",
-        f"replacement {_id(last)} RUNNING at {last['public_ip']}, asked there: {_got(direct[-1])}",
-        f"{FUNCTION} for its event: {_ended(invoked[-1])}",
-        f"{NAME} is {_answers(record[-1])}; {URL}: {_got(by_name[-1])}",
+    facts = (
+        f"first task {evidence.task(first)} RUNNING at {first['public_ip']}; {NAME} is {evidence.answers(record[0])}: "
+        f"{evidence.page(by_name[0])}",
+        f"replacement {evidence.task(last)} RUNNING at {last['public_ip']}, asked there: {evidence.page(direct[-1])}",
+        f"{FUNCTION} for its event: {evidence.invocation(invoked[-1])}",
+        f"{NAME} is {evidence.answers(record[-1])}; {URL}: {evidence.page(by_name[-1])}",
     )
-    return Verdict(not follows, evidence)
+    return Verdict(not follows, facts)
 
 
 def _runs(seen: Observation) -> bool:
     return bool(seen["last_status"] == "RUNNING" and seen["desired_status"] == "RUNNING")
-
-
-def _id(seen: Observation) -> str:
-    return str(seen["task"]).rsplit("/", 1)[-1][:8]
-
-
-def _answers(seen: Observation) -> str:
-    return ", ".join(seen["answers"]) or str(seen["rcode"])
-
-
-def _got(seen: Observation) -> str:
-    return f"HTTP {seen['status']}" if seen["status"] else str(seen["error"])
-
-
-def _ended(seen: Observation) -> str:
-    return "Success" if seen["status"] == "Success" else f"{seen['status']}: {seen['error']}"
 
 
 SCENARIO = Scenario(

@@ -46,6 +46,7 @@ class EventDelivery:
             detail_type=event["detail-type"],
             resources=list(event["resources"]),
             rules=rules,
+            event=event,
             **{name: detail.get(name) for name in _ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,7 @@ from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.events import EventShape
 from sandbox.model.route53 import canonical
 from sandbox.probes import dns, http
-from sandbox.timeline import Timeline
+from sandbox.timeline import Observation, Timeline
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +260,28 @@ class Sandbox:
         self.timeline.record("http.response", **result.facts())
         return result
 
+    def wait_serving(self, url: str, *, within: float = 120.0) -> None:
+        """Wait until ``url`` answers 200; recorded as by `http_get_until`.
+
+        Raises:
+            SandboxError: It does not; the last state is what it answered.
+        """
+        result = self.http_get_until(url, within=within)
+        if result.status != 200:
+            raise SandboxError(f"{url} did not answer 200 within {within:g} s", state=str(result))
+
+    def wait_task(self, task_arn: str, status: str, *, within: float = 60.0) -> Observation:
+        """Wait for a task's ``task.state`` with this last status; one that has been counts.
+
+        Raises:
+            SandboxError: It did not come.
+        """
+        return self.timeline.wait_for(
+            f"task {task_arn.rsplit('/', 1)[-1]} to be {status}",
+            lambda seen: seen.kind == "task.state" and seen["task"] == task_arn and seen["last_status"] == status,
+            within=within,
+        )
+
     def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
         """Ask the sandbox's DNS; recorded as ``dns.probe``."""
         result = dns.query(name, record_type, self.dns_address)
@@ -269,6 +291,15 @@ class Sandbox:
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""
         self._ecs.event_shape = shape
+
+    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.
+
+        EventBridge delivers "at least once", in no order; PutEvents would refuse a source that starts with "aws.".
+        The timeline has each event that was published, as ``event`` of ``event.published``.
+        """
+        for event in events:
+            self._events.publish(event)
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""

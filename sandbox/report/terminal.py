@@ -93,8 +93,9 @@ def summary(results: Sequence[Result]) -> None:
     """The table at the end of a run."""
     table = Table(title="Scenarios")
     for column in ("scenario", "variant", "declared", "outcome"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("seconds", justify="right")
+        # A narrow terminal folds the longest names; what a run did stays whole.
+        table.add_column(column, no_wrap=column != "variant", overflow="fold")
+    table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         colour = "green" if result.as_declared else "red"
         table.add_row(

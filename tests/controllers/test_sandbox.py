@@ -130,3 +130,15 @@ for _ in range(2):
         assert client.api.networks(filters=label) == []
         assert not client.api.volumes(filters=label)["Volumes"]
     client.close()
+
+
+def test_a_recorded_event_comes_again_as_it_was(box):
+    mark = box.timeline.mark()
+    box.aws("events").put_events(Entries=[{"Source": "mine", "DetailType": "order", "Detail": '{"n": [1, 2]}'}])
+    (first,) = [seen for seen in box.timeline.since(mark) if seen.kind == "event.published"]
+    of_ecs = {**first["event"], "source": "aws.ecs", "detail": {"lastStatus": "RUNNING", "version": 3}}
+    mark = box.timeline.mark()
+    box.replay([first["event"], of_ecs])
+    again, forged = [seen for seen in box.timeline.since(mark) if seen.kind == "event.published"]
+    assert again.fields == first.fields
+    assert (forged["event"], forged["lastStatus"], forged["version"]) == (of_ecs, "RUNNING", 3)

@@ -87,19 +87,18 @@ def test_at_most_ten_entries(control: Any) -> None:
 def test_publish_takes_any_source(control: Any) -> None:
     control.function(ECHO)
     rule(control, source="aws.ecs")
-    control.events.publish(
-        {
-            "version": "0",
-            "id": "1",
-            "detail-type": "ECS Task State Change",
-            "source": "aws.ecs",
-            "account": "123456789012",
-            "time": "2026-01-01T00:00:00Z",
-            "region": "us-east-1",
-            "resources": ["arn:task"],
-            "detail": {"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "version": 3, "taskArn": "arn:task"},
-        }
-    )
+    event = {
+        "version": "0",
+        "id": "1",
+        "detail-type": "ECS Task State Change",
+        "source": "aws.ecs",
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "us-east-1",
+        "resources": ["arn:task"],
+        "detail": {"lastStatus": "RUNNING", "desiredStatus": "RUNNING", "version": 3, "taskArn": "arn:task"},
+    }
+    control.events.publish(event)
     control.invocations("f", 1)
     published = next(o for o in control.timeline.since() if o.kind == "event.published")
     assert published.fields == {
@@ -108,6 +107,7 @@ def test_publish_takes_any_source(control: Any) -> None:
         "detail_type": "ECS Task State Change",
         "resources": ["arn:task"],
         "rules": ["r"],
+        "event": event,
         "lastStatus": "RUNNING",
         "desiredStatus": "RUNNING",
         "version": 3,

@@ -1,0 +1,20 @@
+"""Observations in words."""
+
+from __future__ import annotations
+
+from sandbox import evidence
+from sandbox.timeline import Observation
+
+
+def seen(**fields):
+    return Observation(0.0, "x.y", fields)
+
+
+def test_words():
+    assert evidence.task(seen(task="arn:aws:ecs:r:a:task/blog/0123456789abcdef")) == "01234567"
+    assert evidence.answers(seen(answers=["192.0.2.1", "192.0.2.2"], rcode="NOERROR")) == "192.0.2.1, 192.0.2.2"
+    assert evidence.answers(seen(answers=[], rcode="NXDOMAIN")) == "NXDOMAIN"
+    assert evidence.page(seen(status=503, error="")) == "HTTP 503"
+    assert evidence.page(seen(status=0, error="timed out")) == "timed out"
+    assert evidence.invocation(seen(status="Success", error=None)) == "Success"
+    assert evidence.invocation(seen(status="KeyError", error="'Association'")) == "KeyError: 'Association'"
