@@ -69,18 +69,19 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     direct = [seen for seen in observations if seen.kind == "http.response" and last["public_ip"] in seen["url"]][-1]
     events = [seen for seen in observations if seen.kind == "event.published" and RULE in seen["rules"]]
     duplicate = events[-1]
+    told_of = duplicate["resources"][0]
     invoked = [seen for seen in observations if seen.kind == "lambda.invocation" and seen["function"] == FUNCTION]
     state = [
         seen
         for seen in observations
-        if seen.kind == "task.state" and seen["task"] == first["task"] and seen.at <= duplicate.at
+        if seen.kind == "task.state" and seen["task"] == told_of and seen.at <= duplicate.at
     ][-1]
 
     follows = record[-1]["answers"] == [last["public_ip"]] and page["status"] == 200
     facts = (
         f"task {evidence.task(first)} at {first['public_ip']} was replaced by {evidence.task(last)} at "
         f"{last['public_ip']}; {NAME} is {evidence.answers(record[0])}",
-        f"event {duplicate['id'][:8]} of {evidence.task(first)} comes again: RUNNING, version {duplicate['version']}; "
+        f"event {duplicate['id'][:8]} of {evidence.task(state)} comes again: RUNNING, version {duplicate['version']}; "
         f"the task is at version {state['version']}, desired {state['desired_status']}",
         f"{FUNCTION} for it: {evidence.invocation(invoked[-1])}",
         f"replacement asked at its own address: {evidence.page(direct)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Mapping
@@ -12,10 +13,13 @@ from typing import Any, Protocol
 
 from docker.types import Mount
 
+from sandbox.aws.protocol import AwsError
+from sandbox.clock import Clock
 from sandbox.controllers.network import RunNetwork
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Interface, Network
+from sandbox.timeline import Timeline
 
 
 class Ec2(Protocol):
@@ -82,9 +86,25 @@ class Interfaces:
         network: The run's networks.
         images: Where images come from.
         ec2: EC2's records.
+        clock: Times how late EC2 shows public addresses.
+        timeline: Gets ``eni.association`` when EC2 shows one.
+
+    Attributes:
+        association_delay: AWS seconds from an interface's attachment until EC2 shows its public address.
     """
 
-    def __init__(self, containers: Containers, network: RunNetwork, images: ImageSource, ec2: Ec2) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        network: RunNetwork,
+        images: ImageSource,
+        ec2: Ec2,
+        clock: Clock,
+        timeline: Timeline,
+    ) -> None:
+        self.association_delay = 0.0
+        self._clock = clock
+        self._timeline = timeline
         self._containers = containers
         self._network = network
         self._images = images
@@ -113,8 +133,10 @@ class Interfaces:
         try:
             self._ec2.enter_interface(eni.record, list(network.security_groups), description)
             eni.entered = True
-            if eni.public_ip:
-                self._ec2.assign_public_ip(eni.record.id, eni.public_ip)
+            if eni.public_ip and self.association_delay:
+                self._clock.call_later(self.association_delay, lambda: self._associate_late(eni))
+            elif eni.public_ip:
+                self._associate(eni)
         except BaseException:
             self.remove(eni)
             raise
@@ -138,6 +160,14 @@ class Interfaces:
     def name_files(self, eni: Eni) -> list[Mount]:
         """The files with names that every container of a task has."""
         return [self._network.vpc_resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
+
+    def _associate(self, eni: Eni) -> None:
+        self._ec2.assign_public_ip(eni.record.id, eni.public_ip)
+        self._timeline.record("eni.association", interface=eni.record.id, public_ip=eni.public_ip)
+
+    def _associate_late(self, eni: Eni) -> None:
+        with contextlib.suppress(AwsError):  # its task has stopped meanwhile
+            self._associate(eni)
 
     def _make(self, network: Network, labels: Mapping[str, str] | None = None) -> Eni:
         subnet = network.subnets[next(self._turn) % len(network.subnets)]

@@ -168,7 +168,9 @@ class Sandbox:
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
-        self._interfaces = Interfaces(self._containers, self._network, self._images, self._backend)
+        self._interfaces = Interfaces(
+            self._containers, self._network, self._images, self._backend, self.clock, self.timeline
+        )
         self._closers.append(self._interfaces.close)
         self._ecs.runner = TaskRunner(
             self._containers,
@@ -291,6 +293,10 @@ class Sandbox:
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""
         self._ecs.event_shape = shape
+
+    def delay_public_ip(self, seconds: float) -> None:
+        """Show the public address of interfaces attached from now on so much later (AWS's seconds) than they are."""
+        self._interfaces.association_delay = seconds
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.

@@ -67,7 +67,7 @@ def test_a_stack_that_is_not_there_is_answered_with_those_that_are(name):
 def test_the_ghost_stack_reads():
     ghost = stacks.load("ghost")
     assert ghost.name == "ghost"
-    assert ghost.parameters == {"handler": "by_name"}
+    assert ghost.parameters == {"handler": "by_name", "taskdef": "taskdef"}
     assert [ready.url for ready in ghost.ready] == ["http://blog.example.com/"]
     assert str(ghost.calls[0]) == "route53.create_hosted_zone"
 

@@ -258,3 +258,25 @@ def test_an_interface_made_ahead_is_the_next_tasks(tasks):
     assert ahead.record.private_ip in tasks.sh(task, "ip -4 addr")[1]
     tasks.stop(task)
     assert ahead.container not in {one["Id"] for one in tasks.client.api.containers(all=True)}
+
+
+def test_a_public_address_may_show_late(tasks):
+    box = tasks.sandbox
+    box.delay_public_ip(20)  # two seconds, at this sandbox's speed
+    try:
+        mark = box.timeline.mark()
+        task = tasks.start({})
+        (attachment,) = tasks.ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]["attachments"]
+        eni = next(item["value"] for item in attachment["details"] if item["name"] == "networkInterfaceId")
+
+        def shown():
+            (found,) = box.aws("ec2").describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"]
+            return found.get("Association", {}).get("PublicIp")
+
+        assert shown() is None
+        told = box.timeline.wait_for("it to show", lambda seen: seen.kind == "eni.association", within=10, since=mark)
+        assert (told["interface"], told["public_ip"]) == (eni, shown())
+        tasks.stop(tasks.start({}))  # one that is gone before its address shows disturbs nobody
+    finally:
+        box.delay_public_ip(0)
+    tasks.stop(task)

@@ -67,7 +67,7 @@ def ask(port: int, text: bytes) -> bytes:
     answer = b""
     with (
         socket.create_connection(("127.0.0.1", port), timeout=5) as client,
-        contextlib.suppress(ConnectionResetError, BrokenPipeError),
+        contextlib.suppress(OSError),
     ):
         client.sendall(text)
         client.shutdown(socket.SHUT_WR)
