@@ -22,7 +22,7 @@ COMMAND = "$ sandbox run"
 
 def draw(results: list[Result]) -> str:
     """The lines and the table that ``sandbox run`` prints for ``results``, as SVG."""
-    terminal.out = Console(record=True, width=100, highlight=False, file=io.StringIO())
+    terminal.out = Console(record=True, width=116, highlight=False, file=io.StringIO())
     terminal.out.print(COMMAND)
     for result in results:
         terminal.result_line(result)

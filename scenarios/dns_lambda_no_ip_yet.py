@@ -71,7 +71,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
         f"replacement {evidence.task(running)} RUNNING; EC2 shows its Association {running['public_ip']} "
         f"{shown.at - running.at:.1f} s later",
         f"{FUNCTION} for its event: {evidence.invocation(invoked)} after {invoked['duration_ms'] / 1000:.1f} s"
-        + "".join(f"; its log: {line.rpartition('task/')[2]}" for line in said),
+        + "".join(f"; it says in its log: {line.rpartition(': ')[2]}" for line in said),
         f"replacement asked at its own address: {evidence.page(direct)}",
         f"{NAME} is {evidence.answers(record)}; {URL}: {evidence.page(page)}",
     )

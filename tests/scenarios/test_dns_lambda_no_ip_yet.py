@@ -43,4 +43,4 @@ def test_a_lost_update_reproduces(what):
     said = "skipped arn:aws:ecs:x:task/blog/bbbb: KeyError('Association')"
     verdict = SCENARIO.judge(observed(log=["START", said], **what))
     assert verdict.outcome == "reproduces"
-    assert verdict.evidence[1].endswith("its log: blog/bbbb: KeyError('Association')")
+    assert verdict.evidence[1].endswith("; it says in its log: KeyError('Association')")
