@@ -25,18 +25,8 @@ def play(play: Play) -> None:
     sandbox.resolve(NAME)
     sandbox.http_get(URL)
     sandbox.set_event_shape(play.variant.settings["shape"])
-
-    ecs = sandbox.aws("ecs")
-    (old,) = ecs.list_tasks(cluster=CLUSTER, serviceName="ghost")["taskArns"]
     mark = sandbox.timeline.mark()
-    sandbox.progress("stopping the task; its service replaces it")
-    ecs.stop_task(cluster=CLUSTER, task=old, reason="scenario dns-lambda")
-    running = sandbox.timeline.wait_for(
-        "the replacement to be RUNNING",
-        lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
-        within=60,
-        since=mark,
-    )
+    old, running = sandbox.replace_task(CLUSTER, "ghost")
     sandbox.timeline.wait_for(
         f"{FUNCTION} to be invoked for the replacement",
         lambda seen: seen.kind == "lambda.invocation" and seen["function"] == FUNCTION,

@@ -23,18 +23,9 @@ DELAY = 6.0  # seconds that the Association is late
 def play(play: Play) -> None:
     """Replace the task while public addresses show late."""
     sandbox, timeline = play.sandbox, play.sandbox.timeline
-    ecs = sandbox.aws("ecs")
-    (old,) = ecs.list_tasks(cluster=CLUSTER, serviceName="ghost")["taskArns"]
     sandbox.delay_public_ip(DELAY)
     mark = timeline.mark()
-    sandbox.progress("stopping the task; its service replaces it")
-    ecs.stop_task(cluster=CLUSTER, task=old, reason="scenario dns-lambda-no-ip-yet")
-    running = timeline.wait_for(
-        "the replacement to be RUNNING",
-        lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
-        within=60,
-        since=mark,
-    )
+    old, running = sandbox.replace_task(CLUSTER, "ghost")
     timeline.wait_for(
         f"{FUNCTION} to have ended for the replacement",
         lambda seen: seen.kind == "lambda.invocation" and seen["function"] == FUNCTION,

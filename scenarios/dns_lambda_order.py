@@ -24,17 +24,8 @@ RULE = "blog-task-running"
 def play(play: Play) -> None:
     """Replace the task, and deliver the old one's RUNNING event again while it is still stopping."""
     sandbox, timeline = play.sandbox, play.sandbox.timeline
-    ecs = sandbox.aws("ecs")
-    (old,) = ecs.list_tasks(cluster=CLUSTER, serviceName="ghost")["taskArns"]
     mark = timeline.mark()
-    sandbox.progress("stopping the task; its service replaces it")
-    ecs.stop_task(cluster=CLUSTER, task=old, reason="scenario dns-lambda-order")
-    running = timeline.wait_for(
-        "the replacement to be RUNNING",
-        lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
-        within=60,
-        since=mark,
-    )
+    old, running = sandbox.replace_task(CLUSTER, "ghost")
     timeline.wait_for(
         "the record to lead to the replacement",
         lambda seen: seen.kind == "dns.change" and seen["new"] == [running["public_ip"]],

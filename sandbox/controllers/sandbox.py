@@ -272,6 +272,27 @@ class Sandbox:
         if result.status != 200:
             raise SandboxError(f"{url} did not answer 200 within {within:g} s", state=str(result))
 
+    def replace_task(self, cluster: str, service: str) -> tuple[str, Observation]:
+        """Stop a service's only task and wait until its replacement is RUNNING.
+
+        Returns:
+            The old task's ARN, and the replacement's ``task.state``.
+
+        Raises:
+            SandboxError: No replacement came.
+        """
+        (old,) = self.aws("ecs").list_tasks(cluster=cluster, serviceName=service)["taskArns"]
+        mark = self.timeline.mark()
+        self.progress("stopping the task; its service replaces it")
+        self.aws("ecs").stop_task(cluster=cluster, task=old, reason="to be replaced")
+        running = self.timeline.wait_for(
+            "the replacement to be RUNNING",
+            lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
+            within=60,
+            since=mark,
+        )
+        return old, running
+
     def wait_task(self, task_arn: str, status: str, *, within: float = 60.0) -> Observation:
         """Wait for a task's ``task.state`` with this last status; one that has been counts.
 
