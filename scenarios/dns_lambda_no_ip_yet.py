@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandbox import evidence
+from sandbox.errors import SandboxError
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
@@ -32,12 +33,16 @@ def play(play: Play) -> None:
         within=60,
         since=mark,
     )
-    timeline.wait_for(
+    shown = timeline.wait_for(
         "EC2 to show the replacement's public address",
         lambda seen: seen.kind == "eni.association" and seen["public_ip"] == running["public_ip"],
         within=60,
         since=mark,
     )
+    if shown.at < running.at:
+        raise SandboxError(
+            "EC2 showed the address before the task was RUNNING, so nothing was late", hint="use a lower --speed"
+        )
     sandbox.wait_task(old, "STOPPED")
     # The replacement serves: whatever the name says afterwards is not Ghost's fault.
     sandbox.progress("waiting for the replacement's Ghost at its own address")

@@ -43,6 +43,10 @@ def play(play: Play) -> None:
         within=60,
         since=late,
     )
+    if any(seen.kind == "task.state" and seen["task"] == old and _stopped(seen) for seen in timeline.since()):
+        raise SandboxError(
+            "the old task had stopped before its event came again, so nothing can be said", hint="use a lower --speed"
+        )
     sandbox.wait_task(old, "STOPPED")
     # The replacement serves: whatever the name says afterwards is not Ghost's fault.
     sandbox.progress("waiting for the replacement's Ghost at its own address")
@@ -87,6 +91,10 @@ def _running_event(observations: Sequence[Observation], task: str) -> dict[str, 
         if seen.kind == "event.published" and seen["resources"] == [task] and RULE in seen["rules"]:
             return dict(seen["event"])
     raise SandboxError(f"no RUNNING event of {task} was published")
+
+
+def _stopped(seen: Observation) -> bool:
+    return seen["last_status"] in {"DEPROVISIONING", "STOPPED"}
 
 
 def _runs(seen: Observation) -> bool:
