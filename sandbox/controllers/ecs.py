@@ -61,6 +61,10 @@ class EcsController:
         if not self._closed:
             self.apply(lambda now: (None, self._ecs.task_event(task_arn, event, now)))
 
+    def interrupt_spot(self, task_arn: str) -> None:
+        """Interrupt a Fargate Spot task (see `Ecs.interrupt_spot`, also for its errors)."""
+        self.apply(lambda now: (None, self._ecs.interrupt_spot(task_arn, now)))
+
     def exited(self, end: Exit) -> None:
         """The engine says that a container has ended."""
         if self.runner is not None and not self._closed:

@@ -39,6 +39,7 @@ from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 from sandbox.model.ecs.control import Ecs
+from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
 from sandbox.model.route53 import canonical
 from sandbox.probes import dns, http
@@ -318,6 +319,17 @@ class Sandbox:
     def delay_public_ip(self, seconds: float) -> None:
         """Show the public address of interfaces attached from now on so much later (AWS's seconds) than they are."""
         self._interfaces.association_delay = seconds
+
+    def interrupt_spot(self, task_arn: str) -> None:
+        """Have Fargate take back the capacity of a Spot task: event and SIGTERM at once, SIGKILL after stopTimeout.
+
+        Raises:
+            SandboxError: There is no such task, it is not of FARGATE_SPOT, or it stops already.
+        """
+        try:
+            self._ecs.interrupt_spot(task_arn)
+        except EcsError as error:
+            raise SandboxError(f"{task_arn} cannot be interrupted", state=error.message) from error
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.

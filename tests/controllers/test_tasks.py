@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.controllers.tasks import LABEL_CONTAINER, LABEL_TASK, efs_volume
+from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 
 pytestmark = pytest.mark.docker
@@ -280,3 +281,37 @@ def test_a_public_address_may_show_late(tasks):
     finally:
         box.delay_public_ip(0)
     tasks.stop(task)
+
+
+def test_a_spot_task_is_interrupted_and_replaced(tasks):
+    traps = "trap 'echo told; sleep 0.5; exit 7' TERM; while :; do sleep 0.1; done"
+    stopped_by_hand = tasks.start({"entryPoint": ["sh", "-c"], "command": [traps]})  # registers the definition, too
+    with pytest.raises(SandboxError, match="cannot be interrupted"):
+        tasks.sandbox.interrupt_spot(stopped_by_hand)
+    tasks.stop(stopped_by_hand)
+    mark = tasks.sandbox.timeline.mark()
+    tasks.ecs.create_service(
+        cluster="c",
+        serviceName="spot",
+        taskDefinition="t",
+        desiredCount=1,
+        capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}],
+        networkConfiguration={"awsvpcConfiguration": {"subnets": tasks.sandbox.subnets}},
+    )
+    running = tasks.sandbox.timeline.wait_for(
+        "it to run", lambda seen: seen.kind == "task.state" and seen["last_status"] == "RUNNING", within=30, since=mark
+    )
+    old = running["task"]
+    tasks.sandbox.interrupt_spot(old)
+    tasks.wait(old, {"STOPPED"})
+    told = next(seen for seen in tasks.told(old, "task.state") if seen["desired_status"] == "STOPPED")
+    assert (told["last_status"], told["stop_code"]) == ("RUNNING", "SpotInterruption")
+    (end,) = tasks.told(old, "container.exited")
+    assert (end["exit_code"], end["log"]) == (7, ["told"])
+    tasks.sandbox.timeline.wait_for(
+        "the replacement",
+        lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
+        within=30,
+        since=mark,
+    )
+    tasks.ecs.delete_service(cluster="c", service="spot", force=True)

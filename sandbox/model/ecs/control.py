@@ -192,6 +192,24 @@ class Ecs:
         reason = request.get("reason") or "Task stopped by user"
         return task, self.task_event(task.arn, StopRequested(reason, "UserInitiated"), now)
 
+    def interrupt_spot(self, task_arn: str, now: float) -> list[Command]:
+        """Fargate takes back the capacity of a Spot task: its containers get their stop signal at once.
+
+        Source: developer guide "Amazon ECS clusters for Fargate" (Fargate Spot termination notices). stopTimeout, of
+        120 s at most, bounds what is left; a service replaces the task as it does any that stops.
+
+        Raises:
+            EcsError: InvalidParameterException: there is no such task, it is not of FARGATE_SPOT, or it stops already.
+        """
+        task = self.tasks.get(task_arn)
+        if task is None:
+            raise invalid_parameter("The referenced task was not found.")
+        if task.capacity_provider != "FARGATE_SPOT":
+            raise invalid_parameter("Only tasks of the capacity provider FARGATE_SPOT are interrupted.")
+        if task.desired_status == "STOPPED":
+            raise invalid_parameter("The task is stopping already.")
+        return self.task_event(task_arn, StopRequested("Your Spot Task was interrupted.", "SpotInterruption"), now)
+
     def find_task(self, cluster: Cluster, reference: str) -> Task:
         """The task with this id or ARN in the cluster.
 

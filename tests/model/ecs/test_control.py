@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.messages import EniAttached, EniFailed, Interface, PublishTask
+from sandbox.model.ecs.messages import ContainerStarted, EniAttached, EniFailed, Interface, PublishTask
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"
 RUN = {
@@ -287,6 +287,37 @@ def test_a_task_is_forgotten_only_when_it_has_stopped(ecs: Ecs, interface: Inter
     assert not ecs.tasks
     ecs.forget_task(task.arn)
     assert ecs.task_event(task.arn, EniAttached(interface), 9999.0) == []
+
+
+SPOT = {
+    "taskDefinition": "blog",
+    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
+    "networkConfiguration": RUN["networkConfiguration"],
+}
+
+
+def test_a_spot_interruption(ecs: Ecs, interface: Interface, words: Callable[..., list[str]]) -> None:
+    service, commands = ecs.create_service({**SPOT, "serviceName": "web", "desiredCount": 1}, 1.0)
+    arn = commands[0].task_arn
+    ecs.task_event(arn, EniAttached(interface), 2.0)
+    ecs.task_event(arn, ContainerStarted("web", "id"), 3.0)
+    interrupted = ecs.interrupt_spot(arn, 4.0)
+    assert words(interrupted) == ["event RUNNING>STOPPED v4", "stop web 30s", "event PROVISIONING v1", "attach"]
+    shown = interrupted[0].task
+    assert (shown["stopCode"], shown["stoppedReason"]) == ("SpotInterruption", "Your Spot Task was interrupted.")
+    assert len(ecs.tasks_of(service)) == 2
+
+
+def test_only_a_live_spot_task_is_interrupted(ecs: Ecs) -> None:
+    (on_demand,), _ = ecs.run_task(RUN, 0.0)
+    (spot,), _ = ecs.run_task(SPOT, 0.0)
+    with refused("InvalidParameterException", "The referenced task was not found."):
+        ecs.interrupt_spot("nope", 1.0)
+    with refused("InvalidParameterException", "Only tasks of the capacity provider FARGATE_SPOT"):
+        ecs.interrupt_spot(on_demand.arn, 1.0)
+    ecs.interrupt_spot(spot.arn, 1.0)
+    with refused("InvalidParameterException", "The task is stopping already."):
+        ecs.interrupt_spot(spot.arn, 2.0)
 
 
 # -- services --------------------------------------------------------------------------------------------------------
