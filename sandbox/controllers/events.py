@@ -36,8 +36,8 @@ class EventDelivery:
         self._lock = threading.Lock()
         self._closed = False
 
-    def published(self, event: Mapping[str, Any], rules: list[str]) -> None:
-        """Record that ``event`` came and which ``rules`` matched it."""
+    def published(self, event: Mapping[str, Any], bus: str, rules: list[str]) -> None:
+        """Record that ``event`` came on ``bus`` and which ``rules`` matched it."""
         detail = event["detail"]
         self._timeline.record(
             "event.published",
@@ -45,6 +45,7 @@ class EventDelivery:
             source=event["source"],
             detail_type=event["detail-type"],
             resources=list(event["resources"]),
+            bus=bus,
             rules=rules,
             event=event,
             **{name: detail.get(name) for name in _ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},

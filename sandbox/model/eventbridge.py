@@ -10,8 +10,7 @@ that EventBridge matches with:
 * Array consistency: two fields never match in different elements of the same array ("JSON Array Matching" in Event
   Ruler's README).
 
-Ruler also refuses wildcards that are too complex; the sandbox does not, nor does it tell the line and column of a
-mistake.
+The messages of mistakes leave out the line and column that AWS tells.
 """
 
 from __future__ import annotations
@@ -21,7 +20,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.eventbridge_operators import OPERATORS, InvalidEventPatternError, Test, equals, expression
+from sandbox.model.eventbridge_complexity import is_too_complex
+from sandbox.model.eventbridge_operators import (
+    OPERATORS,
+    InvalidEventPatternError,
+    Test,
+    equals,
+    expression,
+    wildcards_of,
+)
 
 # Which element of which array a value is in: array's number -> element's index.
 Membership = frozenset[tuple[int, int]]
@@ -31,13 +38,19 @@ _RESERVED = OPERATORS.keys() | {"=", "<", "<=", ">", ">=", "regex", "not-wildcar
 _RESERVED |= {"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"}
 _RESERVED |= {"ip-address-in-range", "ip-address-not-in-range"}
 
+_MOST_ALTERNATIVES = 1000  # ours: some lines of nested $or multiply out to more than any memory holds
+
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """The tests for one field: it matches if a value passes one of them, or, with ``absent``, if it has no value."""
+    """The tests for one field: it matches if a value passes one of them, or, with ``absent``, if it has no value.
+
+    ``wildcards`` are the texts of the wildcards among the tests.
+    """
 
     tests: tuple[Test, ...]
     absent: bool
+    wildcards: tuple[str, ...]
 
     def accepts(self, value: Any) -> bool:
         return any(test(value) for test in self.tests)
@@ -65,16 +78,28 @@ def compile_pattern(pattern: str | Mapping[str, Any]) -> Pattern:
     """Compile an event pattern, given as JSON text or parsed.
 
     Raises:
-        InvalidEventPatternError: It is malformed.
+        InvalidEventPatternError: It is malformed, or too complex.
     """
     if isinstance(pattern, str):
         try:
             pattern = json.loads(pattern)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidEventPatternError(str(error)) from error
     if not isinstance(pattern, Mapping):
         raise InvalidEventPatternError("Filter is not an object")
-    return Pattern(tuple(_alternatives(pattern, "", [{}], inside_or=False)))
+    try:
+        alternatives = tuple(_alternatives(pattern, "", [{}], inside_or=False))
+    except RecursionError as error:
+        raise InvalidEventPatternError("The pattern is nested too deeply") from error
+    if any(is_too_complex(wildcards) for wildcards in _compared_together(alternatives)):
+        raise InvalidEventPatternError(_TOO_COMPLEX)
+    return Pattern(alternatives)
+
+
+_TOO_COMPLEX = (
+    "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard "
+    "character"
+)
 
 
 # -- matching --
@@ -83,23 +108,19 @@ def compile_pattern(pattern: str | Mapping[str, Any]) -> Pattern:
 def _leaves(event: Mapping[str, Any]) -> Iterator[tuple[str, Any, Membership]]:
     """Each leaf of an event: its field's name, its value, and the array elements that it is part of."""
     arrays = 0
-
-    def walk(node: Any, name: str, membership: Membership) -> Iterator[tuple[str, Any, Membership]]:
-        nonlocal arrays
+    nodes: list[tuple[Any, str, Membership]] = [(event, "", frozenset())]
+    while nodes:  # no recursion: the depth of an event is its sender's
+        node, name, membership = nodes.pop()
         if isinstance(node, Mapping):
-            for key, value in node.items():
-                yield from walk(value, f"{name}.{key}" if name else key, membership)
+            nodes += [(value, f"{name}.{key}" if name else key, membership) for key, value in node.items()]
         elif isinstance(node, list):
-            array = arrays
+            # As in Ruler, only objects and arrays are bound to their element, plain values are not.
+            bound = (isinstance(item, Mapping | list) for item in node)
+            inside = (membership | {(arrays, i)} if binds else membership for i, binds in enumerate(bound))
+            nodes += [(item, name, members) for item, members in zip(node, inside, strict=True)]
             arrays += 1
-            for index, item in enumerate(node):
-                # As in Ruler, only objects and arrays are bound to their element, plain values are not.
-                inside = membership | {(array, index)} if isinstance(item, Mapping | list) else membership
-                yield from walk(item, name, inside)
         else:
             yield name, node, membership
-
-    yield from walk(event, "", frozenset())
 
 
 def _matches(fields: Mapping[str, _Field], values: Mapping[str, list[tuple[Any, Membership]]]) -> bool:
@@ -156,6 +177,8 @@ def _or_alternatives(choices: Any, path: str, rules: list[dict[str, _Field]]) ->
         raise InvalidEventPatternError("Only JSON object is allowed in array of $or relationship.")
     if len(choices) < 2:
         raise InvalidEventPatternError("There must have at least 2 Objects in $or relationship.")
+    if len(rules) * len(choices) > _MOST_ALTERNATIVES:
+        raise InvalidEventPatternError(f"$or multiplies out to more than {_MOST_ALTERNATIVES} combinations")
     return [rule for choice in choices for rule in _alternatives(choice, path, rules, inside_or=True)]
 
 
@@ -164,6 +187,7 @@ def _field(values: list[Any]) -> _Field:
         raise InvalidEventPatternError("Empty arrays are not allowed")
     absent = False
     tests = []
+    wildcards: list[str] = []
     for value in values:
         if isinstance(value, list):
             raise InvalidEventPatternError("Match value must be String, number, true, false, or null")
@@ -173,4 +197,22 @@ def _field(values: list[Any]) -> _Field:
             absent = True
         else:
             tests.append(expression(value))
-    return _Field(tuple(tests), absent)
+            wildcards += wildcards_of(value)
+    return _Field(tuple(tests), absent, tuple(wildcards))
+
+
+def _compared_together(alternatives: tuple[dict[str, _Field], ...]) -> list[list[str]]:
+    """The wildcards that Ruler compares with a value at the same time.
+
+    They are those of one field, of all the alternatives that the fields before it (in the order of names) do not tell
+    apart.
+    """
+    together: dict[tuple[Any, ...], list[str]] = {}
+    for alternative in alternatives:
+        before: tuple[int, ...] = ()
+        for name in sorted(alternative):
+            field = alternative[name]
+            if field.wildcards:
+                together.setdefault((before, name), []).extend(field.wildcards)
+            before = (*before, id(field))
+    return list(together.values())

@@ -43,6 +43,13 @@ def expression(operation: Mapping[str, Any]) -> Test:
     return test
 
 
+def wildcards_of(operation: Mapping[str, Any]) -> list[str]:
+    """The texts of the wildcards in a match expression that `expression` has compiled."""
+    operand = operation.get("anything-but", operation)
+    texts = operand.get("wildcard", []) if isinstance(operand, Mapping) else []
+    return texts if isinstance(texts, list) else [texts]
+
+
 def _text(operator: str, operand: Any) -> str:
     if not isinstance(operand, str):
         raise InvalidEventPatternError(f"{operator} match pattern must be a string")

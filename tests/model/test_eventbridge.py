@@ -211,6 +211,15 @@ def test_text_that_is_not_json() -> None:
         compile_pattern("{source: [1]}")
 
 
+def test_depth_is_no_danger() -> None:
+    deep: Any = 1
+    for _ in range(5_000):
+        deep = {"a": [deep]}
+    assert matches({"b": [1]}, {"b": 1, "c": deep})
+    with pytest.raises(InvalidEventPatternError):
+        compile_pattern('{"a":' * 5_000 + "[1]" + "}" * 5_000)
+
+
 KEYS = st.sampled_from(["a", "b", "c"])
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "x", "xy", "10.0.0.1"])
 EVENTS = st.dictionaries(

@@ -84,6 +84,11 @@ def test_at_most_ten_entries(control: Any) -> None:
     assert "less than or equal to 10" in message
 
 
+def test_a_call_of_a_megabyte(control: Any) -> None:
+    code, message = refused(control.aws("events").put_events, Entries=[entry(Detail='{"a": "' + "x" * 2**20 + '"}')])
+    assert (code, message) == ("ValidationException", "Total size of the entries in the request is over the limit.")
+
+
 def test_publish_takes_any_source(control: Any) -> None:
     control.function(ECHO)
     rule(control, source="aws.ecs")
@@ -106,6 +111,7 @@ def test_publish_takes_any_source(control: Any) -> None:
         "source": "aws.ecs",
         "detail_type": "ECS Task State Change",
         "resources": ["arn:task"],
+        "bus": "default",
         "rules": ["r"],
         "event": event,
         "lastStatus": "RUNNING",
@@ -161,6 +167,19 @@ def test_what_is_refused(control: Any) -> None:
         "InvalidEventPatternException",
         "Event pattern is not valid. Reason: Empty arrays are not allowed",
     )
+    too_complex = json.dumps({"source": [{"wildcard": "*:*:*:*:*:event-bus/*"}]})
+    assert refused(client.put_rule, Name="r", EventPattern=too_complex)[0] == "InvalidEventPatternException"
+    assert (
+        refused(client.put_rule, Name="r", EventPattern=json.dumps({"a": ["x" * 2048]}))[0] == "LimitExceededException"
+    )
+    huge = json.dumps({"a": ["x" * 100_000]})
+    for call in (
+        lambda: refused(client.put_rule, Name="r", EventPattern=huge),
+        lambda: refused(client.test_event_pattern, Event="{}", EventPattern=huge),
+    ):
+        code, message = call()
+        assert code == "ValidationException"
+        assert message.endswith("Member must have length less than or equal to 4096")
     assert refused(client.put_rule, Name="r", EventPattern='{"a": [1]}', EventBusName="mine") == (
         "ResourceNotFoundException",
         "Event bus mine does not exist.",
