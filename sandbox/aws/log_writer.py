@@ -115,10 +115,12 @@ class LogWriter:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
                 self._thread.start()
+            first = not self._pending
             self._pending.setdefault(key, []).extend(events)
             self._bytes += size
             self._taken += len(events)
-            self._changed.notify_all()
+            if first or self._bytes >= _BACKLOG:  # the writer has nothing to do in between: do not wake it
+                self._changed.notify_all()
 
     def open_stream(self, group: str, stream: str, *, region: str | None = None, create_group: bool = True) -> None:
         """Make a log stream, and its group if wanted, unless there is one; waits for the calls.

@@ -16,6 +16,7 @@ from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
+from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
@@ -155,7 +156,9 @@ class Sandbox:
         self.endpoint_url = self._gateway.url
         self.aws = Clients(self.endpoint_url, REGION)
 
-        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder)
+        logs = LogWriter(self.aws)
+        self._closers.append(logs.close)
+        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock)
         delivery = EventDelivery(functions, self.timeline)

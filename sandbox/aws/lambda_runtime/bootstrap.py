@@ -6,10 +6,12 @@ the function cannot be tripped by it. LIFELINE is the reading end of a pipe that
 The guard is an audit hook, which Python code cannot remove. It does not see programs that the function starts.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
@@ -60,9 +62,16 @@ def _die_with(lifeline: int) -> None:
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
+def _be_first_victim() -> None:
+    """Where memory runs out, the kernel is to kill functions rather than the sandbox (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def main() -> None:
     """Start awslambdaric, which imports the handler and asks for invocations until it is killed."""
     _die_with(int(sys.argv[1]))
+    _be_first_victim()
     sys.addaudithook(refuse_outside)
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     sys.argv = ["bootstrap", os.environ["_HANDLER"]]

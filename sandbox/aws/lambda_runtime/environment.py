@@ -1,139 +1,132 @@
-"""An execution environment: one process that runs one function, warm, one invocation at a time.
+"""An execution environment: a function's process, warm, one invocation at a time.
 
-"Understanding the Lambda execution environment lifecycle". The process runs AWS's runtime client (awslambdaric)
-behind our `bootstrap`; its own session lets it be killed with all its children.
+"Understanding the Lambda execution environment lifecycle". A process that failed to start, crashed or timed out is
+replaced within the next invocation and its time-out, which AWS calls a suppressed init; the folder for temporary files
+stays as it was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import queue
-import select
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.aws.lambda_runtime import bootstrap
-from sandbox.aws.lambda_runtime.api import Invocation, RuntimeApi, Said
+from sandbox.aws.lambda_runtime.api import Invocation, Said
 from sandbox.aws.lambda_runtime.function import RESPONSE_LIMIT, FunctionConfig, Result
+from sandbox.aws.lambda_runtime.log import EnvironmentLog, Sink
+from sandbox.aws.lambda_runtime.process import Process
 
-# The initialisation phase has ten seconds of its own. On AWS a longer one starts over within the function's timeout;
-# here it goes on within it.
 INIT_SECONDS = 10.0
+"""The init phase has so many seconds of its own; one that takes longer starts over within the invocation."""
 
 
 class Environment:
-    """A process for ``function``.
+    """An environment for ``function``, whose process starts at once.
 
     Args:
         function: What it runs.
         task_root: The folder with its unpacked code.
         home: An empty folder that belongs to this environment alone.
         variables: All of the process's environment variables but those that only this environment knows.
+        sink: Gets the events of its log.
     """
 
-    def __init__(self, function: FunctionConfig, task_root: Path, home: Path, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, function: FunctionConfig, task_root: Path, home: Path, variables: Mapping[str, str], sink: Sink
+    ) -> None:
         self.function = function
-        self._api = RuntimeApi()
-        self._initialised = False
-        self._finished = False  # after a failed initialisation the process is about to end, but may still be there
-        self._log = bytearray()
-        self._log_lock = threading.Lock()
-        self._closing = threading.Lock()
+        self._task_root = task_root
+        self._variables = {**variables, "HOME": str(home), "TMPDIR": str(home)}
+        self._log = EnvironmentLog(sink)
+        version = f"{function.runtime.replace('python', 'python:')}.v0"
+        arn = f"arn:aws:lambda:{function.region}::runtime:{'0' * 64}"
+        self._log.say(f"INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n", shown=False)
+        self._closed = False
+        self._fresh = True  # its init phase has not ended
+        self._ready = False  # its process waits for an event
         self._started = time.monotonic()
-        lifeline, self._lifeline = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", bootstrap.__file__, str(lifeline)],
-                cwd=task_root,
-                env={
-                    **variables,
-                    "AWS_LAMBDA_RUNTIME_API": self._api.address,
-                    "HOME": str(home),
-                    "TMPDIR": str(home),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lifeline,),
-                start_new_session=True,
-            )
-        except BaseException:
-            self._api.close()
-            os.close(self._lifeline)
-            raise
-        finally:
-            os.close(lifeline)
-        assert self._process.stdout is not None
-        self._output = self._process.stdout
-        os.set_blocking(self._output.fileno(), False)
-        self._watchers = [
-            threading.Thread(target=target, name=f"lambda-{function.name}", daemon=True)
-            for target in (self._read_output, self._await_exit)
-        ]
-        for watcher in self._watchers:
-            watcher.start()
+        self._process = self._start()
 
     @property
     def alive(self) -> bool:
-        """Whether the process will take another invocation."""
-        return not self._finished and self._process.poll() is None
+        """Whether it takes another invocation. One whose process ended between invocations is given up, as on AWS."""
+        return not self._closed and (not self._ready or self._process.alive)
 
     def invoke(self, invocation: Invocation) -> Result:
-        """Run one invocation; the time for it starts when the environment is initialised."""
-        init_ms = None
-        said: Said | None = Said("ready")
-        if not self._initialised:
-            said = self._hear(INIT_SECONDS) or self._hear(self.function.timeout)
-            init_ms = (time.monotonic() - self._started) * 1000
-        log = self._take_log()
+        """Run one invocation; the time for it starts when the init phase is over."""
+        request_id, timeout = invocation.request_id, float(self.function.timeout)
+        init_ms = self._init_phase() if self._fresh else None
         started = time.monotonic()
-        if said is not None and said.what == "ready":
-            self._initialised = True
-            timeout = self.function.timeout
-            self._api.hand_out(replace(invocation, deadline=time.time() + timeout))
-            said = self._hear(timeout)
+        said: Said | None = None
+        if not self._ready:
+            said = self._initialise_again(timeout)
+        self._process.drain()  # what it wrote before its event belongs before START
+        self._log.say(f"START RequestId: {request_id} Version: $LATEST\n")
+        if self._ready:
+            left = timeout - (time.monotonic() - started)
+            self._process.hand_out(replace(invocation, deadline=time.time() + left))
+            said = self._process.hear(left)
         duration_ms = (time.monotonic() - started) * 1000
-        self._finished = said is None or said.what not in {"response", "error"}
-        if said is None:
-            self._kill()
-            self._process.wait()
-        request_id = invocation.request_id
-        log += f"START RequestId: {request_id} Version: $LATEST\n{self._take_log()}"
-        if said is None:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            log += f"{now} {request_id} Task timed out after {self.function.timeout:.2f} seconds\n\n"
+        out_of_memory = self._process.out_of_memory
+        if out_of_memory:
+            said = Said("exit", body=b"with error: signal: killed")
+        self._ready = said is not None and said.what in {"response", "error"}
+        if not self._ready:
+            self._process.end()
+        self._process.drain()
         failed, payload = self._outcome(said, request_id)
-        result = Result(request_id, payload, failed, log, duration_ms, init_ms)
-        return replace(result, log=log + self._report(result))
+        result = Result(request_id, payload, failed, "", duration_ms, init_ms)
+        self._log_end(result, said, out_of_memory=out_of_memory)
+        return replace(result, log=self._log.take())
 
     def close(self) -> None:
         """Kill the process and all that it started, and wait for its end. Any thread may call it, and again."""
-        with self._closing:
-            self._kill()
-            self._process.wait()
-            for watcher in self._watchers:
-                watcher.join(timeout=5)
-            self._api.close()
-            if self._lifeline >= 0:
-                os.close(self._lifeline)
-                self._lifeline = -1
+        self._closed = True
+        self._process.end()
 
-    # -- the course of an invocation --
+    # -- initialisation --
 
-    def _hear(self, within: float) -> Said | None:
-        try:
-            return self._api.said.get(timeout=within)
-        except queue.Empty:
-            return None
+    def _start(self) -> Process:
+        return Process(
+            self.function.name, self._task_root, self._variables, self.function.memory_size, self._log.output
+        )
+
+    def _init_phase(self) -> float | None:
+        """Wait for the first process; how long it took in ms, or None if it is to start over."""
+        self._fresh = False
+        said = self._process.hear(INIT_SECONDS)
+        init_ms = (time.monotonic() - self._started) * 1000
+        self._ready = said is not None and said.what == "ready" and not self._process.out_of_memory
+        if self._ready:
+            return init_ms
+        self._log_init(said, init_ms, "init")
+        return None
+
+    def _initialise_again(self, timeout: float) -> Said | None:
+        started = time.monotonic()
+        self._process.end()
+        self._process = self._start()
+        if self._closed:
+            self._process.end()  # its exit is what is heard
+        said = self._process.hear(timeout)
+        self._ready = said is not None and said.what == "ready" and not self._process.out_of_memory
+        if not self._ready:
+            self._log_init(said, (time.monotonic() - started) * 1000, "invoke")
+        return said
+
+    # -- what is said of it --
+
+    def _log_init(self, said: Said | None, init_ms: float, phase: str) -> None:
+        if said is None:
+            status = "timeout"
+        else:
+            kind = "Runtime.OutOfMemory" if self._process.out_of_memory else _error_type(said)
+            status = f"error\tError Type: {kind}"
+        self._process.drain()
+        self._log.say(f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\tStatus: {status}\n")
 
     def _outcome(self, said: Said | None, request_id: str) -> tuple[bool, bytes]:
         """Whether it failed, and the payload."""
@@ -148,75 +141,43 @@ class Environment:
             return True, _error("Function.ResponseSizeTooLarge", limit)
         return said.what != "response", said.body
 
-    def _report(self, result: Result) -> str:
+    def _log_end(self, result: Result, said: Said | None, *, out_of_memory: bool) -> None:
         """The last lines of an invocation's log, as CloudWatch Logs shows them."""
+        request_id, memory_size = result.request_id, self.function.memory_size
+        status = None
+        if said is None:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            self._log.say(f"{now} {request_id} Task timed out after {self.function.timeout:.2f} seconds\n\n")
+            status = "timeout"
+        elif said.what == "exit":
+            how = said.body.decode()
+            self._log.say(f"RequestId: {request_id} Error: Runtime exited {how}\nRuntime.ExitError\n")
+            status = f"error\tError Type: {'Runtime.OutOfMemory' if out_of_memory else 'Runtime.ExitError'}"
+        elif said.what == "init/error":
+            status = f"error\tError Type: {_error_type(said)}"
         report = [
-            f"REPORT RequestId: {result.request_id}",
+            f"REPORT RequestId: {request_id}",
             f"Duration: {result.duration_ms:.2f} ms",
             f"Billed Duration: {result.billed_ms} ms",
-            f"Memory Size: {self.function.memory_size} MB",
-            f"Max Memory Used: {self._peak_memory()} MB",
+            f"Memory Size: {memory_size} MB",
+            f"Max Memory Used: {memory_size if out_of_memory else self._process.peak} MB",
         ]
         if result.init_ms is not None:
             report.append(f"Init Duration: {result.init_ms:.2f} ms")
-        return f"END RequestId: {result.request_id}\n" + "\t".join(report) + "\t\n"
-
-    def _peak_memory(self) -> int:
-        """In MiB; 0 where the kernel does not tell, or the process is gone."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-            return int(status.split("VmHWM:")[1].split()[0]) // 1024
-        return 0
-
-    # -- the process --
-
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _await_exit(self) -> None:
-        code = self._process.wait()
-        self._kill()  # what it started and left behind
-        if code < 0:
-            name = signal.strsignal(-code) or str(-code)
-            how = f"with error: signal: {name.lower()}"
-        else:
-            how = f"with error: exit status {code}" if code else "without providing a reason"
-        self._api.said.put(Said("exit", body=how.encode()))
-
-    def _read_output(self) -> None:
-        """Keep the pipe empty while the function runs."""
-        poll = select.poll()
-        poll.register(self._output, select.POLLIN)
-        while True:
-            poll.poll()
-            if not self._drain():
-                with self._log_lock:
-                    self._output.close()
-                return
-
-    def _drain(self) -> bool:
-        """Take what is in the pipe; False at its end."""
-        with self._log_lock:
-            while not self._output.closed:
-                try:
-                    data = os.read(self._output.fileno(), 65536)
-                except BlockingIOError:
-                    return True
-                if not data:
-                    return False
-                self._log += data
-            return False
-
-    def _take_log(self) -> str:
-        # The function wrote its lines before it answered, so they are in the pipe by now.
-        self._drain()
-        with self._log_lock:
-            text = self._log.decode("utf-8", "replace")
-            self._log.clear()
-        # awslambdaric keeps an entry of several lines together with carriage returns
-        return text.replace("\r", "\n")
+        if status is not None:
+            report.append(f"Status: {status}")
+        self._log.say(f"END RequestId: {request_id}\n")
+        self._log.say("\t".join(report) + "\t\n")
 
 
 def _error(error_type: str, message: str) -> bytes:
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def _error_type(said: Said) -> str:
+    if said.what == "exit":
+        return "Runtime.ExitError"
+    try:
+        return str(json.loads(said.body)["errorType"])
+    except (ValueError, KeyError, TypeError):
+        return "Runtime.Unknown"

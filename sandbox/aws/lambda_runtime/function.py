@@ -24,9 +24,10 @@ class FunctionConfig:
         runtime: ``python3.x``. It runs on the sandbox's own Python, whatever x is.
         code: The deployment package, a ZIP file.
         timeout: In seconds; of the wall clock, since the code runs in real time.
-        memory_size: In MiB; shown, not enforced.
+        memory_size: In MiB; a process that takes more is killed.
         region: Its region.
         environment: Its own variables.
+        log_group: Where its log goes; "" for ``/aws/lambda/`` and its name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class FunctionConfig:
     memory_size: int = 128
     region: str = "us-east-1"
     environment: Mapping[str, str] = field(default_factory=dict)
+    log_group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ class Result:
         request_id: Lambda's id of the invocation; the retries of an asynchronous one share it.
         payload: The response's or the error's JSON.
         failed: Whether `payload` is an error (AWS's FunctionError "Unhandled").
-        log: The log lines, from START to REPORT.
+        log: The log lines, those of the initialisation included, up to REPORT.
         duration_ms: Of the handler.
-        init_ms: Of the initialisation of a new environment; None where a warm one was used.
+        init_ms: Of the init phase of a new environment; None where a warm one was used, or where the init phase failed
+            and was made up for within the invocation.
     """
 
     request_id: str

@@ -17,6 +17,7 @@ from sandbox.aws.lambda_runtime.api import Invocation
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.lambda_runtime.workers import Workers
+from sandbox.aws.log_writer import LogEvent, LogWriter
 from sandbox.clock import Clock
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
@@ -37,6 +38,7 @@ class FunctionRuntime:
         clock: Times the retries. A function's own time-out is of the wall clock: its code cannot be sped up.
         concurrency: How many environments one function has at most; further invocations of it wait for one.
         folder: Where the functions' code and files go; by default where the system has temporary files.
+        logs: Writes what the functions log to CloudWatch Logs; without it only the results of invocations have it.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class FunctionRuntime:
         *,
         concurrency: int = 10,
         folder: Path | None = None,
+        logs: LogWriter | None = None,
     ) -> None:
+        self._logs = logs
         self._environment = dict(environment)
         self._timeline = timeline
         self._clock = clock
@@ -179,7 +183,14 @@ class FunctionRuntime:
 
     def _start(self, function: FunctionConfig) -> Environment:
         home = Path(tempfile.mkdtemp(prefix="home-", dir=self._folder))
-        return Environment(function, self._unpack(function), home, self._variables(function))
+        variables = self._variables(function)
+        group, stream = variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
+
+        def sink(events: list[LogEvent]) -> None:
+            if self._logs is not None:
+                self._logs.write(group, stream, events, region=function.region)
+
+        return Environment(function, self._unpack(function), home, variables, sink)
 
     def _unpack(self, function: FunctionConfig) -> Path:
         """The folder with a revision's code, which its environments share, as they share /var/task on AWS."""
@@ -206,7 +217,7 @@ class FunctionRuntime:
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[$LATEST]{uuid.uuid4().hex}",
             "LAMBDA_TASK_ROOT": str(self._folder / "task" / f"{function.name}-{function.revision}"),
             "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),

@@ -75,7 +75,7 @@ class _Function:
             "MemorySize": config.memory_size,
             "LastModified": modified.replace("+00:00", "+0000"),
             "RevisionId": config.revision,
-            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{config.name}"},
+            "LoggingConfig": {"LogFormat": "Text", "LogGroup": config.log_group or f"/aws/lambda/{config.name}"},
         }
         if config.environment:
             answer["Environment"] = {"Variables": dict(config.environment)}

@@ -98,6 +98,7 @@ def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
         timeout=timeout,
         memory_size=request.get("MemorySize", config.memory_size),
         environment=variables,
+        log_group=request.get("LoggingConfig", {}).get("LogGroup", config.log_group),
     )
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from sandbox.clock import RealClock
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
 
 
@@ -34,29 +33,6 @@ def function(source: str, name: str = "f", *, file: str = "app.py", revision: st
         archive.writestr(file, source)
     more.setdefault("handler", "app.handler")
     return FunctionConfig(name, ARN + name, revision, runtime="python3.12", code=package.getvalue(), **more)
-
-
-@pytest.fixture
-def timeline() -> Timeline:
-    return Timeline(RealClock())
-
-
-@pytest.fixture
-def runtime(timeline: Timeline) -> Iterator[FunctionRuntime]:
-    runtime = FunctionRuntime(CREDENTIALS, timeline, RealClock())
-    yield runtime
-    runtime.close()
-
-
-@pytest.fixture
-def run(runtime: FunctionRuntime) -> Callable[..., Any]:
-    """Runs a handler's source, or a function, and returns the payload, parsed."""
-
-    def run(what: str | FunctionConfig, event: Any = None, **more: Any) -> Any:
-        config = function(what, **more) if isinstance(what, str) else what
-        return json.loads(runtime.invoke(config, json.dumps(event).encode()).payload)
-
-    return run
 
 
 def test_a_value_goes_in_and_comes_out(run: Callable[..., Any]) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
+from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
@@ -27,6 +29,7 @@ class Control:
     aws: Clients
     timeline: Timeline
     events: EventsService
+    logs: LogWriter
 
     def zipped(self, source: str) -> bytes:
         file = io.BytesIO()
@@ -65,17 +68,19 @@ def start_control() -> Iterator[Callable[..., Control]]:
     def start(speed: float = 1.0) -> Control:
         clock = RealClock(speed)
         timeline = Timeline(clock)
-        gateway = Gateway([])
+        backend = Embedded()
+        gateway = Gateway([], backend)
         gateway.start()
         aws = Clients(gateway.url)
-        runtime = FunctionRuntime(aws.environment(), timeline, clock)
+        logs = LogWriter(aws)
+        runtime = FunctionRuntime(aws.environment(), timeline, clock, logs=logs)
         functions = LambdaService(runtime, timeline, clock)
         delivery = EventDelivery(functions, timeline)
         events = EventsService(delivery)
         gateway.add(functions)
         gateway.add(events)
-        closers.extend([clock.close, gateway.close, runtime.close, delivery.close])
-        return Control(aws, timeline, events)
+        closers.extend([clock.close, backend.reset, gateway.close, logs.close, runtime.close, delivery.close])
+        return Control(aws, timeline, events, logs)
 
     yield start
     for close in reversed(closers):
