@@ -11,12 +11,21 @@ from typing import Any, TypeVar
 
 from sandbox.clock import Clock
 from sandbox.controllers.tasks import TaskRunner
-from sandbox.engine.containers import Exit
+from sandbox.engine.containers import Exit, HealthReport
 from sandbox.errors import SandboxError
 from sandbox.model.ecs import events
 from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Command, Ecs
 from sandbox.model.ecs.events import EventShape
-from sandbox.model.ecs.messages import AttachEni, DetachEni, PublishTask, StartContainer, StopContainer, TaskEvent
+from sandbox.model.ecs.messages import (
+    AttachEni,
+    DetachEni,
+    PublishTask,
+    StartContainer,
+    StartTimedOut,
+    StopContainer,
+    TaskEvent,
+    WatchStart,
+)
 from sandbox.model.ecs.service import Wake
 from sandbox.timeline import Timeline
 
@@ -70,6 +79,11 @@ class EcsController:
         if self.runner is not None and not self._closed:
             self._submit(self.runner.exited, end)
 
+    def health_changed(self, report: HealthReport) -> None:
+        """The engine says that a container's health has changed."""
+        if self.runner is not None and not self._closed:
+            self.runner.health(report)
+
     def close(self) -> None:
         """Take no more changes; what is under way ends by itself (see `wait_closed`)."""
         with self._lock:
@@ -96,6 +110,8 @@ class EcsController:
                 runner.expect_start(arn, name, self._submit(runner.start, arn, name))
             case StopContainer(arn, name, timeout):
                 self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
+            case WatchStart(arn, name, timeout):
+                self._clock.call_later(timeout, lambda: self.happened(arn, StartTimedOut(name)))
             case Wake(arn, delay):
                 self._clock.call_later(delay, lambda: self._wake(arn))
 

@@ -23,13 +23,14 @@ from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
 from sandbox.controllers import stack_file
+from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
 from sandbox.controllers.stack import Stack
-from sandbox.controllers.tasks import TaskRunner, efs_volume
+from sandbox.controllers.tasks import TaskRunner
 from sandbox.dataplane.dns import DnsServer
 from sandbox.dataplane.internet import Door, Internet
 from sandbox.engine import sweep
@@ -180,11 +181,11 @@ class Sandbox:
             self._containers,
             self._interfaces,
             self._images,
-            container_environment,
+            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock),
             self._ecs.happened,
             self.timeline,
         )
-        self._containers.watch(self._ecs.exited, self.timeline.abort)
+        self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
 
     def _make_vpc(self) -> None:

@@ -23,6 +23,27 @@ LOG_TAIL = 20
 
 
 @dataclass(frozen=True)
+class Check:
+    """A health check that the engine runs. ``test`` begins with CMD or CMD-SHELL; seconds of the wall clock."""
+
+    test: Sequence[str]
+    interval: float
+    timeout: float
+    retries: int
+    start_period: float
+
+    def as_engine_has_it(self) -> dict[str, Any]:
+        """In nanoseconds; 0 would mean the engine's own default."""
+        return {
+            "Test": list(self.test),
+            "Interval": _nanoseconds(self.interval),
+            "Timeout": _nanoseconds(self.timeout),
+            "Retries": self.retries,
+            "StartPeriod": _nanoseconds(self.start_period) if self.start_period else 0,
+        }
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a container is made of.
 
@@ -34,6 +55,7 @@ class Spec:
         mounts: Volumes and files.
         publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
         memory: A hard limit in MiB (None: none).
+        check: The health check; None: none, not the image's either.
         labels: Beside those of the run.
     """
 
@@ -55,6 +77,7 @@ class Spec:
     ulimits: Sequence[Mapping[str, Any]] = ()
     read_only: bool = False
     init: bool = False
+    check: Check | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,6 +87,15 @@ class Exit:
 
     container_id: str
     exit_code: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """What the engine says of a container's health has changed."""
+
+    container_id: str
+    healthy: bool
     labels: Mapping[str, str]
 
 
@@ -111,6 +143,7 @@ class Containers:
                 ports=list(spec.publish) or None,
                 mac_address=spec.mac_address,
                 hostname=spec.hostname,
+                healthcheck=spec.check.as_engine_has_it() if spec.check else {"Test": ["NONE"]},
                 networking_config=networking,
                 labels={**self.run.labels, **spec.labels},
                 host_config=api.create_host_config(**host),
@@ -179,6 +212,14 @@ class Containers:
             return []
         return output.decode(errors="replace").splitlines()
 
+    def check_output(self, container_id: str) -> str:
+        """What its last health check printed ("" where it is gone)."""
+        try:
+            log = self.client.api.inspect_container(container_id)["State"].get("Health", {}).get("Log")
+        except APIError:
+            return ""
+        return str(log[-1]["Output"]).strip() if log else ""
+
     def execute(self, container_id: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command inside and return (exit code, standard output, standard error)."""
         api = self.client.api
@@ -223,23 +264,37 @@ class Containers:
 
     # -- what the engine tells --
 
-    def watch(self, on_exit: Callable[[Exit], None], on_lost: Callable[[SandboxError], None]) -> None:
+    def watch(
+        self,
+        on_exit: Callable[[Exit], None],
+        on_lost: Callable[[SandboxError], None],
+        on_health: Callable[[HealthReport], None] = lambda report: None,
+    ) -> None:
         """Call ``on_exit`` for each container of the run that ends, and ``on_lost`` once if the engine goes away.
 
-        Both are called on a thread of the watch. It is listening when this method returns.
+        All are called on a thread of the watch. It is listening when this method returns.
         """
-        self._events = self.client.api.events(
-            decode=True, filters={"type": "container", "event": "die", "label": f"{LABEL_RUN}={self.run.id}"}
+        filters = {"type": "container", "event": ["die", "health_status"], "label": f"{LABEL_RUN}={self.run.id}"}
+        self._events = self.client.api.events(decode=True, filters=filters)
+        thread = threading.Thread(
+            target=self._listen, args=(on_exit, on_lost, on_health), name="engine-events", daemon=True
         )
-        thread = threading.Thread(target=self._listen, args=(on_exit, on_lost), name="engine-events", daemon=True)
         thread.start()
 
-    def _listen(self, on_exit: Callable[[Exit], None], on_lost: Callable[[SandboxError], None]) -> None:
+    def _listen(
+        self,
+        on_exit: Callable[[Exit], None],
+        on_lost: Callable[[SandboxError], None],
+        on_health: Callable[[HealthReport], None],
+    ) -> None:
         cause = "its event stream ended"
         try:
             for event in self._events:
-                attributes = event["Actor"]["Attributes"]
-                on_exit(Exit(event["Actor"]["ID"], int(attributes.get("exitCode", -1)), attributes))
+                container_id, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
+                if event["Action"] == "die":
+                    on_exit(Exit(container_id, int(attributes.get("exitCode", -1)), attributes))
+                else:
+                    on_health(HealthReport(container_id, event["Action"] == "health_status: healthy", attributes))
         except (requests.RequestException, OSError, ValueError, AttributeError) as error:
             cause = str(error)
         if not self._closing:
@@ -260,6 +315,10 @@ def _refused(what: str, error: APIError) -> SandboxError:
     elif "No such image" in words:
         hint = "run `sandbox images build`"
     return SandboxError(what, state=words, hint=hint)
+
+
+def _nanoseconds(seconds: float) -> int:
+    return max(round(seconds * 1e9), 1_000_000)  # the engine's least
 
 
 def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -6,101 +6,11 @@ import os
 
 import pytest
 
-from sandbox.controllers.sandbox import Sandbox
-from sandbox.controllers.tasks import LABEL_CONTAINER, LABEL_TASK, efs_volume
+from sandbox.controllers.container_specs import efs_volume
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 
 pytestmark = pytest.mark.docker
-
-HOSTILE = {
-    "AWS_PROFILE": "production",
-    "AWS_ENDPOINT_URL": "https://ecs.us-east-1.amazonaws.com",
-    "AWS_SESSION_TOKEN": "a real one",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/real",
-}
-SLEEPER = {"command": ["sleep", "infinity"], "entryPoint": ["tini", "--"]}
-
-
-class Tasks:
-    """Starts tasks from the toolbox image and looks into them."""
-
-    def __init__(self, sandbox):
-        self.sandbox = sandbox
-        self.ecs = sandbox.aws("ecs")
-        self.client = sandbox._containers.client
-        self.image = sandbox._images.ensure("toolbox")
-
-    def start(self, *containers, public="ENABLED", volumes=()):
-        """A task with ``containers``; returns when it is RUNNING or STOPPED."""
-        self.ecs.register_task_definition(
-            family="t",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-            containerDefinitions=[
-                {"name": f"c{number}", "image": self.image, **SLEEPER, **container}
-                for number, container in enumerate(containers)
-            ],
-            volumes=list(volumes),
-        )
-        mark = self.sandbox.timeline.mark()
-        network = {"subnets": self.sandbox.subnets, "assignPublicIp": public}
-        (task,) = self.ecs.run_task(
-            cluster="c",
-            taskDefinition="t",
-            launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": network},
-        )["tasks"]
-        self.wait(task["taskArn"], {"RUNNING", "STOPPED"}, mark)
-        return task["taskArn"]
-
-    def wait(self, task, states, mark=0):
-        """Wait until a task is in one of ``states``."""
-        return self.sandbox.timeline.wait_for(
-            f"{task} {states}",
-            lambda seen: seen.kind == "task.state" and seen["task"] == task and seen["last_status"] in states,
-            within=30,
-            since=mark,
-        )
-
-    def stop(self, task):
-        """Stop a task and wait for it."""
-        self.ecs.stop_task(cluster="c", task=task, reason="enough")
-        return self.wait(task, {"STOPPED"})
-
-    def container(self, task, name="c0"):
-        """The id of a container of a task."""
-        labels = [f"{LABEL_TASK}={task}", f"{LABEL_CONTAINER}={name}"]
-        (found,) = self.client.api.containers(all=True, filters={"label": labels})
-        return found["Id"]
-
-    def sh(self, task, command, name="c0"):
-        """Run a command in a container: exit code and output."""
-        code, out, err = self.sandbox._containers.execute(self.container(task, name), ["sh", "-c", command])
-        return code, out + err
-
-    def left(self, task):
-        """Containers that a task has."""
-        return self.client.api.containers(all=True, filters={"label": f"{LABEL_TASK}={task}"})
-
-    def told(self, task, kind):
-        """The observations of a kind about a task."""
-        return [seen for seen in self.sandbox.timeline.since() if seen.kind == kind and seen["task"] == task]
-
-
-@pytest.fixture(scope="module")
-def tasks(request):
-    before = dict(os.environ)
-    os.environ.update(HOSTILE)
-    try:
-        with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
-            sandbox.aws("ecs").create_cluster(clusterName="c")
-            yield Tasks(sandbox)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +21,7 @@ def two(tasks):
 
 def test_a_sandbox_leaves_the_callers_environment_as_it_was(tasks):
     assert tasks.sandbox.environment()["AWS_CONFIG_FILE"] == os.devnull
-    assert os.environ["AWS_ENDPOINT_URL"] == HOSTILE["AWS_ENDPOINT_URL"]
+    assert os.environ["AWS_ENDPOINT_URL"] == tasks.hostile["AWS_ENDPOINT_URL"]
 
 
 def test_nothing_of_the_hosts_environment_reaches_a_container(tasks, two):
@@ -122,7 +32,7 @@ def test_nothing_of_the_hosts_environment_reaches_a_container(tasks, two):
     assert seen["AWS_ACCESS_KEY_ID"] == "sandbox"
     assert seen["AWS_EC2_METADATA_DISABLED"] == "true"
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"} & set(seen)
-    assert not set(HOSTILE.values()) & set(seen.values())
+    assert not set(tasks.hostile.values()) & set(seen.values())
 
 
 def test_a_container_reaches_the_endpoint(tasks, two):

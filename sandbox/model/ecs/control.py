@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.model.ecs import taskdef
+from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter, not_carried_out
 from sandbox.model.ecs.launch import Launch, launch
 from sandbox.model.ecs.messages import StopRequested, TaskCommand, TaskEvent
 from sandbox.model.ecs.service import Service, StartTask, StopTask, Wake
-from sandbox.model.ecs.task import Container, Task
+from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 Command = TaskCommand | Wake

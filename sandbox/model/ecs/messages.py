@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.ecs.health import Health
+
 
 @dataclass(frozen=True)
 class Network:
@@ -95,6 +97,21 @@ class ContainerExited:
 
 
 @dataclass(frozen=True)
+class HealthChanged:
+    """What a container's health check says of it has changed."""
+
+    container: str
+    health: Health
+
+
+@dataclass(frozen=True)
+class StartTimedOut:
+    """The time of a `WatchStart` is over."""
+
+    container: str
+
+
+@dataclass(frozen=True)
 class StopRequested:
     """StopTask, or the scheduler, wants it stopped."""
 
@@ -110,6 +127,8 @@ TaskEvent = (
     | ContainerStarted
     | ContainerFailed
     | ContainerExited
+    | HealthChanged
+    | StartTimedOut
     | StopRequested
 )
 
@@ -141,6 +160,15 @@ class StartContainer:
 
 
 @dataclass(frozen=True)
+class WatchStart:
+    """Report `StartTimedOut` in ``timeout`` seconds: others wait for the container to be healthy or done."""
+
+    task_arn: str
+    container: str
+    timeout: int
+
+
+@dataclass(frozen=True)
 class StopContainer:
     """Send the stop signal, and SIGKILL after ``timeout`` seconds. Also sent for one that is only being started."""
 
@@ -157,4 +185,4 @@ class PublishTask:
     task: Mapping[str, Any]
 
 
-TaskCommand = AttachEni | DetachEni | StartContainer | StopContainer | PublishTask
+TaskCommand = AttachEni | DetachEni | StartContainer | WatchStart | StopContainer | PublishTask

@@ -14,6 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.model.ecs import dependencies, health, shown
+from sandbox.model.ecs.container import Container
+from sandbox.model.ecs.dependencies import Unresolvable
+from sandbox.model.ecs.health import Health
 from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
@@ -23,15 +27,18 @@ from sandbox.model.ecs.messages import (
     EniAttached,
     EniDetached,
     EniFailed,
+    HealthChanged,
     ImagePulled,
     Interface,
     Network,
     PublishTask,
     StartContainer,
+    StartTimedOut,
     StopContainer,
     StopRequested,
     TaskCommand,
     TaskEvent,
+    WatchStart,
 )
 from sandbox.model.ecs.taskdef import TaskDefinition
 
@@ -45,21 +52,6 @@ STATUSES = (
     "DEPROVISIONING",
     "STOPPED",
 )
-
-
-@dataclass
-class Container:
-    """A container of a task. ``status`` is PENDING, RUNNING or STOPPED."""
-
-    name: str
-    arn: str
-    image: str
-    status: str = "PENDING"
-    runtime_id: str | None = None
-    digest: str | None = None
-    exit_code: int | None = None
-    reason: str = ""
-    pulled: bool = False
 
 
 @dataclass
@@ -95,6 +87,15 @@ class Task:
         """The last part of the ARN, 32 hexadecimal digits."""
         return self.arn.rsplit("/", 1)[-1]
 
+    @property
+    def health_status(self) -> Health:
+        """HEALTHY, UNHEALTHY or UNKNOWN, from the essential containers that have a health check."""
+        return health.of_task(
+            self.containers[definition.name].health
+            for definition in self.definition.containers
+            if definition.essential and definition.health_check
+        )
+
     def start(self) -> list[TaskCommand]:
         """The first commands of a new task."""
         return [self._publish(), AttachEni(self.arn, self.network)]
@@ -121,6 +122,10 @@ class Task:
                 commands = self._container_failed(name, reason, now)
             case ContainerExited(name, exit_code, reason):
                 commands = self._container_exited(name, exit_code, reason, now)
+            case HealthChanged(name, status):
+                commands = self._health_changed(name, status, now)
+            case StartTimedOut(name):
+                commands = self._start_timed_out(name, now)
             case StopRequested(reason, stop_code):
                 commands = self._stop(stop_code, reason, now)
         return commands
@@ -135,7 +140,7 @@ class Task:
             self._stop_containers_that_never_ran()
             return self._deprovision(now)
         self.times["pullStartedAt"] = now
-        return [self._move("PENDING"), *(StartContainer(self.arn, name) for name in self.containers)]
+        return [self._move("PENDING"), *self._start_ready(now)]
 
     def _attach_failed(self, reason: str, now: float) -> list[TaskCommand]:
         self._give_up("TaskFailedToStart", reason, now)
@@ -154,7 +159,7 @@ class Task:
         if container.status != "PENDING":  # it has exited before its start was reported
             return []
         container.status = "RUNNING"
-        return self._running_if_complete(now)
+        return [*self._running_if_complete(now), *self._start_ready(now), *self._watch_start(name)]
 
     def _running_if_complete(self, now: float) -> list[TaskCommand]:
         complete = all(container.status != "PENDING" for container in self.containers.values())
@@ -162,6 +167,59 @@ class Task:
             self.times["startedAt"] = now
             return [self._move("RUNNING")]
         return []
+
+    def _start_ready(self, now: float) -> list[TaskCommand]:
+        """Start what waits for nothing any more."""
+        commands: list[TaskCommand] = []
+        for container in self._waiting():
+            dependencies_of_it = self.definition.container(container.name).depends_on
+            try:
+                ready = all(
+                    dependencies.met(dependency, self.containers[dependency.container], container.name)
+                    for dependency in dependencies_of_it
+                )
+            except Unresolvable as error:
+                return commands + self._never_starts(container, str(error), now)
+            if ready:
+                container.asked = True
+                commands.append(StartContainer(self.arn, container.name))
+        return commands
+
+    def _waiting(self) -> list[Container]:
+        if self.desired_status == "STOPPED":
+            return []
+        return [c for c in self.containers.values() if c.status == "PENDING" and not c.asked]
+
+    def _never_starts(self, container: Container, why: str, now: float) -> list[TaskCommand]:
+        # 143 is the ECS agent's exit code for a container that its dependencies keep from starting.
+        container.status, container.exit_code = "STOPPED", 143
+        container.reason = f"CannotStartContainerError: {why}"
+        if self.definition.container(container.name).essential or self._all_stopped():
+            return self._stop("TaskFailedToStart", container.reason, now)
+        return [self._changed(), *self._start_ready(now), *self._running_if_complete(now)]
+
+    def _watch_start(self, name: str) -> list[TaskCommand]:
+        timeout = self.definition.container(name).start_timeout
+        if timeout is None or not dependencies.timed_dependants(name, self.definition.containers):
+            return []
+        return [WatchStart(self.arn, name, timeout)]
+
+    def _start_timed_out(self, name: str, now: float) -> list[TaskCommand]:
+        if self.containers[name].status == "STOPPED":  # "cannot time out": what it has come to decides
+            return []
+        late = dependencies.timed_dependants(name, self.definition.containers)
+        commands: list[TaskCommand] = []
+        for container in self._waiting():
+            if container.name in late and container.status == "PENDING" and self.desired_status == "RUNNING":
+                commands += self._never_starts(container, dependencies.timed_out(name, container.name), now)
+        return commands
+
+    def _health_changed(self, name: str, status: Health, now: float) -> list[TaskCommand]:
+        container = self.containers[name]
+        if container.status == "STOPPED":
+            return []
+        container.health = status  # without an event: healthStatus is not in events
+        return self._start_ready(now)
 
     # -- stopping --
 
@@ -171,7 +229,7 @@ class Task:
             return []
         container.status, container.reason = "STOPPED", reason
         # One container that cannot be started is the end of the task, essential or not.
-        return self._stop("TaskFailedToStart", reason, now) or self._deprovision_if_empty(now)
+        return self._stop("TaskFailedToStart", reason, now) or self._stop_further(now)
 
     def _container_exited(self, name: str, exit_code: int, reason: str, now: float) -> list[TaskCommand]:
         container = self.containers[name]
@@ -183,11 +241,11 @@ class Task:
         commands = self._running_if_complete(now)
         container.status, container.exit_code, container.reason = "STOPPED", exit_code, reason
         if self.desired_status == "STOPPED":
-            return self._deprovision_if_empty(now)
+            return self._stop_further(now)
         if self.definition.container(name).essential or self._all_stopped():
             return commands + self._stop("EssentialContainerExited", "Essential container in task exited", now)
         # "A container in the task changes state" is an event of its own.
-        return [*commands, self._changed()]
+        return [*commands, self._changed(), *self._start_ready(now)]
 
     def _stop(self, code: str, reason: str, now: float) -> list[TaskCommand]:
         if self.desired_status == "STOPPED":
@@ -196,14 +254,25 @@ class Task:
         commands: list[TaskCommand] = [self._changed()]
         if self.last_status == "PROVISIONING":
             return commands  # the interface is on its way; it is taken down when it has come
+        for container in self.containers.values():
+            if not container.asked:
+                container.status = "STOPPED"
         if self._all_stopped():
             return commands + self._deprovision(now)
         self.last_status = "STOPPING"  # without an event, see above
-        commands.extend(
-            StopContainer(self.arn, container.name, self.definition.container(container.name).stop_timeout)
-            for container in self.containers.values()
-            if container.status != "STOPPED"
-        )
+        return commands + self._stop_ready()
+
+    def _stop_ready(self) -> list[TaskCommand]:
+        """Stop what no live container depends on: the order of the start, reversed."""
+        commands: list[TaskCommand] = []
+        for container in self.containers.values():
+            dependants = dependencies.dependants(container.name, self.definition.containers)
+            if container.status == "STOPPED" or container.stopping:
+                continue
+            if all(self.containers[name].status == "STOPPED" for name in dependants):
+                container.stopping = True
+                timeout = self.definition.container(container.name).stop_timeout
+                commands.append(StopContainer(self.arn, container.name, timeout))
         return commands
 
     def _give_up(self, code: str, reason: str, now: float) -> None:
@@ -219,10 +288,11 @@ class Task:
     def _all_stopped(self) -> bool:
         return all(container.status == "STOPPED" for container in self.containers.values())
 
-    def _deprovision_if_empty(self, now: float) -> list[TaskCommand]:
-        if self.last_status in {"PENDING", "RUNNING", "STOPPING"} and self._all_stopped():
-            return self._deprovision(now)
-        return []
+    def _stop_further(self, now: float) -> list[TaskCommand]:
+        """A container of a task that stops has stopped: stop what it depended on, or take the interface down."""
+        if self.last_status != "STOPPING":
+            return []
+        return self._deprovision(now) if self._all_stopped() else self._stop_ready()
 
     def _deprovision(self, now: float) -> list[TaskCommand]:
         self.times["executionStoppedAt"] = now
@@ -249,76 +319,4 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """The task as DescribeTasks shows it (API reference "Task"); times are seconds since the epoch."""
-        shown: dict[str, Any] = {
-            "taskArn": self.arn,
-            "clusterArn": self.cluster_arn,
-            "taskDefinitionArn": self.definition.arn,
-            "group": self.group,
-            "startedBy": self.started_by or None,
-            "availabilityZone": self.interface.availability_zone if self.interface else None,
-            "cpu": self.definition.raw.get("cpu"),
-            "memory": self.definition.raw.get("memory"),
-            "launchType": self.launch_type,
-            "capacityProviderName": self.capacity_provider,
-            "platformVersion": "1.4.0",
-            "platformFamily": "Linux",
-            "ephemeralStorage": self.definition.raw.get("ephemeralStorage", {"sizeInGiB": 20}),
-            "lastStatus": self.last_status,
-            "desiredStatus": self.desired_status,
-            "connectivity": "CONNECTED" if self.interface else None,
-            "createdAt": self.created_at,
-            "version": self.version,
-            "stopCode": self.stop_code or None,
-            "stoppedReason": self.stopped_reason or None,
-            **self.times,
-            "overrides": {
-                "containerOverrides": [{"name": name} for name in self.containers],
-                "inferenceAcceleratorOverrides": [],
-            },
-            "tags": [dict(tag) for tag in self.tags],
-            "attachments": [self._attachment()],
-            "containers": [self._describe_container(container) for container in self.containers.values()],
-            "healthStatus": "UNKNOWN",
-            "enableExecuteCommand": False,
-        }
-        return {name: value for name, value in shown.items() if value is not None}
-
-    def _attachment(self) -> dict[str, Any]:
-        details = [{"name": "subnetId", "value": self.network.subnets[0]}]
-        if self.interface is not None:
-            details = [
-                {"name": "subnetId", "value": self.interface.subnet_id},
-                {"name": "networkInterfaceId", "value": self.interface.id},
-                {"name": "macAddress", "value": self.interface.mac_address},
-                {"name": "privateDnsName", "value": self.interface.private_dns_name},
-                {"name": "privateIPv4Address", "value": self.interface.private_ip},
-            ]
-        return {
-            "id": self.attachment_id,
-            "type": "ElasticNetworkInterface",
-            "status": self.attachment_status,
-            "details": details,
-        }
-
-    def _describe_container(self, container: Container) -> dict[str, Any]:
-        definition = self.definition.container(container.name).raw
-        interfaces = []
-        if self.interface is not None:
-            interfaces = [{"attachmentId": self.attachment_id, "privateIpv4Address": self.interface.private_ip}]
-        shown = {
-            "containerArn": container.arn,
-            "taskArn": self.arn,
-            "name": container.name,
-            "image": container.image,
-            "imageDigest": container.digest,
-            "runtimeId": container.runtime_id,
-            "lastStatus": container.status,
-            "exitCode": container.exit_code,
-            "reason": container.reason or None,
-            "networkBindings": [],
-            "networkInterfaces": interfaces,
-            "healthStatus": "UNKNOWN",
-            "cpu": str(definition.get("cpu", 0)),
-            "memory": None if definition.get("memory") is None else str(definition["memory"]),
-        }
-        return {name: value for name, value in shown.items() if value is not None}
+        return shown.describe(self)

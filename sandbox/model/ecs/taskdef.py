@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.ecs import containerdef, dependencies
+from sandbox.model.ecs.containerdef import ContainerDefinition
 from sandbox.model.ecs.errors import client_exception, not_carried_out
 
 GIB = 1024
@@ -26,50 +28,13 @@ FARGATE_MEMORY: Mapping[int, Sequence[int]] = {
     16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
 }
 
-DEFAULT_STOP_TIMEOUT = 30
-FARGATE_MAX_STOP_TIMEOUT = 120
-
 _FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _REFERENCE = re.compile(r"(?:arn:[^/]*:task-definition/)?([A-Za-z0-9_-]{1,255})(?::([^:/]*))?")
 _CPU_UNITS = re.compile(r"\s*(\d*\.?\d+)\s*(vcpu)?\s*", re.IGNORECASE | re.ASCII)
 _MEMORY_MIB = re.compile(r"\s*(\d*\.?\d+)\s*(gb)?\s*", re.IGNORECASE | re.ASCII)
 
-# Parameters that change what a container does and that are not carried out yet.
-_NOT_YET_IN_CONTAINER = (
-    "dependsOn",
-    "healthCheck",
-    "secrets",
-    "environmentFiles",
-    "repositoryCredentials",
-    "firelensConfiguration",
-    "volumesFrom",
-    "links",
-    "linuxParameters",
-    "systemControls",
-    "resourceRequirements",
-    "restartPolicy",
-    "credentialSpecs",
-    "disableNetworking",
-    "dnsSearchDomains",
-    "dnsServers",
-    "dockerSecurityOptions",
-    "extraHosts",
-    "hostname",
-    "privileged",
-)
 _NOT_YET_IN_TASK = ("pidMode", "ipcMode", "proxyConfiguration", "inferenceAccelerators")
 _NOT_YET_IN_VOLUME = ("dockerVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "configuredAtLaunch")
-
-
-@dataclass(frozen=True)
-class ContainerDefinition:
-    """One container of a task definition; ``raw`` is the API's own object."""
-
-    name: str
-    image: str
-    essential: bool
-    stop_timeout: int
-    raw: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,8 +95,9 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
         if request.get(parameter):
             raise not_carried_out(parameter)
     volumes = _volumes(request.get("volumes") or ())
-    containers = tuple(_container(definition, fargate=fargate, memory=memory) for definition in definitions)
+    containers = tuple(containerdef.parse(definition, fargate=fargate, memory=memory) for definition in definitions)
     _check_names(containers, volumes)
+    dependencies.check(containers)
 
     arn = f"{arn_prefix}:task-definition/{family}:{revision}"
     raw: dict[str, Any] = {
@@ -178,53 +144,6 @@ def _check_fargate(network_mode: str | None, cpu: int | None, memory: int | None
         raise client_exception("Fargate requires that 'memory' be defined at the task level.")
     if memory not in FARGATE_MEMORY.get(cpu, ()):
         raise client_exception("No Fargate configuration exists for given values.")
-
-
-def _container(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -> ContainerDefinition:
-    name, image = definition.get("name"), definition.get("image")
-    if not name:
-        raise client_exception("Container.name should not be null or empty.")
-    if not image:
-        raise client_exception("Container.image should not be null or empty.")
-    if memory is None and not (definition.get("memory") or definition.get("memoryReservation")):
-        raise client_exception(
-            f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be "
-            "specified."
-        )
-    for parameter in _NOT_YET_IN_CONTAINER:
-        if definition.get(parameter):
-            raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
-    stop_timeout = int(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT))
-    if stop_timeout < 0 or (fargate and stop_timeout > FARGATE_MAX_STOP_TIMEOUT):
-        raise client_exception(
-            f"Invalid 'stopTimeout' for container '{name}': Fargate allows {FARGATE_MAX_STOP_TIMEOUT} seconds at most."
-        )
-    essential = bool(definition.get("essential", True))
-    raw = {
-        "cpu": 0,
-        "portMappings": [],
-        "environment": [],
-        "mountPoints": [],
-        "volumesFrom": [],
-        **{parameter: value for parameter, value in definition.items() if value is not None},
-        "essential": essential,
-    }
-    raw["portMappings"] = [_port_mapping(name, mapping) for mapping in raw["portMappings"]]
-    return ContainerDefinition(name, image, essential, stop_timeout, raw)
-
-
-def _port_mapping(container: str, mapping: Mapping[str, Any]) -> dict[str, Any]:
-    if mapping.get("containerPortRange"):
-        raise not_carried_out(f"containerDefinitions[name={container}].portMappings.containerPortRange")
-    port = mapping.get("containerPort")
-    if port is None:
-        raise client_exception(f"Invalid port mapping for container '{container}': containerPort is required.")
-    host_port = mapping.get("hostPort", port)
-    if host_port != port:  # only awsvpc is carried out
-        raise client_exception(
-            "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
-        )
-    return {"protocol": "tcp", **mapping, "hostPort": host_port}
 
 
 def _volumes(volumes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
 import pytest
 
 from sandbox.model.ecs import taskdef
+from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.control import Command
-from sandbox.model.ecs.messages import AttachEni, DetachEni, Interface, PublishTask, StartContainer, StopContainer
+from sandbox.model.ecs.messages import (
+    AttachEni,
+    ContainerStarted,
+    DetachEni,
+    EniAttached,
+    Interface,
+    Network,
+    PublishTask,
+    StartContainer,
+    StopContainer,
+    TaskEvent,
+    WatchStart,
+)
 from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.task import Task
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"
+TASK_ARN = f"{ARN_PREFIX}:task/blog/0123456789abcdef0123456789abcdef"
+NETWORK = Network(("subnet-a", "subnet-b"), ("sg-1",), assign_public_ip=True)
 
 
 def _container(name: str, **more: Any) -> dict[str, Any]:
@@ -68,16 +85,75 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
         match command:
             case PublishTask(_, task):
                 desired = ">STOPPED" if task["desiredStatus"] == "STOPPED" else ""
-                return f"event {task['lastStatus']}{desired} v{task['version']}"
+                word = f"event {task['lastStatus']}{desired} v{task['version']}"
             case AttachEni():
-                return "attach"
+                word = "attach"
             case DetachEni():
-                return "detach"
+                word = "detach"
             case StartContainer(_, name):
-                return f"start {name}"
+                word = f"start {name}"
             case StopContainer(_, name, timeout):
-                return f"stop {name} {timeout}s"
+                word = f"stop {name} {timeout}s"
+            case WatchStart(_, name, timeout):
+                word = f"watch {name} {timeout}s"
             case Wake(_, delay):
-                return f"wake in {delay:g}s"
+                word = f"wake in {delay:g}s"
+        return word
 
     return lambda commands: [spell(command) for command in commands]
+
+
+class Play:
+    """A task and the clock: each `on` says what one event must lead to; time goes on by a second an event."""
+
+    def __init__(self, task: Task, interface: Interface, words: Callable[..., list[str]]) -> None:
+        self.task = task
+        self.attached = EniAttached(interface)
+        self._words = words
+        self._seconds = count(101)
+
+    def start(self) -> Play:
+        assert self._words(self.task.start()) == ["event PROVISIONING v1", "attach"]
+        return self
+
+    def on(self, event: TaskEvent, *expected: str) -> Play:
+        assert self._words(self.task.handle(event, float(next(self._seconds)))) == list(expected)
+        return self
+
+    def pending(self) -> Play:
+        names = [f"start {name}" for name in self.task.containers]
+        return self.start().on(self.attached, "event PENDING v2", *names)
+
+    def running(self) -> Play:
+        self.pending()
+        *first, last = self.task.containers
+        for name in first:
+            self.on(ContainerStarted(name, f"id-{name}"))
+        return self.on(ContainerStarted(last, f"id-{last}"), "event RUNNING v3")
+
+    def shows(self, **expected: Any) -> Play:
+        shown = self.task.describe()
+        assert {name: shown.get(name) for name in expected} == expected
+        return self
+
+
+@pytest.fixture
+def play(register: Callable[..., Any], interface: Interface, words: Callable[..., list[str]]) -> Callable[..., Play]:
+    def make(*containers: dict[str, Any]) -> Play:
+        definition = register(*containers)
+        task = Task(
+            TASK_ARN,
+            "arn:aws:ecs:us-east-1:123456789012:cluster/blog",
+            definition,
+            NETWORK,
+            "attachment-1",
+            "family:blog",
+            "FARGATE",
+            None,
+            "",
+            100.0,
+            {c.name: Container(c.name, f"container/{c.name}", c.image) for c in definition.containers},
+        )
+        return Play(task, interface, words)
+
+    return make

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,12 +25,15 @@ from sandbox.model.ecs.messages import (
     EniAttached,
     EniDetached,
     EniFailed,
+    HealthChanged,
     ImagePulled,
     Interface,
     PublishTask,
     StartContainer,
+    StartTimedOut,
     StopContainer,
     TaskEvent,
+    WatchStart,
 )
 from sandbox.model.ecs.service import Wake
 from sandbox.model.ecs.task import STATUSES
@@ -64,16 +68,23 @@ class EcsMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.todo: list[AttachEni | DetachEni | StartContainer | StopContainer] = []
         self.wakes: list[Wake] = []
+        self.watched: list[WatchStart] = []
         self.reported: list[tuple[str, TaskEvent]] = []
         self.started: dict[tuple[str, str], str] = {}  # container: "starting", "up" or "ended", as the engine sees it
+        self.stops: set[tuple[str, str]] = set()
         self.ended: set[str] = set()
         self.versions: dict[str, int] = defaultdict(int)
         self.statuses: dict[str, int] = defaultdict(int)
         self.attached: dict[str, int] = defaultdict(int)
         self.detached: dict[str, int] = defaultdict(int)
 
-    @initialize(sidecar_essential=st.booleans())
-    def account(self, sidecar_essential: bool) -> None:
+    @initialize(
+        sidecar_essential=st.booleans(), condition=st.sampled_from(["", "START", "COMPLETE", "SUCCESS", "HEALTHY"])
+    )
+    def account(self, sidecar_essential: bool, condition: str) -> None:
+        sidecar_essential = sidecar_essential and condition not in {"COMPLETE", "SUCCESS"}
+        check = {"command": ["CMD", "true"]}
+        depends_on = [{"containerName": "sidecar", "condition": condition}] if condition else []
         self.ecs.create_cluster({})
         self.ecs.register_task_definition(
             {
@@ -83,8 +94,14 @@ class EcsMachine(RuleBasedStateMachine):
                 "cpu": "256",
                 "memory": "512",
                 "containerDefinitions": [
-                    {"name": "web", "image": "web:1"},
-                    {"name": "sidecar", "image": "sidecar:1", "essential": sidecar_essential},
+                    {"name": "web", "image": "web:1", "dependsOn": depends_on},
+                    {
+                        "name": "sidecar",
+                        "image": "sidecar:1",
+                        "essential": sidecar_essential,
+                        "healthCheck": check,
+                        "startTimeout": 20,
+                    },
                 ],
             },
             self.now,
@@ -108,12 +125,17 @@ class EcsMachine(RuleBasedStateMachine):
                         assert event["detail"]["lastStatus"] == task["lastStatus"]
                 case Wake():
                     self.wakes.append(command)
+                case WatchStart():
+                    self.watched.append(command)
                 case StartContainer(arn, name):
                     assert self.ecs.tasks[arn].desired_status == "RUNNING", "nothing starts in a task that stops"
                     assert (arn, name) not in self.started, "each container starts once"
                     self.started[arn, name] = "starting"
                     self.todo.append(command)
                 case StopContainer(arn, name):
+                    assert (arn, name) in self.started, "what was never started is not stopped"
+                    assert (arn, name) not in self.stops, "each container is stopped once"
+                    self.stops.add((arn, name))
                     assert self.ecs.tasks[arn].containers[name].status != "STOPPED", "what has stopped is left alone"
                     self.todo.append(command)
                 case AttachEni(arn) | DetachEni(arn):
@@ -198,6 +220,19 @@ class EcsMachine(RuleBasedStateMachine):
         arn, name = up[pick % len(up)]
         self._exit(arn, name, 0)
 
+    @precondition(lambda self: self.watched)
+    @rule(pick=PICK)
+    def a_start_times_out(self, pick: int) -> None:
+        watch = self.watched.pop(pick % len(self.watched))
+        self.report(watch.task_arn, StartTimedOut(watch.container))
+
+    @precondition(lambda self: "up" in self.started.values())
+    @rule(pick=PICK, health=st.sampled_from(["HEALTHY", "UNHEALTHY"]))
+    def a_check_says(self, pick: int, health: Any) -> None:
+        up = [key for key, state in self.started.items() if state == "up"]
+        arn, name = up[pick % len(up)]
+        self.report(arn, HealthChanged(name, health))
+
     @precondition(lambda self: self.reported)
     @rule(pick=PICK)
     def a_report_comes_again(self, pick: int) -> None:
@@ -239,11 +274,30 @@ class EcsMachine(RuleBasedStateMachine):
             shown = service.describe(tasks)
             assert shown["runningCount"] + shown["pendingCount"] <= len(tasks)
 
+    def _blocked(self) -> list[tuple[str, str]]:
+        """Containers that run while another waits for them to be healthy or done."""
+        return [
+            (arn, "sidecar")
+            for arn, task in self.ecs.tasks.items()
+            if task.desired_status == "RUNNING"
+            and self.started.get((arn, "sidecar")) == "up"
+            and task.last_status == "PENDING"
+        ]
+
+    def _unblock(self, arn: str, name: str) -> None:
+        (dependency,) = self.ecs.tasks[arn].definition.container("web").depends_on
+        if dependency.condition == "HEALTHY":
+            self.report(arn, HealthChanged(name, "HEALTHY"))
+        else:
+            self._exit(arn, name, 0)
+
     def teardown(self) -> None:
         """Everything is answered, and well: what should stop has stopped, what should run runs."""
-        while self.todo or self.wakes:
+        while self.todo or self.wakes or self._blocked():
             if self.todo:
                 self.carry_out(pick=0, well=True, early_exit=False)
+            elif blocked := self._blocked():
+                self._unblock(*blocked[0])
             else:
                 self.wake(pick=0)
             self.life_goes_forward()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
@@ -13,77 +12,17 @@ from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
-    EniAttached,
     EniDetached,
     EniFailed,
     ImagePulled,
-    Interface,
-    Network,
     StopRequested,
     TaskEvent,
 )
-from sandbox.model.ecs.task import Container, Task
 
+Play = Any  # the class of conftest.py
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/blog/0123456789abcdef0123456789abcdef"
-NETWORK = Network(("subnet-a", "subnet-b"), ("sg-1",), assign_public_ip=True)
 STOP = StopRequested("Task stopped by user", "UserInitiated")
 DETACHED = EniDetached()
-
-
-class Play:
-    """A task and the clock: each `on` says what one event must lead to; time goes on by a second an event."""
-
-    def __init__(self, task: Task, interface: Interface, words: Callable[..., list[str]]) -> None:
-        self.task = task
-        self.attached = EniAttached(interface)
-        self._words = words
-        self._seconds = count(101)
-
-    def start(self) -> Play:
-        assert self._words(self.task.start()) == ["event PROVISIONING v1", "attach"]
-        return self
-
-    def on(self, event: TaskEvent, *expected: str) -> Play:
-        assert self._words(self.task.handle(event, float(next(self._seconds)))) == list(expected)
-        return self
-
-    def pending(self) -> Play:
-        names = [f"start {name}" for name in self.task.containers]
-        return self.start().on(self.attached, "event PENDING v2", *names)
-
-    def running(self) -> Play:
-        self.pending()
-        *first, last = self.task.containers
-        for name in first:
-            self.on(ContainerStarted(name, f"id-{name}"))
-        return self.on(ContainerStarted(last, f"id-{last}"), "event RUNNING v3")
-
-    def shows(self, **expected: Any) -> Play:
-        shown = self.task.describe()
-        assert {name: shown.get(name) for name in expected} == expected
-        return self
-
-
-@pytest.fixture
-def play(register: Callable[..., Any], interface: Interface, words: Callable[..., list[str]]) -> Callable[..., Play]:
-    def make(*containers: dict[str, Any]) -> Play:
-        definition = register(*containers)
-        task = Task(
-            ARN,
-            "arn:aws:ecs:us-east-1:123456789012:cluster/blog",
-            definition,
-            NETWORK,
-            "attachment-1",
-            "family:blog",
-            "FARGATE",
-            None,
-            "",
-            100.0,
-            {c.name: Container(c.name, f"container/{c.name}", c.image) for c in definition.containers},
-        )
-        return Play(task, interface, words)
-
-    return make
 
 
 @pytest.fixture
@@ -117,7 +56,8 @@ def test_a_task_starts(two: Play) -> None:
 
 
 def test_the_interface_is_asked_for_in_the_task_s_network(two: Play) -> None:
-    assert AttachEni(ARN, NETWORK) in two.task.start()
+    assert AttachEni(two.task.arn, two.task.network) in two.task.start()
+    assert two.task.network.subnets == ("subnet-a", "subnet-b")
 
 
 def test_no_interface_can_be_had(two: Play) -> None:

@@ -194,8 +194,6 @@ def test_volumes(register: Make, container: Make) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("dependsOn", [{"containerName": "db", "condition": "START"}]),
-        ("healthCheck", {"command": ["CMD", "true"]}),
         ("secrets", [{"name": "S", "valueFrom": "arn"}]),
         ("restartPolicy", {"enabled": True}),
         ("privileged", True),

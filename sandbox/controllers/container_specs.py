@@ -1,0 +1,126 @@
+"""What the engine is asked for so that a container of a task is what its container definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker.types import Mount
+
+from sandbox.clock import Clock
+from sandbox.controllers.interfaces import Eni, Interfaces
+from sandbox.engine.containers import Check, Containers, Spec
+from sandbox.model.ecs.containerdef import ContainerDefinition
+from sandbox.model.ecs.health import HealthCheck
+from sandbox.model.ecs.taskdef import TaskDefinition
+
+LABEL_TASK = "aws-container-sandbox.task"
+LABEL_CONTAINER = "aws-container-sandbox.container"
+# ECS sets this one itself; it also tells the containers of a task apart in `docker ps`.
+LABEL_ECS_CONTAINER = "com.amazonaws.ecs.container-name"
+
+# Seconds of the wall clock. --speed does not shorten a health check's time-out below this: the command itself takes the
+# time that it takes, and AWS allows no time-out below it either.
+_LEAST_CHECK_TIMEOUT = 2.0
+
+
+@dataclass
+class TaskHost:
+    """What a task has on this machine."""
+
+    definition: TaskDefinition
+    eni: Eni | None = None
+    containers: dict[str, str] = field(default_factory=dict)
+    volumes: list[str] = field(default_factory=list)
+    starts: dict[str, Future[None]] = field(default_factory=dict)
+    given_up: bool = False
+
+
+class ContainerSpecs:
+    """Makes the `Spec` of each container.
+
+    Args:
+        containers: The run's.
+        interfaces: Where the tasks' network interfaces come from.
+        environment: What every container gets beside its own: the endpoint and dummy credentials.
+        clock: Scales the timers of health checks.
+    """
+
+    def __init__(
+        self, containers: Containers, interfaces: Interfaces, environment: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._containers = containers
+        self._interfaces = interfaces
+        self._environment = environment
+        self._clock = clock
+
+    def make(self, task_arn: str, host: TaskHost, definition: ContainerDefinition, image: str) -> Spec:
+        """The container of a task whose interface is attached; ``image`` is a reference that the engine has."""
+        assert host.eni is not None  # containers start once it is attached
+        raw = definition.raw
+        memory = raw.get("memory") or host.definition.raw.get("memory")
+        return Spec(
+            f"{task_arn.rsplit('/', 1)[-1][:8]}-{definition.name}",
+            image,
+            command=raw.get("command") or None,
+            entrypoint=raw.get("entryPoint") or None,
+            environment={**self._environment, **{item["name"]: item.get("value", "") for item in raw["environment"]}},
+            user=raw.get("user", ""),
+            working_dir=raw.get("workingDirectory"),
+            network_of=host.eni.container,
+            mounts=[
+                *self._interfaces.name_files(host.eni),
+                *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
+            ],
+            memory=int(memory) if memory else None,
+            cpu_shares=raw["cpu"] or None,
+            ulimits=[
+                {"name": item["name"], "soft": item["softLimit"], "hard": item["hardLimit"]}
+                for item in raw.get("ulimits", ())
+            ],
+            check=self._check(definition.health_check),
+            read_only=bool(raw.get("readonlyRootFilesystem", False)),
+            labels={
+                **raw.get("dockerLabels", {}),
+                LABEL_TASK: task_arn,
+                LABEL_CONTAINER: definition.name,
+                LABEL_ECS_CONTAINER: definition.name,
+            },
+        )
+
+    def _mount(self, task_arn: str, host: TaskHost, mount: Mapping[str, Any]) -> Mount:
+        volume = next(v for v in host.definition.raw["volumes"] if v["name"] == mount["sourceVolume"])
+        efs = volume.get("efsVolumeConfiguration")
+        if efs:
+            name = self._containers.create_volume(efs_volume(efs["fileSystemId"], efs.get("rootDirectory", "/")))
+        else:
+            name = self._containers.create_volume(f"{task_arn.rsplit('/', 1)[-1][:8]}-{volume['name']}")
+            if name not in host.volumes:
+                host.volumes.append(name)
+        # An EFS mount hides what the image has at that path; a task's own volume starts with a copy of it.
+        return Mount(
+            mount["containerPath"],
+            name,
+            type="volume",
+            read_only=bool(mount.get("readOnly", False)),
+            no_copy=bool(efs),
+        )
+
+    def _check(self, check: HealthCheck | None) -> Check | None:
+        if check is None:
+            return None
+        seconds = self._clock.real_seconds
+        return Check(
+            check.command,
+            seconds(check.interval),
+            max(seconds(check.timeout), _LEAST_CHECK_TIMEOUT),
+            check.retries,
+            seconds(check.start_period),
+        )
+
+
+def efs_volume(file_system: str, directory: str) -> str:
+    """The name of the volume that stands for a directory of an EFS file system."""
+    return f"efs-{file_system}" + "".join(f"-{part}" for part in directory.split("/") if part)

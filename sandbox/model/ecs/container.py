@@ -1,0 +1,30 @@
+"""A container of a task, as ECS sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.model.ecs.health import Health
+
+
+@dataclass
+class Container:
+    """A container of a task. ``status`` is PENDING, RUNNING or STOPPED.
+
+    Attributes:
+        asked: It has been told to start: it is being started, runs, or has ended.
+        stopping: It has been told to stop.
+    """
+
+    name: str
+    arn: str
+    image: str
+    status: str = "PENDING"
+    runtime_id: str | None = None
+    digest: str | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    pulled: bool = False
+    asked: bool = False
+    stopping: bool = False
+    health: Health = "UNKNOWN"

@@ -1,0 +1,128 @@
+"""Container definitions: what RegisterTaskDefinition takes of one container, refuses and fills in.
+
+Rules: API reference "ContainerDefinition"; developer guide "Amazon ECS task definition parameters".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.model.ecs import dependencies, health
+from sandbox.model.ecs.dependencies import Dependency
+from sandbox.model.ecs.errors import client_exception, not_carried_out
+from sandbox.model.ecs.health import HealthCheck
+
+DEFAULT_STOP_TIMEOUT = 30
+MIN_START_TIMEOUT = 2
+MAX_TIMEOUT = 120  # of startTimeout, and of stopTimeout on Fargate
+
+# Parameters that change what a container does and that are not carried out yet.
+_NOT_YET_IN_CONTAINER = (
+    "secrets",
+    "environmentFiles",
+    "repositoryCredentials",
+    "firelensConfiguration",
+    "volumesFrom",
+    "links",
+    "linuxParameters",
+    "systemControls",
+    "resourceRequirements",
+    "restartPolicy",
+    "credentialSpecs",
+    "disableNetworking",
+    "dnsSearchDomains",
+    "dnsServers",
+    "dockerSecurityOptions",
+    "extraHosts",
+    "hostname",
+    "privileged",
+)
+
+
+@dataclass(frozen=True)
+class ContainerDefinition:
+    """One container of a task definition; ``raw`` is the API's own object. Times are in seconds."""
+
+    name: str
+    image: str
+    essential: bool
+    stop_timeout: int
+    raw: Mapping[str, Any]
+    start_timeout: int | None = None
+    health_check: HealthCheck | None = None
+    depends_on: tuple[Dependency, ...] = ()
+
+
+def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -> ContainerDefinition:
+    """Check a container definition and fill in what it leaves out.
+
+    Args:
+        definition: In the API's names.
+        fargate: The task definition requires Fargate.
+        memory: The task's, in MiB; without it the container needs a limit of its own.
+
+    Raises:
+        EcsError: ClientException, with AWS's message where one is known.
+    """
+    name, image = definition.get("name"), definition.get("image")
+    if not name:
+        raise client_exception("Container.name should not be null or empty.")
+    if not image:
+        raise client_exception("Container.image should not be null or empty.")
+    if memory is None and not (definition.get("memory") or definition.get("memoryReservation")):
+        raise client_exception(
+            f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be "
+            "specified."
+        )
+    for parameter in _NOT_YET_IN_CONTAINER:
+        if definition.get(parameter):
+            raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
+    stop_timeout = int(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT))
+    start_timeout = definition.get("startTimeout")
+    if start_timeout is not None and not MIN_START_TIMEOUT <= start_timeout <= MAX_TIMEOUT:
+        raise client_exception(
+            f"Invalid 'startTimeout' for container '{name}': {MIN_START_TIMEOUT} to {MAX_TIMEOUT} seconds are allowed."
+        )
+    if stop_timeout < 0 or (fargate and stop_timeout > MAX_TIMEOUT):
+        raise client_exception(
+            f"Invalid 'stopTimeout' for container '{name}': Fargate allows {MAX_TIMEOUT} seconds at most."
+        )
+    essential = bool(definition.get("essential", True))
+    raw = {
+        "cpu": 0,
+        "portMappings": [],
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        **{parameter: value for parameter, value in definition.items() if value is not None},
+        "essential": essential,
+    }
+    raw["portMappings"] = [_port_mapping(name, mapping) for mapping in raw["portMappings"]]
+    if raw.get("healthCheck"):
+        raw["healthCheck"] = health.shown(raw["healthCheck"])
+    return ContainerDefinition(
+        name,
+        image,
+        essential,
+        stop_timeout,
+        raw,
+        start_timeout,
+        health.parse(name, raw.get("healthCheck")),
+        dependencies.parse(raw.get("dependsOn")),
+    )
+
+
+def _port_mapping(container: str, mapping: Mapping[str, Any]) -> dict[str, Any]:
+    if mapping.get("containerPortRange"):
+        raise not_carried_out(f"containerDefinitions[name={container}].portMappings.containerPortRange")
+    port = mapping.get("containerPort")
+    if port is None:
+        raise client_exception(f"Invalid port mapping for container '{container}': containerPort is required.")
+    host_port = mapping.get("hostPort", port)
+    if host_port != port:  # only awsvpc is carried out
+        raise client_exception(
+            "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+        )
+    return {"protocol": "tcp", **mapping, "hostPort": host_port}

@@ -1,0 +1,89 @@
+"""How DescribeTasks shows a task (API reference "Task", "Container", "Attachment"); events are made from the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.model.ecs.container import Container
+
+if TYPE_CHECKING:
+    from sandbox.model.ecs.task import Task
+
+
+def describe(task: Task) -> dict[str, Any]:
+    """The task as DescribeTasks shows it (API reference "Task"); times are seconds since the epoch."""
+    shown: dict[str, Any] = {
+        "taskArn": task.arn,
+        "clusterArn": task.cluster_arn,
+        "taskDefinitionArn": task.definition.arn,
+        "group": task.group,
+        "startedBy": task.started_by or None,
+        "availabilityZone": task.interface.availability_zone if task.interface else None,
+        "cpu": task.definition.raw.get("cpu"),
+        "memory": task.definition.raw.get("memory"),
+        "launchType": task.launch_type,
+        "capacityProviderName": task.capacity_provider,
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "ephemeralStorage": task.definition.raw.get("ephemeralStorage", {"sizeInGiB": 20}),
+        "lastStatus": task.last_status,
+        "desiredStatus": task.desired_status,
+        "connectivity": "CONNECTED" if task.interface else None,
+        "createdAt": task.created_at,
+        "version": task.version,
+        "stopCode": task.stop_code or None,
+        "stoppedReason": task.stopped_reason or None,
+        **task.times,
+        "overrides": {
+            "containerOverrides": [{"name": name} for name in task.containers],
+            "inferenceAcceleratorOverrides": [],
+        },
+        "tags": [dict(tag) for tag in task.tags],
+        "attachments": [_attachment(task)],
+        "containers": [_container(task, container) for container in task.containers.values()],
+        "healthStatus": task.health_status,
+        "enableExecuteCommand": False,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _attachment(task: Task) -> dict[str, Any]:
+    details = [{"name": "subnetId", "value": task.network.subnets[0]}]
+    if task.interface is not None:
+        details = [
+            {"name": "subnetId", "value": task.interface.subnet_id},
+            {"name": "networkInterfaceId", "value": task.interface.id},
+            {"name": "macAddress", "value": task.interface.mac_address},
+            {"name": "privateDnsName", "value": task.interface.private_dns_name},
+            {"name": "privateIPv4Address", "value": task.interface.private_ip},
+        ]
+    return {
+        "id": task.attachment_id,
+        "type": "ElasticNetworkInterface",
+        "status": task.attachment_status,
+        "details": details,
+    }
+
+
+def _container(task: Task, container: Container) -> dict[str, Any]:
+    definition = task.definition.container(container.name).raw
+    interfaces = []
+    if task.interface is not None:
+        interfaces = [{"attachmentId": task.attachment_id, "privateIpv4Address": task.interface.private_ip}]
+    shown = {
+        "containerArn": container.arn,
+        "taskArn": task.arn,
+        "name": container.name,
+        "image": container.image,
+        "imageDigest": container.digest,
+        "runtimeId": container.runtime_id,
+        "lastStatus": container.status,
+        "exitCode": container.exit_code,
+        "reason": container.reason or None,
+        "networkBindings": [],
+        "networkInterfaces": interfaces,
+        "healthStatus": container.health,
+        "cpu": str(definition.get("cpu", 0)),
+        "memory": None if definition.get("memory") is None else str(definition["memory"]),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
