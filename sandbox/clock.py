@@ -126,6 +126,12 @@ class VirtualClock:
         heapq.heappush(self._timers, timer)
         return timer
 
+    def next_due(self) -> float | None:
+        """When the next timer falls due; None where nobody waits."""
+        while self._timers and self._timers[0].cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0].due if self._timers else None
+
     def advance(self, seconds: float) -> None:
         """Run every timer that falls due within ``seconds``, in order, and end exactly that much later."""
         if seconds < 0:

@@ -56,6 +56,17 @@ def test_a_cancelled_timer_does_not_run() -> None:
     assert done == []
 
 
+def test_the_next_timer_is_known() -> None:
+    clock = VirtualClock(100.0)
+    assert clock.next_due() is None
+    first, _ = clock.call_later(5, lambda: None), clock.call_later(7, lambda: None)
+    assert clock.next_due() == 105.0
+    first.cancel()
+    assert clock.next_due() == 107.0
+    clock.advance(7)
+    assert clock.next_due() is None
+
+
 def test_virtual_time_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="-1"):
         VirtualClock().advance(-1.0)

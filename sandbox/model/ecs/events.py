@@ -14,7 +14,7 @@ from typing import Any
 DETAIL_TYPE = "ECS Task State Change"
 SOURCE = "aws.ecs"
 
-_TIMES = (
+TIMES = (
     "connectivityAt",
     "createdAt",
     "executionStoppedAt",
@@ -63,7 +63,7 @@ def task_state_change(
         shape: How attachments look.
     """
     detail = {name: value for name, value in task.items() if name not in _ONLY_IN_API}
-    for name in _TIMES:
+    for name in TIMES:
         if name in detail:
             detail[name] = iso(detail[name])
     detail["updatedAt"] = iso(now)

@@ -1,0 +1,1 @@
+"""Replaying events: what happened, in which order it is told, and what must hold afterwards."""
