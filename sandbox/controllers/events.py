@@ -8,8 +8,10 @@ from typing import Any
 
 from sandbox.aws.lambda_runtime.workers import Workers
 from sandbox.aws.protocol import AwsError
+from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.model.eventbridge_input import target_input
+from sandbox.model.eventbridge_transformer import InvalidJsonError
 from sandbox.timeline import Timeline
 
 _ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
@@ -51,14 +53,14 @@ class EventDelivery:
             **{name: detail.get(name) for name in _ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
         )
 
-    def deliver(self, rule_arn: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        """Queue ``event`` for a target of a rule; returns at once."""
+    def deliver(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival) -> None:
+        """Queue an event for a target of a rule; returns at once."""
         with self._lock:
             if self._closed:
                 return
             key = (rule_arn, target["Id"])
             queue = self._queues.setdefault(key, Workers(f"events-{target['Id']}", 1))
-        queue.submit(lambda: self._hand_over(rule_arn, target, event, queue))
+        queue.submit(lambda: self._hand_over(rule_arn, target, arrival, queue))
 
     def close(self) -> None:
         """Drop what is queued. Functions under way are ended by their runtime."""
@@ -68,15 +70,17 @@ class EventDelivery:
         for queue in queues:
             queue.close()
 
-    def _hand_over(self, rule_arn: str, target: Mapping[str, Any], event: Mapping[str, Any], queue: Workers) -> None:
-        facts = {"id": event["id"], "rule": rule_arn.rpartition("/")[2], "target": target["Arn"]}
+    def _hand_over(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival, queue: Workers) -> None:
+        facts = {"id": arrival.event["id"], "rule": rule_arn.rpartition("/")[2], "target": target["Arn"]}
         try:
             self._functions.deliver(
                 target["Arn"],
-                target_input(target, event).encode(),
+                target_input(target, arrival.event, rule_arn=rule_arn, ingested=arrival.at).encode(),
                 trigger=f"events:{facts['rule']}",
                 accepted=lambda: self._timeline.record("event.delivered", **facts),
                 submit=queue.submit,
             )
         except AwsError as error:
             self._timeline.record("event.failed", **facts, error=error.code, reason=error.message)
+        except InvalidJsonError as error:
+            self._timeline.record("event.failed", **facts, error="INVALID_JSON", reason=str(error))

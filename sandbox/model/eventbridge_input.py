@@ -1,51 +1,99 @@
-"""What an EventBridge target is given: the event, a part of it, or a constant.
+"""What an EventBridge target is given: the event, a part of it, a constant, or what a template makes of it.
 
-"Amazon EventBridge input transformation" and the Target type of the API reference (Input, InputPath).
+"Amazon EventBridge input transformation" and the Target type of the API reference (Input, InputPath,
+InputTransformer).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-_STEP = re.compile(r"\.([A-Za-z0-9_\-]+)|\[(\d+)\]|\['([^']+)'\]")
+from sandbox.model.eventbridge_entries import as_json
+from sandbox.model.eventbridge_transformer import transformer_of
+
+_STEP = re.compile(r"\.([A-Za-z0-9_\-/]+)|\.(\*)|\[(\d+)\]|\[(\*)\]|\['([^']+)'\]")
+
+Step = str | int | None
+"""A name, an index, or None for every element."""
+
+MISSING: Any = object()
+"""What `extract` finds where there is nothing."""
 
 
 class UnsupportedInputPathError(ValueError):
-    """The path is outside the JSONPath subset that the sandbox has."""
+    """The path is outside the JSONPath subset that EventBridge and the sandbox have."""
 
 
-def parse_path(path: str) -> tuple[str | int, ...]:
-    """The steps of a JSONPath such as ``$.detail.containers[0]['name']``.
+def parse_path(path: str) -> tuple[Step, ...]:
+    """The steps of a JSONPath such as ``$.detail.containers[0]['name']`` or ``$.detail.containers[*].name``.
 
     Raises:
-        UnsupportedInputPathError: It has anything but names, quoted names and indexes.
+        UnsupportedInputPathError: It has anything but names, quoted names, indexes and wildcards.
     """
     if not path.startswith("$"):
         raise UnsupportedInputPathError(path)
-    steps: list[str | int] = []
+    steps: list[Step] = []
     position = 1
     while position < len(path):
         step = _STEP.match(path, position)
         if step is None:
             raise UnsupportedInputPathError(path)
-        name, index, quoted = step.groups()
+        name, _, index, _, quoted = step.groups()
         steps.append(int(index) if index is not None else name or quoted)
         position = step.end()
     return tuple(steps)
 
 
-def target_input(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """The JSON text that ``target`` (a Target of the API) gets; ``null`` where InputPath finds nothing."""
-    if "Input" in target:
-        return str(target["Input"])
-    value: Any = event
-    for step in parse_path(target.get("InputPath", "$")):
+def extract(steps: tuple[Step, ...], value: Any) -> Any:
+    """What a path leads to, or `MISSING`; beyond a wildcard, the array of what is there."""
+    for number, step in enumerate(steps):
+        if step is None:
+            inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+            found = (extract(steps[number + 1 :], item) for item in inner)
+            return [item for item in found if item is not MISSING]
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            value = None
-            break
-    return json.dumps(value)
+            return MISSING
+    return value
+
+
+def target_input(
+    target: Mapping[str, Any], event: Mapping[str, Any], *, rule_arn: str = "", ingested: float = 0
+) -> str:
+    """The text that ``target`` (a Target of the API) gets; ``null`` where InputPath finds nothing.
+
+    Args:
+        target: With at most one of Input, InputPath and InputTransformer.
+        event: The event that matched.
+        rule_arn: The rule that it matched.
+        ingested: When EventBridge got it, in seconds since the epoch.
+
+    Raises:
+        InvalidJsonError: A JSON template became no JSON.
+    """
+    if "Input" in target:
+        return str(target["Input"])
+    if "InputTransformer" in target:
+        transformer = target["InputTransformer"]
+        values: dict[str, Any] = {
+            "aws.events.rule-arn": rule_arn,
+            "aws.events.rule-name": rule_arn.rpartition("/")[2],
+            "aws.events.event": _without_detail(event),
+            "aws.events.event.json": event,
+            "aws.events.event.ingestion-time": datetime.fromtimestamp(ingested, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        for name, path in transformer.get("InputPathsMap", {}).items():
+            value = extract(parse_path(path), event)
+            values[name] = None if value is MISSING else value
+        return transformer_of(transformer["InputTemplate"]).render(values)
+    value = extract(parse_path(target.get("InputPath", "$")), event)
+    return as_json(None if value is MISSING else value)
+
+
+def _without_detail(event: Mapping[str, Any]) -> dict[str, Any]:
+    """``aws.events.event``: the envelope; its detail-type goes by another name there (seen)."""
+    return {"detailType" if name == "detail-type" else name: v for name, v in event.items() if name != "detail"}

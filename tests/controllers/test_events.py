@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import RequestContext
+from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
 from sandbox.controllers.events import EventDelivery
@@ -46,7 +47,7 @@ class World:
 
     def send(self, name: str, number: int) -> None:
         event = {"id": str(number), "source": "x", "detail-type": "y", "resources": [], "detail": {"n": number}}
-        self.delivery.deliver(RULE, {"Id": name, "Arn": LAMBDA + name}, event)
+        self.delivery.deliver(RULE, {"Id": name, "Arn": LAMBDA + name}, Arrival(event, 0.0))
 
     def wait(self, count: int, wanted: Callable[[Any], bool]) -> list[Any]:
         found: list[Any] = []

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.events_buses import BusActions
 from sandbox.aws.services.events_rules import RuleActions
-from sandbox.aws.services.events_state import Answer, Bus, EventBuses, Request, compiled, invalid, refuse
+from sandbox.aws.services.events_state import Answer, Arrival, Bus, EventBuses, Request, compiled, invalid, refuse
 from sandbox.model.eventbridge_entries import RefusedEntryError, accepted_detail, are_too_big, json_object
 
 _ENVELOPE = ("id", "account", "source", "time", "region", "resources", "detail-type")
@@ -28,8 +28,8 @@ class Delivery(Protocol):
     def published(self, event: Mapping[str, Any], bus: str, rules: list[str]) -> None:
         """``event`` came on the bus of that name, and these rules, by name, matched it."""
 
-    def deliver(self, rule_arn: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        """Take ``event`` to ``target``, a Target of the API."""
+    def deliver(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival) -> None:
+        """Take an event to ``target``, a Target of the API."""
 
 
 class EventsService(BusActions, RuleActions):
@@ -64,9 +64,10 @@ class EventsService(BusActions, RuleActions):
                     if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
                 ]
             self._delivery.published(event, bus.name, [rule.name for rule, _ in matched])
+            arrival = Arrival(event, self._now())
             for rule, targets in matched:
                 for target in targets:
-                    self._delivery.deliver(rule.arn, target, event)
+                    self._delivery.deliver(rule.arn, target, arrival)
 
     def put_events(self, request: Request, context: RequestContext) -> Answer:
         """PutEvents; each entry is taken or refused by itself, but for their size."""

@@ -19,6 +19,19 @@ _PATTERN_SIZE = 2048  # "Amazon EventBridge quotas": event pattern size; the API
 _PAGE = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event as a bus got it.
+
+    Attributes:
+        event: The event, envelope and all.
+        at: When it came, in seconds since the epoch.
+    """
+
+    event: Mapping[str, Any]
+    at: float
+
+
 @dataclass
 class Rule:
     """A rule of a bus.

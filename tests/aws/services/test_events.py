@@ -52,7 +52,20 @@ def test_an_event_reaches_a_function(control: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "payload"), [({"Input": '{"a": 1}'}, {"a": 1}), ({"InputPath": "$.detail"}, {"id": 1})]
+    ("target", "payload"),
+    [
+        ({"Input": '{"a": 1}'}, {"a": 1}),
+        ({"InputPath": "$.detail"}, {"id": 1}),
+        (
+            {
+                "InputTransformer": {
+                    "InputPathsMap": {"order": "$.detail.id"},
+                    "InputTemplate": '{"order": <order>, "by": "<aws.events.rule-name>"}',
+                }
+            },
+            {"order": 1, "by": "r"},
+        ),
+    ],
 )
 def test_what_a_target_is_given(control: Any, target: dict[str, Any], payload: Any) -> None:
     control.function(ECHO)
@@ -187,8 +200,24 @@ def test_what_is_refused(control: Any) -> None:
     client.put_rule(Name="r", EventPattern='{"a": [1]}')
     queue = {"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
     assert "not implemented by the sandbox yet" in refused(client.put_targets, Rule="r", Targets=[queue])[1]
-    transformed = {"Id": "t", "Arn": LAMBDA + "f", "InputTransformer": {"InputTemplate": '"x"'}}
-    assert "InputTransformer is not implemented" in refused(client.put_targets, Rule="r", Targets=[transformed])[1]
+    for members, reason in (
+        (
+            {"InputTransformer": {"InputTemplate": '"<x>"'}},
+            "InputTemplate for target t contains invalid placeholder x.",
+        ),
+        ({"InputTransformer": {"InputTemplate": '{"a": }'}}, "Invalid InputTemplate for target t."),
+        (
+            {"InputTransformer": {"InputTemplate": '"x"'}, "InputPath": "$.detail"},
+            "Only one of Input, InputPath, or InputTransformer must be provided for target t.",
+        ),
+        (
+            {"InputTransformer": {"InputTemplate": '"<a>"', "InputPathsMap": {"a": "$..b"}}},
+            "The JSONPath $..b is not implemented by the sandbox yet.",
+        ),
+        ({"Input": "{"}, "Invalid Input for target t."),
+    ):
+        target = {"Id": "t", "Arn": LAMBDA + "f", **members}
+        assert refused(client.put_targets, Rule="r", Targets=[target]) == ("ValidationException", reason)
 
 
 def test_event_pattern_is_tested(control: Any) -> None:
