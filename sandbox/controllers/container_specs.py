@@ -75,6 +75,7 @@ class ContainerSpecs:
                 *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
             ],
             memory=int(memory) if memory else None,
+            memory_reservation=raw.get("memoryReservation"),
             cpu_shares=raw["cpu"] or None,
             ulimits=[
                 {"name": item["name"], "soft": item["softLimit"], "hard": item["hardLimit"]}

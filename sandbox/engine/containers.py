@@ -54,7 +54,7 @@ class Spec:
         networks: Otherwise the networks it is attached to, as (network id, address or None).
         mounts: Volumes and files.
         publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
-        memory: A hard limit in MiB (None: none).
+        memory: A hard limit in MiB (None: none); memory_reservation is a soft one.
         check: The health check; None: none, not the image's either.
         labels: Beside those of the run.
     """
@@ -73,6 +73,7 @@ class Spec:
     mounts: Sequence[Mount] = ()
     publish: Mapping[int, int] = field(default_factory=dict)
     memory: int | None = None
+    memory_reservation: int | None = None
     cpu_shares: int | None = None
     ulimits: Sequence[Mapping[str, Any]] = ()
     read_only: bool = False
@@ -118,6 +119,7 @@ class Containers:
         host: dict[str, Any] = {
             "mounts": list(spec.mounts),
             "mem_limit": None if spec.memory is None else f"{spec.memory}m",
+            "mem_reservation": None if spec.memory_reservation is None else f"{spec.memory_reservation}m",
             "cpu_shares": spec.cpu_shares,
             "port_bindings": {port: ("127.0.0.1", host_port or None) for port, host_port in spec.publish.items()},
             "ulimits": [docker.types.Ulimit(**ulimit) for ulimit in spec.ulimits],

@@ -149,6 +149,29 @@ def test_what_a_container_is_given_is_what_its_definition_says(tasks):
     tasks.stop(task)
 
 
+def test_run_task_overrides_what_a_definition_says(tasks):
+    show = {"entryPoint": ["sh", "-c"], "command": ["exit 1"], "environment": [{"name": "A", "value": "1"}]}
+    tasks.stop(tasks.start({**show, "essential": False}, {}))
+    (task,) = tasks.ecs.run_task(
+        cluster="c",
+        taskDefinition="t",
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": tasks.sandbox.subnets}},
+        overrides={
+            "containerOverrides": [
+                {"name": "c0", "command": ["echo $A $B; exit 4"], "environment": [{"name": "B", "value": "2"}]},
+                {"name": "c1", "memory": 64, "memoryReservation": 32},
+            ]
+        },
+    )["tasks"]
+    end = tasks.wait_told(task["taskArn"], "container.exited", container="c0")
+    assert (end["exit_code"], end["log"]) == (4, ["1 2"])
+    tasks.wait(task["taskArn"], {"RUNNING"})
+    host = tasks.client.api.inspect_container(tasks.container(task["taskArn"], "c1"))["HostConfig"]
+    assert (host["Memory"], host["MemoryReservation"]) == (64 * 2**20, 32 * 2**20)
+    tasks.stop(task["taskArn"])
+
+
 def test_a_directory_of_a_file_system_is_a_volume_of_its_own():
     assert efs_volume("fs-1", "/") == "efs-fs-1"
     assert efs_volume("fs-1", "/a/b/") == "efs-fs-1-a-b"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import taskdef
+from sandbox.model.ecs import overrides, taskdef
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter, not_carried_out
 from sandbox.model.ecs.launch import Launch, launch
@@ -29,8 +29,6 @@ MAX_TASKS_A_CALL = 10  # RunTask count
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
-# What a task may override and the sandbox does not carry out; roles have no meaning here and are taken.
-_OVERRIDES = ("containerOverrides", "cpu", "memory", "ephemeralStorage", "inferenceAcceleratorOverrides")
 _NOT_YET_IN_SERVICE = ("loadBalancers", "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations")
 # What would start a new deployment of a service, apart from taskDefinition.
 _NEW_DEPLOYMENT = (
@@ -164,9 +162,8 @@ class Ecs:
         count = int(request.get("count", 1))
         if not 1 <= count <= MAX_TASKS_A_CALL:
             raise invalid_parameter(f"Count must be between 1 and {MAX_TASKS_A_CALL}.")
-        for parameter in _OVERRIDES:
-            if (request.get("overrides") or {}).get(parameter):
-                raise not_carried_out(f"overrides.{parameter}")
+        overridden = request.get("overrides") or {}
+        definition = overrides.apply(definition, overridden)
         if (request.get("group") or "").startswith("service:"):
             raise invalid_parameter("Invalid namespace for group.")
         how = launch(request, definition, cluster.default_strategy)
@@ -181,6 +178,7 @@ class Ecs:
                 group=request.get("group") or f"family:{definition.family}",
                 started_by=request.get("startedBy", ""),
                 tags=request.get("tags") or (),
+                overridden=overridden,
             )
             tasks.append(task)
             commands += task.start()
@@ -412,6 +410,7 @@ class Ecs:
         group: str,
         started_by: str,
         tags: Sequence[Mapping[str, str]],
+        overridden: Mapping[str, Any] | None = None,
     ) -> Task:
         task_id = self.new_id()
         containers = {
@@ -435,6 +434,7 @@ class Ecs:
             now,
             containers,
             tags=tuple(tags),
+            overrides=overridden or {},
         )
         self.tasks[task.arn] = task
         return task

@@ -69,7 +69,9 @@ def task_state_change(
     detail["updatedAt"] = iso(now)
     detail["attachments"] = _attachments(task["attachments"], shape)
     detail["containers"] = [_container(container) for container in task["containers"]]
-    detail["overrides"] = {"containerOverrides": task["overrides"]["containerOverrides"]}
+    detail["overrides"] = {
+        name: value for name, value in task["overrides"].items() if name != "inferenceAcceleratorOverrides"
+    }
     return {
         "version": "0",
         "id": event_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.model.ecs import overrides
 from sandbox.model.ecs.container import Container
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ def describe(task: Task) -> dict[str, Any]:
         "stopCode": task.stop_code or None,
         "stoppedReason": task.stopped_reason or None,
         **task.times,
-        "overrides": {
-            "containerOverrides": [{"name": name} for name in task.containers],
-            "inferenceAcceleratorOverrides": [],
-        },
+        "overrides": overrides.shown(task.overrides, list(task.containers)),
         "tags": [dict(tag) for tag in task.tags],
         "attachments": [_attachment(task)],
         "containers": [_container(task, container) for container in task.containers.values()],

@@ -58,6 +58,8 @@ STATUSES = (
 class Task:
     """A task and everything ECS knows of it. Times are seconds since the epoch.
 
+    ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`).
+
     Make one with `start`; afterwards only `handle` changes it.
     """
 
@@ -73,6 +75,7 @@ class Task:
     created_at: float
     containers: dict[str, Container]
     tags: tuple[Mapping[str, str], ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     version: int = 1

@@ -85,10 +85,10 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
         )
     network_mode = request.get("networkMode")
     compatibilities = list(request.get("requiresCompatibilities") or ())
-    cpu, memory = _size(request)
+    cpu, memory = size(request)
     fargate = "FARGATE" in compatibilities
     if fargate:
-        _check_fargate(network_mode, cpu, memory)
+        check_fargate(network_mode, cpu, memory)
     if network_mode != "awsvpc":
         raise not_carried_out(f"networkMode '{network_mode or 'bridge'}' (only awsvpc)")
     for parameter in _NOT_YET_IN_TASK:
@@ -119,7 +119,8 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
     return TaskDefinition(arn, family, revision, containers, raw)
 
 
-def _size(request: Mapping[str, Any]) -> tuple[int | None, int | None]:
+def size(request: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Task cpu in units and memory in MiB of a request in the API's names (None: not given)."""
     cpu, memory = request.get("cpu"), request.get("memory")
     return (
         None if cpu is None else _number(cpu, _CPU_UNITS, "cpu", scale=1024),
@@ -135,7 +136,12 @@ def _number(text: str, form: re.Pattern[str], what: str, *, scale: int) -> int:
     return int(value)
 
 
-def _check_fargate(network_mode: str | None, cpu: int | None, memory: int | None) -> None:
+def check_fargate(network_mode: str | None, cpu: int | None, memory: int | None) -> None:
+    """Refuse what Fargate cannot run.
+
+    Raises:
+        EcsError: ClientException.
+    """
     if network_mode != "awsvpc":
         raise client_exception("Fargate only supports network mode ‘awsvpc’.")
     if cpu is None:

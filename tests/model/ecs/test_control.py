@@ -216,13 +216,6 @@ def test_the_cluster_s_default_strategy(ecs: Ecs) -> None:
     ]
 
 
-@pytest.mark.parametrize("override", [{"containerOverrides": [{"name": "web"}]}, {"cpu": "512"}])
-def test_overrides_are_not_ignored_in_silence(ecs: Ecs, override: dict[str, Any]) -> None:
-    with refused("ClientException", f"The sandbox does not carry out overrides.{next(iter(override))}"):
-        ecs.run_task({**RUN, "overrides": override}, 0.0)
-    assert ecs.run_task({**RUN, "overrides": {"taskRoleArn": "arn:aws:iam::123456789012:role/r"}}, 0.0)
-
-
 # -- StopTask, DescribeTasks, ListTasks ------------------------------------------------------------------------------
 
 
