@@ -161,7 +161,7 @@ class Sandbox:
         self._closers.append(logs.close)
         runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
-        functions = LambdaService(runtime, self.timeline, self.clock)
+        functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
         delivery = EventDelivery(functions, self.timeline)
         self._closers.append(delivery.close)
         self._events = EventsService(delivery)

@@ -14,6 +14,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+OPT_VARIABLE = "SANDBOX_OPT"
+"""The environment variable that names the folder which stands for /opt; the function does not see it."""
+
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 _CALLS.update({"socket.gethostbyname": 0})
 
@@ -73,7 +76,9 @@ def main() -> None:
     _die_with(int(sys.argv[1]))
     _be_first_victim()
     sys.addaudithook(refuse_outside)
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    opt = os.environ.pop(OPT_VARIABLE)
+    runtime = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # "python3.12", whatever Python this is
+    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], f"{opt}/python/lib/{runtime}/site-packages", f"{opt}/python"]
     sys.argv = ["bootstrap", os.environ["_HANDLER"]]
     from awslambdaric.__main__ import main as run
 

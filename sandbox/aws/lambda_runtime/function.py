@@ -13,6 +13,14 @@ RESPONSE_LIMIT = 6_291_556
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A version of a layer: its ARN and its package, a ZIP file."""
+
+    arn: str
+    code: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionConfig:
     """A function as it is now; any change makes a new one with another revision.
 
@@ -27,6 +35,7 @@ class FunctionConfig:
         memory_size: In MiB; a process that takes more is killed.
         region: Its region.
         environment: Its own variables.
+        layers: What is unpacked under what stands for /opt, in this order, later ones over earlier ones.
         log_group: Where its log goes; "" for ``/aws/lambda/`` and its name.
     """
 
@@ -40,6 +49,7 @@ class FunctionConfig:
     memory_size: int = 128
     region: str = "us-east-1"
     environment: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
     log_group: str = ""
 
 

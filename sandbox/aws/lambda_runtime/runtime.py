@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import tempfile
 import threading
 import uuid
-import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.aws.lambda_runtime.api import Invocation
+from sandbox.aws.lambda_runtime.archive import unpack
+from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.lambda_runtime.workers import Workers
@@ -183,30 +183,39 @@ class FunctionRuntime:
 
     def _start(self, function: FunctionConfig) -> Environment:
         home = Path(tempfile.mkdtemp(prefix="home-", dir=self._folder))
-        variables = self._variables(function)
+        task, opt = self._unpack(function)
+        variables = self._variables(function, task, opt)
         group, stream = variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
 
         def sink(events: list[LogEvent]) -> None:
             if self._logs is not None:
                 self._logs.write(group, stream, events, region=function.region)
 
-        return Environment(function, self._unpack(function), home, variables, sink)
+        return Environment(function, task, home, variables, sink)
 
-    def _unpack(self, function: FunctionConfig) -> Path:
-        """The folder with a revision's code, which its environments share, as they share /var/task on AWS."""
-        folder = self._folder / "task" / f"{function.name}-{function.revision}"
+    def _unpack(self, function: FunctionConfig) -> tuple[Path, Path]:
+        """The folders with a revision's code and its layers, which its environments share, as /var/task and /opt."""
+        task, opt = (self._folder / place / f"{function.name}-{function.revision}" for place in ("task", "opt"))
         with self._lock:
-            if not folder.exists():
-                with zipfile.ZipFile(io.BytesIO(function.code)) as archive:
-                    archive.extractall(folder)
-                folder.mkdir(parents=True, exist_ok=True)
-        return folder
+            if not task.exists():
+                try:
+                    task.mkdir(parents=True)
+                    opt.mkdir(parents=True)
+                    unpack(function.code, task)
+                    for layer in function.layers:
+                        unpack(layer.code, opt)
+                except BaseException:  # the disk is full: what is half unpacked must not be taken for the code
+                    shutil.rmtree(task, ignore_errors=True)
+                    shutil.rmtree(opt, ignore_errors=True)
+                    raise
+        return task, opt
 
-    def _variables(self, function: FunctionConfig) -> dict[str, str]:
+    def _variables(self, function: FunctionConfig, task: Path, opt: Path) -> dict[str, str]:
         """Those of AWS's "Defined runtime environment variables"; nothing of the sandbox's own environment."""
         today = datetime.now(UTC).strftime("%Y/%m/%d")
         return {
-            "PATH": _PATH,
+            "PATH": f"{_PATH}:{opt}/bin",
+            "LD_LIBRARY_PATH": f"{task}:{task}/lib:{opt}/lib",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             **self._environment,
@@ -219,9 +228,10 @@ class FunctionRuntime:
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[$LATEST]{uuid.uuid4().hex}",
-            "LAMBDA_TASK_ROOT": str(self._folder / "task" / f"{function.name}-{function.revision}"),
+            "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),
             "_HANDLER": function.handler,
+            OPT_VARIABLE: str(opt),
             **function.environment,
         }
 

@@ -1,13 +1,13 @@
 """The Lambda API: functions as ZIP files for Python, their invocation and their policies.
 
-https://docs.aws.amazon.com/lambda/latest/api/. What the sandbox would have to ignore (layers, images, versions and
-aliases) is refused. Policies are stored and shown; nobody is refused by them.
+https://docs.aws.amazon.com/lambda/latest/api/. What the sandbox would have to ignore (images, versions and aliases) is
+refused. Policies are stored and shown; nobody is refused by them. The API's other matters have modules of their own,
+whose operations the service inherits.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import threading
 import uuid
@@ -16,14 +16,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.function import FunctionConfig
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.services.lambda_code import CodeSource
+from sandbox.aws.services.lambda_layers import LayerOperations, check_size, code_sha256
 from sandbox.aws.services.lambda_requests import (
     check_event,
     client_context,
     configured,
-    deployment_package,
     invalid,
     not_found,
     parse_name,
@@ -70,7 +72,7 @@ class _Function:
             "Runtime": config.runtime,
             "Handler": config.handler,
             "CodeSize": len(config.code),
-            "CodeSha256": base64.b64encode(hashlib.sha256(config.code).digest()).decode(),
+            "CodeSha256": code_sha256(config.code),
             "Timeout": config.timeout,
             "MemorySize": config.memory_size,
             "LastModified": modified.replace("+00:00", "+0000"),
@@ -79,22 +81,28 @@ class _Function:
         }
         if config.environment:
             answer["Environment"] = {"Variables": dict(config.environment)}
+        if config.layers:
+            answer["Layers"] = [{"Arn": layer.arn, "CodeSize": len(layer.code)} for layer in config.layers]
         return answer
 
 
-class LambdaService:
+class LambdaService(LayerOperations):
     """Functions of one account, by region.
 
     Args:
         runtime: Runs them.
         timeline: Gets ``lambda.function`` when one is created, changed or deleted.
         clock: Dates the changes.
+        clients: Of the sandbox's endpoint: for code in S3. Without them such code is refused.
     """
 
     service_name = "lambda"
     validation_error_code = "ValidationException"
 
-    def __init__(self, runtime: FunctionRuntime, timeline: Timeline, clock: Clock) -> None:
+    def __init__(
+        self, runtime: FunctionRuntime, timeline: Timeline, clock: Clock, clients: Clients | None = None
+    ) -> None:
+        LayerOperations.__init__(self, CodeSource(clients), clock)
         self._runtime = runtime
         self._timeline = timeline
         self._clock = clock
@@ -113,8 +121,8 @@ class LambdaService:
             raise invalid("The sandbox has neither container images nor versions of functions yet.")
         arn, _ = parse_name(request["FunctionName"], context)
         name = arn.rpartition(":")[2]
-        code = deployment_package(request["Code"])
-        config = configured(
+        code = self._code_source.fetch(request["Code"], context.region)
+        config = self._configured(
             FunctionConfig(name, arn, "", request["Handler"], request["Runtime"], code, region=context.region), request
         )
         with self._lock:
@@ -134,16 +142,17 @@ class LambdaService:
         """UpdateFunctionCode; takes effect with the next invocation."""
         if request.get("Publish"):
             raise invalid("The sandbox has no versions of functions yet.")
-        code = deployment_package(request)
+        code = self._code_source.fetch(request, context.region)
         with self._lock:
             function = self._find(request, context)
+            check_size(code, function.config.layers)
             return self._change(function, replace(function.config, code=code), request)
 
     def update_function_configuration(self, request: Request, context: RequestContext) -> Answer:
         """UpdateFunctionConfiguration; takes effect with the next invocation."""
         with self._lock:
             function = self._find(request, context)
-            config = configured(function.config, request)
+            config = self._configured(function.config, request)
             answer = self._change(function, config, request)
             function.shown.update(shown_only(request))
             return {**answer, **function.shown}
@@ -267,6 +276,13 @@ class LambdaService:
         return {"Policy": json.dumps(policy), "RevisionId": function.config.revision}
 
     # -- inside --
+
+    def _configured(self, config: FunctionConfig, request: Request) -> FunctionConfig:
+        config = configured(config, request)
+        if "Layers" in request:
+            config = replace(config, layers=self._layers_named(request["Layers"]))
+            check_size(config.code, config.layers)
+        return config
 
     def _find(self, request: Request, context: RequestContext) -> _Function:
         arn, qualifier = parse_name(request["FunctionName"], context)

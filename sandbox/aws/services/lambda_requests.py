@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import re
 import uuid
-import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +28,13 @@ _RESERVED = frozenset(
     | {"AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API"}
     | {"LAMBDA_RUNTIME_DIR"}
 )
-_NOT_CARRIED_OUT = ("Layers", "FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "CapacityProviderConfig")
-_SHOWN = ("Description", "Role", "VpcConfig", "KMSKeyArn")
+_NOT_CARRIED_OUT = (
+    *("FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "CapacityProviderConfig", "CodeSigningConfigArn"),
+    *("TenancyConfig", "DurableConfig", "RuntimeConfig", "AcceleratorConfig", "PublishTo"),
+)
+_SHOWN = ("Description", "Role", "VpcConfig", "KMSKeyArn", "TracingConfig", "EphemeralStorage")
+# "Lambda quotas"; the API's model allows more.
+_LIMITS = {"Timeout": 900, "MemorySize": 10_240}
 
 
 def invalid(message: str) -> AwsError:
@@ -51,21 +54,6 @@ def parse_name(function_name: str, context: RequestContext) -> tuple[str, str]:
     return f"{arn}:function:{match['name']}", match["qualifier"] or "$LATEST"
 
 
-def deployment_package(source: Request) -> bytes:
-    """The deployment package of CreateFunction's Code or of UpdateFunctionCode."""
-    code = source.get("ZipFile")
-    if code is None:
-        raise invalid("The sandbox takes a function's code as ZipFile only; S3 and images are not implemented yet.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(code)) as archive:
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise invalid("Could not unzip uploaded file. Please check your file, then try to upload again.") from error
-    if broken or not code:
-        raise invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
-    return bytes(code)
-
-
 def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
     """``config`` with what the request says, and a revision of its own."""
     for name in _NOT_CARRIED_OUT:
@@ -76,11 +64,13 @@ def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
     runtime = request.get("Runtime", config.runtime)
     if not runtime.startswith("python3."):
         raise invalid(f"The sandbox runs functions of the runtimes python3.x only, not {runtime}.")
-    timeout = request.get("Timeout", config.timeout)
-    if timeout > 900:
-        told = f"Value '{timeout}' at 'timeout' failed to satisfy constraint"
-        limit = "Member must have value less than or equal to 900"
-        raise AwsError("ValidationException", f"1 validation error detected: {told}: {limit}")
+    if request.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        raise invalid("SnapStart is not implemented by the sandbox yet.")
+    for name, limit in _LIMITS.items():
+        if request.get(name, 0) > limit:
+            told = f"Value '{request[name]}' at '{name[0].lower()}{name[1:]}' failed to satisfy constraint"
+            what = f"Member must have value less than or equal to {limit}"
+            raise AwsError("ValidationException", f"1 validation error detected: {told}: {what}")
     variables = config.environment
     if "Environment" in request:
         variables = dict(request["Environment"].get("Variables", {}))
@@ -95,7 +85,7 @@ def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
         revision=str(uuid.uuid4()),
         handler=request.get("Handler", config.handler),
         runtime=runtime,
-        timeout=timeout,
+        timeout=request.get("Timeout", config.timeout),
         memory_size=request.get("MemorySize", config.memory_size),
         environment=variables,
         log_group=request.get("LoggingConfig", {}).get("LogGroup", config.log_group),

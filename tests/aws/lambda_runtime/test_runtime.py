@@ -242,7 +242,18 @@ def test_the_environment_is_only_what_aws_gives(run: Callable[..., Any], monkeyp
     assert seen["_HANDLER"] == "app.handler"
     assert seen["AWS_REGION"] == "us-east-1"
     assert seen["HOME"] != os.environ.get("HOME")
-    known = {"PATH", "HOME", "TMPDIR", "TZ", "LANG", "COLOUR", "_HANDLER", "_X_AMZN_TRACE_ID", "LC_CTYPE"}
+    known = {
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "TZ",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "COLOUR",
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "LC_CTYPE",
+    }
     assert {name for name in seen if not name.startswith(("AWS_", "LAMBDA_"))} <= known
     assert "AWS_PROFILE" not in seen
 

@@ -31,11 +31,11 @@ class Control:
     events: EventsService
     logs: LogWriter
 
-    def zipped(self, source: str) -> bytes:
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("app.py", source)
-        return file.getvalue()
+    def zipped(self, source: str, file: str = "app.py") -> bytes:
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr(file, source)
+        return package.getvalue()
 
     def function(self, source: str, name: str = "f", **more: Any) -> str:
         created = self.aws("lambda").create_function(
@@ -74,7 +74,7 @@ def start_control() -> Iterator[Callable[..., Control]]:
         aws = Clients(gateway.url)
         logs = LogWriter(aws)
         runtime = FunctionRuntime(aws.environment(), timeline, clock, logs=logs)
-        functions = LambdaService(runtime, timeline, clock)
+        functions = LambdaService(runtime, timeline, clock, aws)
         delivery = EventDelivery(functions, timeline)
         events = EventsService(delivery)
         gateway.add(functions)

@@ -10,6 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 ECHO = "def handler(event, context):\n    return event"
+FILE_SYSTEM = {
+    "Arn": "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-01234567890123456",
+    "LocalMountPath": "/mnt/x",
+}
 OTHER = "def handler(event, context):\n    return 'other'"
 
 
@@ -116,7 +120,11 @@ def test_an_asynchronous_invocation_is_retried_twice(start_control: Any) -> None
         ({"Role": "nobody"}, "ValidationException", "role"),
         ({"Code": {"ZipFile": b"no zip"}}, "InvalidParameterValueException", "Could not unzip uploaded file."),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "AWS_REGION"),
-        ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}, "InvalidParameterValueException", "Layers"),
+        ({"MemorySize": 10_241}, "ValidationException", "less than or equal to 10240"),
+        ({"Code": {"ImageUri": "x"}}, "InvalidParameterValueException", "ImageUri"),
+        ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),
+        ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "InvalidParameterValueException", "SnapStart"),
+        ({"FileSystemConfigs": [FILE_SYSTEM]}, "InvalidParameterValueException", "FileSystemConfigs"),
     ],
 )
 def test_a_function_that_cannot_be(control: Any, change: dict[str, Any], code: str, message: str) -> None:
