@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sandbox.aws.lambda_runtime.workers import Workers
-from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.events_state import Arrival
-from sandbox.aws.services.lambda_ import LambdaService
-from sandbox.model.eventbridge_input import target_input
-from sandbox.model.eventbridge_transformer import InvalidJsonError
+from sandbox.clock import Clock
+from sandbox.controllers.event_targets import EventTargets, Job, TargetError
+from sandbox.model.eventbridge_entries import as_json
+from sandbox.model.eventbridge_retry import Failure, Retry, RetryPolicy, dead_letter_attributes
 from sandbox.timeline import Timeline
 
 _ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
 
 
-class EventDelivery:
-    """One queue and one thread a target: a slow or broken function delays its own events only.
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One of the attempts to deliver.
 
-    AWS promises no order; here a target gets its events one after another as they were published, so that a run can
-    be repeated. A function that fails gets the event again after Lambda's one and two minutes; that holds up nothing.
-
-    Timeline: ``event.published``, then for each target ``event.delivered`` when it has taken the event, or
-    ``event.failed`` if it cannot.
-
-    Args:
-        functions: Where Lambda targets are.
-        timeline: See above.
+    Attributes:
+        job: What goes where.
+        queue: The target's.
+        retries: How many attempts there were before.
+        waited: How long it was waited between them, in AWS's seconds.
     """
 
-    def __init__(self, functions: LambdaService, timeline: Timeline) -> None:
-        self._functions = functions
+    job: Job
+    queue: Workers
+    retries: int = 0
+    waited: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        return {"id": self.job.arrival.event["id"], "rule": self.job.rule, "target": self.job.arn}
+
+
+class EventDelivery:
+    """One queue and one thread a target: a slow or broken one delays its own events only.
+
+    AWS promises no order; here a target gets its events one after another as they were published, so that a run can
+    be repeated. An event that is tried again comes after those that are in the queue by then, and holds up nothing: so
+    does one that a function failed on, after Lambda's own one and two minutes.
+
+    Timeline: ``event.published``, then for each target ``event.delivered`` when it has taken the event, ``event.retry``
+    for each time that it has not and is tried again, ``event.failed`` when it is given up, and ``event.deadletter``
+    when it went to the target's dead-letter queue instead.
+
+    Args:
+        targets: Call the targets.
+        timeline: See above.
+        clock: Times the retries; the age of an event is the sum of their delays.
+        seed: Of the jitter.
+    """
+
+    def __init__(self, targets: EventTargets, timeline: Timeline, clock: Clock, *, seed: int = 0) -> None:
+        self._targets = targets
         self._timeline = timeline
+        self._clock = clock
+        self._random = random.Random(seed)
         self._queues: dict[tuple[str, str], Workers] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -60,7 +90,7 @@ class EventDelivery:
                 return
             key = (rule_arn, target["Id"])
             queue = self._queues.setdefault(key, Workers(f"events-{target['Id']}", 1))
-        queue.submit(lambda: self._hand_over(rule_arn, target, arrival, queue))
+        self._submit(_Attempt(Job(rule_arn, target, arrival), queue))
 
     def close(self) -> None:
         """Drop what is queued. Functions under way are ended by their runtime."""
@@ -70,17 +100,43 @@ class EventDelivery:
         for queue in queues:
             queue.close()
 
-    def _hand_over(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival, queue: Workers) -> None:
-        facts = {"id": arrival.event["id"], "rule": rule_arn.rpartition("/")[2], "target": target["Arn"]}
+    def _submit(self, attempt: _Attempt) -> None:
+        attempt.queue.submit(lambda: self._hand_over(attempt))
+
+    def _hand_over(self, attempt: _Attempt) -> None:
         try:
-            self._functions.deliver(
-                target["Arn"],
-                target_input(target, arrival.event, rule_arn=rule_arn, ingested=arrival.at).encode(),
-                trigger=f"events:{facts['rule']}",
-                accepted=lambda: self._timeline.record("event.delivered", **facts),
-                submit=queue.submit,
+            self._targets.invoke(
+                attempt.job,
+                accepted=lambda: self._timeline.record("event.delivered", **attempt.facts()),
+                submit=attempt.queue.submit,
             )
-        except AwsError as error:
-            self._timeline.record("event.failed", **facts, error=error.code, reason=error.message)
-        except InvalidJsonError as error:
-            self._timeline.record("event.failed", **facts, error="INVALID_JSON", reason=str(error))
+        except TargetError as error:
+            if not self._closed:
+                self._not_taken(attempt, error.failure)
+
+    def _not_taken(self, attempt: _Attempt, failure: Failure) -> None:
+        policy = RetryPolicy.of(attempt.job.target)
+        with self._lock:
+            jitter = self._random.random()
+        decision = policy.after(failure, retries=attempt.retries, age=attempt.waited, jitter=jitter)
+        told = {**attempt.facts(), "error": failure.code, "reason": failure.message}
+        if isinstance(decision, Retry):
+            self._timeline.record("event.retry", **told, retry=attempt.retries + 1, delay=round(decision.delay, 3))
+            following = _Attempt(attempt.job, attempt.queue, attempt.retries + 1, attempt.waited + decision.delay)
+            self._clock.call_later(decision.delay, lambda: self._submit(following))
+            return
+        self._timeline.record("event.failed", **told, retries=attempt.retries, exhausted=decision.condition)
+        queue_arn = attempt.job.target.get("DeadLetterConfig", {}).get("Arn")
+        if queue_arn:
+            self._bury(attempt, queue_arn, failure, decision.condition)
+
+    def _bury(self, attempt: _Attempt, queue_arn: str, failure: Failure, condition: str | None) -> None:
+        job = attempt.job
+        attributes = dead_letter_attributes(job.rule_arn, job.arn, failure, condition, attempt.retries)
+        typed = {name: {"DataType": "String", "StringValue": text or "-"} for name, text in attributes.items()}
+        reason = ""
+        try:
+            self._targets.send_to_queue(queue_arn, as_json(job.arrival.event), MessageAttributes=typed)
+        except (ClientError, BotoCoreError) as error:
+            reason = str(error)
+        self._timeline.record("event.deadletter", **attempt.facts(), queue=queue_arn, error=reason)

@@ -26,6 +26,7 @@ from sandbox.controllers import stack_file
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
@@ -162,9 +163,11 @@ class Sandbox:
         runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
-        delivery = EventDelivery(functions, self.timeline)
+        targets = EventTargets(functions, self.aws, self.clock)
+        delivery = EventDelivery(targets, self.timeline, self.clock)
         self._closers.append(delivery.close)
         self._events = EventsService(delivery)
+        targets.forward = self._events.receive
         ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
         self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)
         self._closers.append(self._end_tasks)

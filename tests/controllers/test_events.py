@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import RequestContext
 from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
+from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.timeline import Timeline
 
@@ -29,7 +31,8 @@ class World:
         self.timeline = Timeline(self.clock)
         self.runtime = FunctionRuntime({}, self.timeline, self.clock)
         self.functions = LambdaService(self.runtime, self.timeline, self.clock)
-        self.delivery = EventDelivery(self.functions, self.timeline)
+        targets = EventTargets(self.functions, Clients("http://127.0.0.1:9"), self.clock)
+        self.delivery = EventDelivery(targets, self.timeline, self.clock)
 
     def function(self, name: str, source: str, timeout: int = 3) -> None:
         file = io.BytesIO()
@@ -109,8 +112,10 @@ def test_a_missing_function(world: World) -> None:
         "id": "7",
         "rule": "r",
         "target": LAMBDA + "nobody",
-        "error": "ResourceNotFoundException",
+        "error": "NO_RESOURCE",
         "reason": f"Function not found: {LAMBDA}nobody",
+        "retries": 0,
+        "exhausted": None,
     }
 
 

@@ -55,7 +55,24 @@ class EventsService(BusActions, RuleActions):
         """
         self._publish(event, self._buses.find(None, event["region"]))
 
-    def _publish(self, event: Mapping[str, Any], bus: Bus) -> None:
+    def receive(self, bus_arn: str, arrival: Arrival) -> None:
+        """Put an event on a bus that is the target of a rule of another one; it keeps its id, source and time.
+
+        Raises:
+            AwsError: ResourceNotFoundException: there is no such bus. THIRD_ACCOUNT_HOP_DETECTED: the event came from
+                another bus already; "EventBridge can't route events received from a sender event bus to a third event
+                bus" ("Sending and receiving Amazon EventBridge events between event buses in the same account").
+        """
+        bus = self._buses.find(bus_arn, bus_arn.split(":")[3])
+        if arrival.forwarded:
+            raise AwsError(
+                "THIRD_ACCOUNT_HOP_DETECTED",
+                f"Event ingestion rejected for event {arrival.event['id']} because an event can be sent to an event "
+                "bus target only once. This event was previously delivered to an event bus target.",
+            )
+        self._publish(arrival.event, bus, forwarded=True)
+
+    def _publish(self, event: Mapping[str, Any], bus: Bus, *, forwarded: bool = False) -> None:
         with self._publishing:
             with self._buses.lock:
                 matched = [
@@ -64,7 +81,7 @@ class EventsService(BusActions, RuleActions):
                     if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
                 ]
             self._delivery.published(event, bus.name, [rule.name for rule, _ in matched])
-            arrival = Arrival(event, self._now())
+            arrival = Arrival(event, self._now(), forwarded)
             for rule, targets in matched:
                 for target in targets:
                     self._delivery.deliver(rule.arn, target, arrival)

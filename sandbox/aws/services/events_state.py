@@ -26,10 +26,12 @@ class Arrival:
     Attributes:
         event: The event, envelope and all.
         at: When it came, in seconds since the epoch.
+        forwarded: Whether a rule of another bus sent it.
     """
 
     event: Mapping[str, Any]
     at: float
+    forwarded: bool = False
 
 
 @dataclass

@@ -18,6 +18,7 @@ from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
+from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.timeline import Timeline
 
@@ -75,8 +76,10 @@ def start_control() -> Iterator[Callable[..., Control]]:
         logs = LogWriter(aws)
         runtime = FunctionRuntime(aws.environment(), timeline, clock, logs=logs)
         functions = LambdaService(runtime, timeline, clock, aws)
-        delivery = EventDelivery(functions, timeline)
+        targets = EventTargets(functions, aws, clock)
+        delivery = EventDelivery(targets, timeline, clock)
         events = EventsService(delivery)
+        targets.forward = events.receive
         gateway.add(functions)
         gateway.add(events)
         closers.extend([clock.close, backend.reset, gateway.close, logs.close, runtime.close, delivery.close])

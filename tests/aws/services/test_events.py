@@ -198,8 +198,18 @@ def test_what_is_refused(control: Any) -> None:
         "Event bus mine does not exist.",
     )
     client.put_rule(Name="r", EventPattern='{"a": [1]}')
-    queue = {"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
-    assert "not implemented by the sandbox yet" in refused(client.put_targets, Rule="r", Targets=[queue])[1]
+
+
+def test_targets_that_are_refused(control: Any) -> None:
+    client = control.aws("events")
+    client.put_rule(Name="r", EventPattern='{"a": [1]}')
+    here = "us-east-1:123456789012:"
+    bus, cluster, fifo = (
+        f"arn:aws:events:{here}event-bus/b",
+        f"arn:aws:ecs:{here}cluster/c",
+        f"arn:aws:sqs:{here}q.fifo",
+    )
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/r"}
     for members, reason in (
         (
             {"InputTransformer": {"InputTemplate": '"<x>"'}},
@@ -215,6 +225,28 @@ def test_what_is_refused(control: Any) -> None:
             "The JSONPath $..b is not implemented by the sandbox yet.",
         ),
         ({"Input": "{"}, "Invalid Input for target t."),
+        ({"Arn": "f"}, "Parameter f is not valid. Reason: Provided Arn is not in correct format."),
+        (
+            {"Arn": f"arn:aws:states:{here}stateMachine:s"},
+            f"A target of this kind (arn:aws:states:{here}stateMachine:s) is not implemented by the sandbox yet.",
+        ),
+        (
+            {"Arn": "arn:aws:sqs:us-east-1:111122223333:q"},
+            "A target in another account (arn:aws:sqs:us-east-1:111122223333:q) is not implemented by the sandbox yet.",
+        ),
+        (
+            {"KinesisParameters": {"PartitionKeyPath": "$.id"}},
+            f"The KinesisParameters of a target {LAMBDA}f is not implemented by the sandbox yet.",
+        ),
+        ({"Arn": bus}, f"RoleArn is required for target {bus}."),
+        ({"Arn": bus, **role, "InputPath": "$.detail"}, "Modifying the input for target t is not supported."),
+        ({"Arn": cluster}, f"RoleArn is required for target {cluster}."),
+        ({"Arn": cluster, **role}, "Parameter(s) EcsParameters must be specified for target: t."),
+        ({"Arn": fifo}, "Parameter(s) SqsParameters must be specified for target: t."),
+        (
+            {"DeadLetterConfig": {"Arn": fifo}},
+            f"The dead-letter queue of target t must be a standard SQS queue, not {fifo}.",
+        ),
     ):
         target = {"Id": "t", "Arn": LAMBDA + "f", **members}
         assert refused(client.put_targets, Rule="r", Targets=[target]) == ("ValidationException", reason)
