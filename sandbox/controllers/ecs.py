@@ -26,7 +26,7 @@ from sandbox.model.ecs.messages import (
     TaskEvent,
     WatchStart,
 )
-from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class EcsController:
     Args:
         ecs: The model.
         publish: Puts an event on EventBridge's default bus; must not block.
-        timeline: Gets ``task.state`` for each event that ECS publishes.
+        timeline: Gets ``task.state`` for each event that ECS publishes of a task, ``service.event`` for what it says of
+            a service.
         clock: Gives the time and the delays of the service scheduler.
     """
 
@@ -112,12 +113,16 @@ class EcsController:
                 self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
             case WatchStart(arn, name, timeout):
                 self._clock.call_later(timeout, lambda: self.happened(arn, StartTimedOut(name)))
-            case Wake(arn, delay):
-                self._clock.call_later(delay, lambda: self._wake(arn))
+            case PublishService():
+                self._announce_service(command)
+            case ServiceSaid(arn, message):
+                self._timeline.record("service.event", service=arn, message=message)
+            case Wake():
+                self._clock.call_later(command.delay, lambda: self._wake(command))
 
-    def _wake(self, service_arn: str) -> None:
+    def _wake(self, wake: Wake) -> None:
         if not self._closed:
-            self.apply(lambda now: (None, self._ecs.wake(service_arn, now)))
+            self.apply(lambda now: (None, self._ecs.wake(wake, now)))
 
     def _announce(self, task: dict[str, Any]) -> None:
         event = events.task_state_change(
@@ -142,6 +147,19 @@ class EcsController:
         self._publish(event)
         if task["lastStatus"] == "STOPPED":
             self._clock.call_later(STOPPED_TASKS_SHOWN_FOR, lambda: self._forget(task["taskArn"]))
+
+    def _announce_service(self, command: PublishService) -> None:
+        self._publish(
+            events.service_event(
+                command.service_arn,
+                command.detail_type,
+                command.detail,
+                event_id=str(uuid.uuid4()),
+                now=self._clock.now(),
+                account=self._ecs.account,
+                region=self._ecs.region,
+            )
+        )
 
     def _forget(self, task_arn: str) -> None:
         with self._lock:

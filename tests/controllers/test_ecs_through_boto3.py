@@ -98,7 +98,12 @@ def test_a_service_keeps_its_count_scales_and_goes(box):
         within=30,
         since=mark,
     )
-    ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=QUICK)
+    box.timeline.wait_for(
+        "the service to be steady",
+        lambda seen: seen.kind == "service.event" and seen["message"].endswith("has reached a steady state."),
+        within=30,
+        since=mark,
+    )
     (service,) = ecs.describe_services(cluster="c", services=["web"])["services"]
     assert service["runningCount"] == 2
     assert service["deployments"][0]["rolloutState"] == "COMPLETED"

@@ -12,32 +12,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import overrides, taskdef
+from sandbox.model.ecs import overrides, service_requests, taskdef
 from sandbox.model.ecs.container import Container
-from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter, not_carried_out
+from sandbox.model.ecs.deployment import Deployment
+from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter
 from sandbox.model.ecs.launch import Launch, launch
 from sandbox.model.ecs.messages import StopRequested, TaskCommand, TaskEvent
-from sandbox.model.ecs.service import Service, StartTask, StopTask, Wake
+from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, StartTask, StopTask, Wake
 from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
-Command = TaskCommand | Wake
+Command = TaskCommand | PublishService | ServiceSaid | Wake
 Request = Mapping[str, Any]
 
 STOPPED_TASKS_SHOWN_FOR = 3600.0  # "Stopped tasks only appear in the returned results for at least one hour"
 MAX_TASKS_A_CALL = 10  # RunTask count
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-
-_NOT_YET_IN_SERVICE = ("loadBalancers", "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations")
-# What would start a new deployment of a service, apart from taskDefinition.
-_NEW_DEPLOYMENT = (
-    *_NOT_YET_IN_SERVICE,
-    "forceNewDeployment",
-    "networkConfiguration",
-    "capacityProviderStrategy",
-    "platformVersion",
-)
 
 
 @dataclass
@@ -72,6 +63,7 @@ class Ecs:
     definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    _tasks_by_service: dict[str, dict[str, Task]] = field(default_factory=dict)
 
     @property
     def _arn(self) -> str:
@@ -255,44 +247,34 @@ class Ecs:
             raise invalid_parameter("Creation of service was not idempotent.")
         if status == "DRAINING":
             raise invalid_parameter("Unable to Start a service that is still Draining.")
-        for parameter in _NOT_YET_IN_SERVICE:
-            if request.get(parameter):
-                raise not_carried_out(parameter)
-        if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
-            raise not_carried_out("schedulingStrategy DAEMON")
-        definition = self._runnable(request.get("taskDefinition", ""))
-        how = launch(request, definition, cluster.default_strategy)
-        service = Service(
-            arn,
-            name,
-            cluster.arn,
-            definition,
-            _desired_count(request, default=1),
-            how.network,
-            None if how.capacity_provider else how.launch_type,
-            how.capacity_provider,
-            f"ecs-svc/{int(self.new_id()[:15], 16) % 10**19:019d}",
-            now,
-            dict(request),
-            updated_at=now,
+        service = service_requests.new_service(
+            request,
+            name=name,
+            arn=arn,
+            cluster_arn=cluster.arn,
+            default_strategy=cluster.default_strategy,
+            definition=self._runnable(request.get("taskDefinition", "")),
+            deployment_id=self._deployment_id(),
+            now=now,
         )
         self.services[arn] = service
         return service, self._schedule(service, now)
 
     def update_service(self, request: Request, now: float) -> tuple[Service, list[Command]]:
-        """UpdateService: the desired count. What would start a new deployment is refused until deployments exist."""
+        """UpdateService: its desired count, its configuration, or another version of it: a new deployment."""
         cluster = self.find_cluster(request.get("cluster"))
         service = self.find_service(cluster, request.get("service", ""))
         if service.status != "ACTIVE":
             raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
-        for parameter in _NEW_DEPLOYMENT:
-            if request.get(parameter):
-                raise not_carried_out(f"a rolling update ({parameter})")
-        new = request.get("taskDefinition")
-        if new and self._runnable(new) is not service.definition:
-            raise not_carried_out("a rolling update (taskDefinition)")
-        service.desired_count = _desired_count(request, default=service.desired_count)
-        service.updated_at = now
+        reference = request.get("taskDefinition")
+        service_requests.update(
+            service,
+            request,
+            default_strategy=cluster.default_strategy,
+            definition=self._runnable(reference) if reference else None,
+            deployment_id=self._deployment_id(),
+            now=now,
+        )
         return service, self._schedule(service, now)
 
     def delete_service(self, request: Request, now: float) -> tuple[Service, list[Command]]:
@@ -321,8 +303,7 @@ class Ecs:
 
     def tasks_of(self, service: Service) -> list[Task]:
         """The tasks that a service has started, in order of creation."""
-        group = f"service:{service.name}"
-        return [t for t in self.tasks.values() if t.group == group and t.cluster_arn == service.cluster_arn]
+        return list(self._tasks_by_service.get(service.arn, {}).values())
 
     # -- what happens --
 
@@ -337,17 +318,17 @@ class Ecs:
         if service is None:
             return commands
         if not had_run and "startedAt" in task.times:
-            service.task_running()
+            commands += service.task_running(task)
         if task.desired_status != desired:
             commands += service.task_stopped(task, now)
         commands += self._schedule(service, now)
         self._end_drained(service)
         return commands
 
-    def wake(self, service_arn: str, now: float) -> list[Command]:
+    def wake(self, wake: Wake, now: float) -> list[Command]:
         """The time that a `Wake` asked for has come."""
-        service = self.services[service_arn]
-        service.wake()
+        service = self.services[wake.service_arn]
+        service.woken(wake.subject)
         return self._schedule(service, now)
 
     def forget_task(self, task_arn: str) -> None:
@@ -355,26 +336,36 @@ class Ecs:
         task = self.tasks.get(task_arn)
         if task is not None and task.last_status == "STOPPED":
             del self.tasks[task_arn]
+            if (service := self._service_of(task)) is not None:
+                del self._tasks_by_service[service.arn][task_arn]
 
     def _schedule(self, service: Service, now: float) -> list[Command]:
         commands: list[Command] = []
-        decisions = service.decide(self.tasks_of(service), now)
         started: list[Task] = []
-        for decision in decisions:
+        running: list[Task] = []
+        pending = unhealthy = 0
+        primary = service.primary
+        for decision in service.decide(self.tasks_of(service), now):
             match decision:
-                case StartTask():
-                    task = self._new_task_of(service, now)
+                case StartTask(deployment, replaces_unhealthy):
+                    task = self._new_task_of(service, deployment, now)
                     started.append(task)
+                    unhealthy += replaces_unhealthy
                     commands += task.start()
                 case StopTask(arn, reason):
-                    commands += self.tasks[arn].handle(StopRequested(reason, "ServiceSchedulerInitiated"), now)
-                case Wake():
-                    commands.append(decision)
-        stopped = [self.tasks[decision.task_arn] for decision in decisions if isinstance(decision, StopTask)]
+                    task = self.tasks[arn]
+                    if task.last_status == "RUNNING":
+                        running.append(task)
+                    else:
+                        pending += 1
+                    commands += task.handle(StopRequested(reason, "ServiceSchedulerInitiated"), now)
+                    commands += service.task_stopped(task, now)
         if started:
-            service.say(f"(service {service.name}) has started {len(started)} tasks: {_named(started)}.", now)
-        if stopped:
-            service.say(f"(service {service.name}) has stopped {len(stopped)} running tasks: {_named(stopped)}.", now)
+            service.say_started(started, unhealthy, now)
+        service.say_stopped(running, pending, now)
+        commands += service.take_news()
+        if service.primary is not primary:  # an unhealthy task was one too many, and the service rolls back
+            commands += self._schedule(service, now)
         return commands
 
     def _end_drained(self, service: Service) -> None:
@@ -387,18 +378,23 @@ class Ecs:
         cluster = task.cluster_arn.rsplit("/", 1)[-1]
         return self.services.get(f"{self._arn}:service/{cluster}/{task.group.removeprefix('service:')}")
 
-    def _new_task_of(self, service: Service, now: float) -> Task:
+    def _deployment_id(self) -> str:
+        return f"ecs-svc/{int(self.new_id()[-15:], 16) % 10**19:019d}"
+
+    def _new_task_of(self, service: Service, deployment: Deployment, now: float) -> Task:
         cluster = self.clusters[service.cluster_arn.rsplit("/", 1)[-1]]
         propagated = service.raw.get("tags", ()) if service.raw.get("propagateTags") == "SERVICE" else ()
-        return self._new_task(
+        task = self._new_task(
             cluster,
-            service.definition,
-            Launch(service.network, service.launch_type or "FARGATE", service.capacity_provider),
+            deployment.definition,
+            deployment.how,
             now,
             group=f"service:{service.name}",
-            started_by=service.deployment_id,
+            started_by=deployment.id,
             tags=propagated,
         )
+        self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
+        return task
 
     def _new_task(
         self,
@@ -453,17 +449,6 @@ def _checked_name(name: str, what: str) -> str:
             "and underscores are allowed."
         )
     return name
-
-
-def _desired_count(request: Request, *, default: int) -> int:
-    count = int(request.get("desiredCount", default))
-    if count < 0:
-        raise invalid_parameter("desiredCount must not be negative.")
-    return count
-
-
-def _named(tasks: Iterable[Task]) -> str:
-    return " ".join(f"(task {task.id})" for task in tasks)
 
 
 def _uuid(digits: str) -> str:

@@ -85,6 +85,34 @@ def task_state_change(
     }
 
 
+def service_event(
+    service_arn: str,
+    detail_type: str,
+    detail: Mapping[str, Any],
+    *,
+    event_id: str,
+    now: float,
+    account: str,
+    region: str,
+) -> dict[str, Any]:
+    """An "ECS Service Action" or "ECS Deployment State Change" event.
+
+    Fields: developer guide "Amazon ECS service action events" and "Amazon ECS service deployment state change events".
+    Times in ``detail`` are seconds since the epoch; the other arguments are those of `task_state_change`.
+    """
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": detail_type,
+        "source": SOURCE,
+        "account": account,
+        "time": iso(now, milliseconds=False),
+        "region": region,
+        "resources": [service_arn],
+        "detail": {name: iso(value) if isinstance(value, float) else value for name, value in detail.items()},
+    }
+
+
 def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> list[dict[str, Any]]:
     shown = []
     for attachment in attachments:

@@ -28,6 +28,16 @@ class Network:
             vpc.get("assignPublicIp", "DISABLED") == "ENABLED",
         )
 
+    def describe(self) -> dict[str, Any]:
+        """The ``networkConfiguration`` of the API that it stands for."""
+        return {
+            "awsvpcConfiguration": {
+                "subnets": list(self.subnets),
+                "securityGroups": list(self.security_groups),
+                "assignPublicIp": "ENABLED" if self.assign_public_ip else "DISABLED",
+            }
+        }
+
 
 @dataclass(frozen=True)
 class Interface:

@@ -1,36 +1,38 @@
-"""A service: it keeps its desired count of tasks.
+"""A service: it keeps its desired count of tasks and replaces them by those of a new deployment.
 
-Rules: developer guide "Amazon ECS services" (the scheduler replaces tasks that stop), "Service throttle logic" (a task
-that never reaches RUNNING is retried ever later, up to 27 minutes) and the words of service event messages
-("Viewing Amazon ECS service event messages"). Rolling deployments are not carried out yet: there is one deployment.
+Rules: developer guide "Amazon ECS services" (the scheduler replaces tasks that stop), "Deploy Amazon ECS services by
+replacing tasks", "Amazon ECS deployment failure detection" and "Viewing Amazon ECS service event messages" (the words
+of service events). What is started and stopped next, `sandbox.model.ecs.rollout` says.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs.messages import Network
+from sandbox.model.ecs.deployment import Configuration, Deployment, describe_launch, pending_count, running_count
+from sandbox.model.ecs.rollout import HEALTHY_AFTER, Fleet, Limits, Plan, Standing, has_health_check, plan, standing_of
 from sandbox.model.ecs.task import Task
-from sandbox.model.ecs.taskdef import TaskDefinition
-
-# AWS documents that retries come "incrementally" later and the bound, not the steps; these are ours.
-FIRST_RETRY_DELAY = 10.0
-MAX_RETRY_DELAY = 27 * 60.0
 
 # "Consistently" is more than once; "duplicate event messages are omitted until the cause is resolved".
 SAID_AT = 2
 
 KEPT_EVENTS = 100  # DescribeServices shows the latest 100
 
+UNHEALTHY_REASON = "Task failed container health checks"
+
+# Ends of tasks that are failures of their deployment; a user's stop or a Spot interruption is none.
+_FAILURES = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
+
 
 @dataclass(frozen=True)
 class StartTask:
-    """Start one task of the service."""
+    """Start one task of this deployment of the service, perhaps because another one is unhealthy."""
 
-    service_arn: str
+    deployment: Deployment
+    replaces_unhealthy: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,89 +45,235 @@ class StopTask:
 
 @dataclass(frozen=True)
 class Wake:
-    """Look at the service again in ``delay`` seconds."""
+    """Come back in ``delay`` seconds: the throttle of a deployment ends, or a task has been RUNNING for long enough.
+
+    ``subject`` is the deployment's id or the task's ARN.
+    """
 
     service_arn: str
     delay: float
+    subject: str
 
 
-ServiceDecision = StartTask | StopTask | Wake
+@dataclass(frozen=True)
+class PublishService:
+    """Publish an event about a service (see `sandbox.model.ecs.events.service_event`)."""
+
+    service_arn: str
+    detail_type: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ServiceSaid:
+    """A service event that DescribeServices shows from now on."""
+
+    service_arn: str
+    message: str
+
+
+ServiceDecision = StartTask | StopTask
 
 
 @dataclass
 class Service:
-    """A service and its one deployment. Times are seconds since the epoch."""
+    """A service. Times are seconds since the epoch.
+
+    Attributes:
+        primary: The deployment that it works towards.
+        superseded: Deployments before it that still have tasks, the newest first.
+        completed: The one that was COMPLETED last; the target of a roll-back.
+        lasted: ARNs of the tasks that have been RUNNING for `HEALTHY_AFTER` seconds.
+        news: What it has to tell since `take_news` was called last.
+    """
 
     arn: str
     name: str
     cluster_arn: str
-    definition: TaskDefinition
     desired_count: int
-    network: Network
-    launch_type: str | None
-    capacity_provider: str | None
-    deployment_id: str
+    configuration: Configuration
+    primary: Deployment
     created_at: float
     raw: Mapping[str, Any]
     status: str = "ACTIVE"
-    updated_at: float = 0.0
-    rollout_state: str = "IN_PROGRESS"
+    superseded: list[Deployment] = field(default_factory=list)
+    completed: Deployment | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     steady: bool = False
     said: int = 0
-    failed_in_a_row: int = 0
-    failed_tasks: int = 0
-    throttled: bool = False  # no task is started before the `Wake` that is under way
+    lasted: set[str] = field(default_factory=set)
+    news: list[PublishService | ServiceSaid] = field(default_factory=list)
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """PRIMARY first."""
+        return [self.primary, *self.superseded]
+
+    # -- deciding --
 
     def decide(self, tasks: Sequence[Task], now: float) -> list[ServiceDecision]:
-        """What to do so that the desired count comes true. ``tasks`` are the service's own, in order of creation."""
-        live = [task for task in tasks if task.desired_status == "RUNNING"]
-        surplus = live[self.desired_count :]
-        if surplus:
+        """What to do next. ``tasks`` are the service's own, in order of creation."""
+        standings = [(task, standing_of(task, lasted=task.arn in self.lasted)) for task in tasks]
+        self._judge(standings)
+        next_step = plan(self._fleet(standings), self._limits())
+        if next_step.start or next_step.start_old or next_step.stop:
             self.steady = False
-            # The oldest stay: the scheduler has no reason to give up a task that has proved itself.
-            reason = f"Scaling activity initiated by (deployment {self.deployment_id})"
-            return [StopTask(task.arn, reason) for task in surplus]
-        missing = self.desired_count - len(live)
-        if missing:
-            self.steady = False
-            return [] if self.throttled else [StartTask(self.arn)] * missing
-        if self.status == "ACTIVE" and not self.steady and all(task.last_status == "RUNNING" for task in live):
-            self._settle(now)
-        return []
+        if next_step.stuck and not self.primary.said_stuck:
+            self.primary.said_stuck = True
+            self.say(
+                f"(service {self.name}) was unable to stop or start tasks during a deployment because of the service "
+                "deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
+                now,
+            )
+        self._drop_empty(standings)
+        self._settle(standings, now)
+        return self._decisions(next_step, standings)
+
+    def _limits(self) -> Limits:
+        configuration = self.configuration
+        return Limits.of(self.desired_count, configuration.minimum_percent, configuration.maximum_percent)
+
+    def _fleet(self, standings: Sequence[tuple[Task, Standing]]) -> Fleet:
+        groups: dict[str, list[tuple[Task, Standing]]] = {"new": [], "old": [], "superseded": []}
+        leaving = 0
+        for task, worth in standings:
+            if worth is Standing.LEAVING:
+                leaving += 1
+            elif worth is not Standing.GONE:
+                groups[self._group(task)].append((task, worth))
+        failed = self.primary.rollout_state == "FAILED"
+        may_start = not failed and not self.primary.throttled
+        completed = self.completed
+        may_restart_old = completed is not None and completed is not self.primary and not completed.throttled
+        return Fleet(
+            **groups,
+            leaving=leaving,
+            may_start=may_start,
+            may_replace=not failed,
+            may_restart_old=may_restart_old,
+        )
+
+    def _group(self, task: Task) -> str:
+        if task.started_by == self.primary.id:
+            return "new"
+        return "old" if self.completed is not None and task.started_by == self.completed.id else "superseded"
+
+    def _decisions(self, step: Plan, standings: Sequence[tuple[Task, Standing]]) -> list[ServiceDecision]:
+        unhealthy = {task.arn for task, worth in standings if worth is Standing.UNHEALTHY}
+        bad_new = sum(task.arn in unhealthy and task.started_by == self.primary.id for task, _ in standings)
+        decisions: list[ServiceDecision] = [
+            StartTask(self.primary, replaces_unhealthy=number < bad_new) for number in range(step.start)
+        ]
+        if step.start_old and self.completed is not None:
+            if self.completed not in self.superseded:
+                self.superseded.append(self.completed)
+            decisions += [StartTask(self.completed)] * step.start_old
+        for task in step.stop:
+            scaled = f"Scaling activity initiated by (deployment {task.started_by})"
+            decisions.append(StopTask(task.arn, UNHEALTHY_REASON if task.arn in unhealthy else scaled))
+        return decisions
+
+    # -- learning --
+
+    def _judge(self, standings: Sequence[tuple[Task, Standing]]) -> None:
+        primary = self.primary
+        if primary.rollout_state == "IN_PROGRESS":
+            healthy = [t for t, worth in standings if worth is Standing.HEALTHY and t.started_by == primary.id]
+            primary.prove(healthy, self.configuration.breaker)
+
+    def task_running(self, task: Task) -> list[Wake]:
+        """A task of this service runs: attempts that failed before it are throttled no more."""
+        for deployment in self.deployments:
+            if deployment.id == task.started_by:
+                deployment.failed_in_a_row = 0
+        return [] if has_health_check(task) else [Wake(self.arn, HEALTHY_AFTER, task.arn)]
 
     def task_stopped(self, task: Task, now: float) -> list[Wake]:
-        """Learn from a task that is given up: one that never ran delays the next attempt."""
-        if "startedAt" in task.times or task.stop_code not in {"TaskFailedToStart", "EssentialContainerExited"}:
+        """Learn from a task that is given up: whether its deployment is to be tried later, or has failed."""
+        deployment = next((d for d in self.deployments if d.id == task.started_by), None)
+        if deployment is None or not (task.stopped_reason == UNHEALTHY_REASON or task.stop_code in _FAILURES):
             return []
-        self.failed_tasks += 1
-        if self.throttled:  # one of several that were started together
-            return []
-        self.throttled = True
-        self.failed_in_a_row += 1
-        if self.failed_in_a_row == SAID_AT:
+        delay = None if "startedAt" in task.times else deployment.throttle()
+        if delay is not None and deployment.failed_in_a_row == SAID_AT:
             self.say(
                 f"(service {self.name}) is unable to consistently start tasks successfully. "
                 "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
                 now,
             )
-        return [Wake(self.arn, min(FIRST_RETRY_DELAY * 2 ** (self.failed_in_a_row - 1), MAX_RETRY_DELAY))]
+            self._action("WARN", "SERVICE_TASK_START_IMPAIRED", now)
+        if deployment is self.primary and deployment.rollout_state == "IN_PROGRESS":
+            self._count_failure(task, now)
+        return [] if delay is None else [Wake(self.arn, delay, deployment.id)]
 
-    def task_running(self) -> None:
-        """A task of this service runs: failures before it count no more."""
-        self.failed_in_a_row = 0
+    def _count_failure(self, task: Task, now: float) -> None:
+        """Take a task that never was healthy as a failure of the PRIMARY deployment."""
+        if task.arn in self.primary.proved:
+            return
+        self.primary.failed_tasks += 1
+        breaker = self.configuration.breaker
+        if breaker.enabled and self.primary.failed_tasks >= breaker.threshold(self.desired_count):
+            self._fail(now)
 
-    def wake(self) -> None:
-        """The time of the last `Wake` has come: tasks may be started again."""
-        self.throttled = False
+    def woken(self, subject: str) -> None:
+        """The time of a `Wake` has come."""
+        for deployment in {self.primary, *self.superseded, self.completed or self.primary}:
+            if deployment.id == subject:
+                deployment.throttled = False
+        if subject.startswith("arn:"):
+            self.lasted.add(subject)
 
-    def _settle(self, now: float) -> None:
+    def _settle(self, standings: Sequence[tuple[Task, Standing]], now: float) -> None:
+        live = [worth for _, worth in standings if worth is not Standing.GONE]
+        if self.status != "ACTIVE" or self.steady or self.superseded or self.primary.rollout_state == "FAILED":
+            return
+        if len(live) != self.desired_count or any(worth is not Standing.HEALTHY for worth in live):
+            return
         self.steady = True
-        self.updated_at = now
-        if self.rollout_state == "IN_PROGRESS":
-            self.rollout_state = "COMPLETED"
-            self.say(f"(service {self.name}) (deployment {self.deployment_id}) deployment completed.", now)
+        deployment = self.primary
+        deployment.updated_at = now
+        if deployment.rollout_state == "IN_PROGRESS":
+            deployment.rollout_state, deployment.rolling_back = "COMPLETED", False
+            self.completed = deployment
+            self.say(f"(service {self.name}) (deployment {deployment.id}) deployment completed.", now)
+            self._deployment_event("INFO", "SERVICE_DEPLOYMENT_COMPLETED", deployment, now)
         self.say(f"(service {self.name}) has reached a steady state.", now)
+        self._action("INFO", "SERVICE_STEADY_STATE", now)
+
+    def _drop_empty(self, standings: Sequence[tuple[Task, Standing]]) -> None:
+        """A deployment that has been replaced is INACTIVE, and is not shown, once it has no task."""
+        holders = {task.started_by for task, worth in standings if worth is not Standing.GONE}
+        self.superseded = [deployment for deployment in self.superseded if deployment.id in holders]
+
+    # -- deployments --
+
+    def deploy(self, deployment: Deployment, now: float) -> None:
+        """Work towards another deployment from now on."""
+        self.superseded.insert(0, self.primary)
+        self._make_primary(deployment, now)
+
+    def begin(self, now: float) -> None:
+        """Announce the first deployment."""
+        self._deployment_event("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", self.primary, now)
+
+    def _make_primary(self, deployment: Deployment, now: float) -> None:
+        self.primary, self.steady = deployment, False
+        self._deployment_event("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment, now)
+
+    def _fail(self, now: float) -> None:
+        failed, target = self.primary, self.completed
+        failed.rollout_state, failed.rolling_back, failed.updated_at = "FAILED", False, now
+        self.say(f"(service {self.name}) (deployment {failed.id}) deployment failed: tasks failed to start.", now)
+        self._deployment_event("ERROR", "SERVICE_DEPLOYMENT_FAILED", failed, now)
+        if not self.configuration.breaker.rollback or target is None or target is failed:
+            return
+        self.say(f"(service {self.name}) rolling back to deployment {target.id}.", now)
+        self.superseded = [failed, *(deployment for deployment in self.superseded if deployment is not target)]
+        # While it is IN_PROGRESS again it is no target of a further roll-back.
+        self.completed = None
+        target.take_up_again(now)
+        self._make_primary(target, now)
+
+    # -- telling --
 
     def say(self, message: str, now: float) -> None:
         """Add a service event; the newest comes first in DescribeServices."""
@@ -133,60 +281,67 @@ class Service:
         event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.arn}#{self.said}"))
         self.events.insert(0, {"id": event_id, "createdAt": now, "message": message})
         del self.events[KEPT_EVENTS:]
+        self.news.append(ServiceSaid(self.arn, message))
+
+    def say_started(self, tasks: Sequence[Task], unhealthy: int, now: float) -> None:
+        """Tell of new tasks, and how many of them are there because others are unhealthy."""
+        why = f" Amazon ECS replaced {unhealthy} tasks due to an unhealthy status." if unhealthy else ""
+        self.say(f"(service {self.name}) has started {len(tasks)} tasks: {_named(tasks)}.{why}", now)
+
+    def say_stopped(self, running: Sequence[Task], pending: int, now: float) -> None:
+        """Tell of tasks that were told to stop."""
+        if pending:
+            self.say(f"(service {self.name}) stopped {pending} pending tasks.", now)
+        for task in running:
+            if task.stopped_reason == UNHEALTHY_REASON:
+                self.say(f"(service {self.name}) (task {task.id}) failed container health checks.", now)
+        if running:
+            self.say(f"(service {self.name}) has stopped {len(running)} running tasks: {_named(running)}.", now)
+
+    def _action(self, event_type: str, event_name: str, now: float) -> None:
+        """Queue an event (developer guide "Amazon ECS service action events")."""
+        detail = {"eventType": event_type, "eventName": event_name, "clusterArn": self.cluster_arn, "createdAt": now}
+        self.news.append(PublishService(self.arn, "ECS Service Action", detail))
+
+    def _deployment_event(self, event_type: str, event_name: str, deployment: Deployment, now: float) -> None:
+        """Queue an event (developer guide "Amazon ECS service deployment state change events")."""
+        detail = {
+            "eventType": event_type,
+            "eventName": event_name,
+            "deploymentId": deployment.id,
+            "updatedAt": now,
+            "reason": deployment.rollout_state_reason,
+        }
+        self.news.append(PublishService(self.arn, "ECS Deployment State Change", detail))
+
+    def take_news(self) -> list[PublishService | ServiceSaid]:
+        """What there is to tell since the last call."""
+        news, self.news = self.news, []
+        return news
 
     def describe(self, tasks: Sequence[Task]) -> dict[str, Any]:
         """The service as DescribeServices shows it (API reference "Service")."""
-        live = [task for task in tasks if task.desired_status == "RUNNING"]
-        running = sum(task.last_status == "RUNNING" for task in tasks)
-        pending = sum(task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"} for task in live)
-        network = {
-            "awsvpcConfiguration": {
-                "subnets": list(self.network.subnets),
-                "securityGroups": list(self.network.security_groups),
-                "assignPublicIp": "ENABLED" if self.network.assign_public_ip else "DISABLED",
-            }
-        }
-        how: dict[str, Any] = {"launchType": self.launch_type} if self.launch_type else {}
-        if self.capacity_provider:
-            strategy = [{"capacityProvider": self.capacity_provider, "weight": 1, "base": 0}]
-            how = {"capacityProviderStrategy": self.raw.get("capacityProviderStrategy") or strategy}
-        counts = {"desiredCount": self.desired_count, "runningCount": running, "pendingCount": pending}
-        deployment = {
-            "id": self.deployment_id,
-            "status": "PRIMARY",
-            "taskDefinition": self.definition.arn,
-            **counts,
-            "failedTasks": self.failed_tasks,
-            "createdAt": self.created_at,
-            "updatedAt": self.updated_at,
-            **how,
-            "platformVersion": "1.4.0",
-            "networkConfiguration": network,
-            "rolloutState": self.rollout_state,
-            "rolloutStateReason": _rollout_reason(self.rollout_state, self.deployment_id),
-        }
+        deployments = [self._describe_deployment(deployment, tasks) for deployment in self.deployments]
         return {
             "serviceArn": self.arn,
             "serviceName": self.name,
             "clusterArn": self.cluster_arn,
             "status": self.status,
-            "taskDefinition": self.definition.arn,
-            **counts,
-            **how,
+            "taskDefinition": self.primary.definition.arn,
+            "desiredCount": self.desired_count,
+            "runningCount": running_count(tasks),
+            "pendingCount": pending_count(tasks),
+            **describe_launch(self.primary.how, self.primary.raw),
             "loadBalancers": [],
             "serviceRegistries": [],
             "platformVersion": self.raw.get("platformVersion", "LATEST"),
-            "deploymentConfiguration": {
-                "maximumPercent": 200,
-                "minimumHealthyPercent": 100,
-                **self.raw.get("deploymentConfiguration", {}),
-            },
-            "deployments": [deployment] if self.status == "ACTIVE" else [],
+            "deploymentConfiguration": dict(self.configuration.raw),
+            "deployments": deployments if self.status == "ACTIVE" else [],
             "events": [dict(event) for event in self.events],
             "createdAt": self.created_at,
             "schedulingStrategy": "REPLICA",
             "deploymentController": {"type": "ECS"},
-            "networkConfiguration": network,
+            "networkConfiguration": self.primary.how.network.describe(),
             "placementConstraints": [],
             "placementStrategy": [],
             "enableECSManagedTags": bool(self.raw.get("enableECSManagedTags", False)),
@@ -194,7 +349,13 @@ class Service:
             "enableExecuteCommand": False,
         }
 
+    def _describe_deployment(self, deployment: Deployment, tasks: Sequence[Task]) -> dict[str, Any]:
+        own = [task for task in tasks if task.started_by == deployment.id]
+        if deployment is self.primary:
+            return deployment.describe("PRIMARY", self.desired_count, own)
+        kept = sum(task.desired_status == "RUNNING" for task in own)
+        return deployment.describe("ACTIVE", kept, own)
 
-def _rollout_reason(state: str, deployment_id: str) -> str:
-    ending = {"COMPLETED": "completed", "IN_PROGRESS": "in progress"}[state]
-    return f"ECS deployment {deployment_id} {ending}."
+
+def _named(tasks: Iterable[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)

@@ -30,7 +30,7 @@ from sandbox.model.ecs.messages import (
     StopContainer,
     TaskEvent,
 )
-from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
 from sandbox.model.replay.plan import Happened, Recording
 from sandbox.model.replay.world import (
@@ -205,7 +205,8 @@ class Composer:
         commands = list(change(self._clock.now()))
         for command in commands:
             self._carry_out(command)
-        for arn in dict.fromkeys(command.task_arn for command in commands if not isinstance(command, Wake)):
+        of_services = PublishService | ServiceSaid | Wake
+        for arn in dict.fromkeys(command.task_arn for command in commands if not isinstance(command, of_services)):
             # Also a change without an event shows at once in DescribeTasks: STOPPING.
             self._show(TaskShown(self._numbered(self._ecs.tasks[arn].describe())))
         for service in self._ecs.services.values():
@@ -240,8 +241,8 @@ class Composer:
                 self._happens(seconds, arn, ContainerExited(name, 0 if in_time else KILLED))
             case DetachEni(arn):
                 self._clock.call_later(takes.detach, lambda: self._detach(arn))
-            case Wake(arn, delay):
-                self._clock.call_later(delay, lambda: self._apply(partial(self._ecs.wake, arn)))
+            case Wake():
+                self._clock.call_later(command.delay, lambda: self._apply(partial(self._ecs.wake, command)))
 
     def _attach(self, arn: str, *, assign: bool) -> None:
         number = self._interfaces

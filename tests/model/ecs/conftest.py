@@ -10,12 +10,15 @@ import pytest
 
 from sandbox.model.ecs import taskdef
 from sandbox.model.ecs.container import Container
-from sandbox.model.ecs.control import Command
+from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.messages import (
     AttachEni,
+    ContainerExited,
+    ContainerFailed,
     ContainerStarted,
     DetachEni,
     EniAttached,
+    EniDetached,
     Interface,
     Network,
     PublishTask,
@@ -24,7 +27,7 @@ from sandbox.model.ecs.messages import (
     TaskEvent,
     WatchStart,
 )
-from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"
@@ -98,9 +101,11 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
                 word = f"watch {name} {timeout}s"
             case Wake(_, delay):
                 word = f"wake in {delay:g}s"
+            case PublishService(_, _, detail):
+                word = str(detail["eventName"])
         return word
 
-    return lambda commands: [spell(command) for command in commands]
+    return lambda commands: [spell(command) for command in commands if not isinstance(command, ServiceSaid)]
 
 
 class Play:
@@ -157,3 +162,169 @@ def play(register: Callable[..., Any], interface: Interface, words: Callable[...
         return Play(task, interface, words)
 
     return make
+
+
+VPC = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "assignPublicIp": "ENABLED"}}
+NO_IMAGE = "CannotPullContainerError: pull access denied"
+
+
+class Account:
+    """ECS with one cluster and service, and an adapter that does at once what it is asked.
+
+    Attributes:
+        broken: Images that cannot be pulled.
+        crashing: Images whose containers end as soon as they run.
+        slow_stop: Containers go on running when they are told to stop; `end_leaving` ends them.
+    """
+
+    def __init__(
+        self,
+        interface: Interface,
+        request_for: Callable[..., dict[str, Any]],
+        words: Callable[..., list[str]],
+    ) -> None:
+        ids = iter(range(1, 10**6))
+        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
+        self.ecs.create_cluster({"clusterName": "blog"})
+        self._request_for = request_for
+        self.register("web:1")
+        self.words = words
+        self.interface = interface
+        self.now = 1000.0
+        self.broken: set[str] = set()
+        self.crashing: set[str] = set()
+        self.slow_stop = False
+        self.wakes: list[tuple[float, Wake]] = []
+        self.published: list[PublishService] = []
+        self.deployment_ids: list[str] = []
+
+    def register(self, image: str, **more: Any) -> None:
+        """Another revision of the task definition "blog", of one container from this image."""
+        self.ecs.register_task_definition(self._request_for(_container("web", image=image, **more)), 0.0)
+
+    @property
+    def service(self) -> Service:
+        return self.ecs.services["arn:aws:ecs:us-east-1:123456789012:service/blog/web"]
+
+    @property
+    def tasks(self) -> list[Task]:
+        return self.ecs.tasks_of(self.service)
+
+    def running(self) -> list[Task]:
+        return [task for task in self.tasks if task.last_status == "RUNNING"]
+
+    def create(self, count: int, **more: Any) -> list[Command]:
+        request = {
+            "cluster": "blog",
+            "serviceName": "web",
+            "taskDefinition": "blog",
+            "desiredCount": count,
+            "launchType": "FARGATE",
+            "networkConfiguration": VPC,
+            **more,
+        }
+        commands = self.ecs.create_service(request, self.now)[1]
+        self._note_deployments()
+        return commands
+
+    def update(self, **changes: Any) -> list[Command]:
+        commands = self.ecs.update_service({"cluster": "blog", "service": "web", **changes}, self.now)[1]
+        self._note_deployments()
+        return commands
+
+    def scale(self, count: int) -> list[Command]:
+        return self.update(desiredCount=count)
+
+    def delete(self, **more: Any) -> list[Command]:
+        return self.ecs.delete_service({"cluster": "blog", "service": "web", **more}, self.now)[1]
+
+    def event(self, task: Task, event: TaskEvent) -> list[Command]:
+        self.now += 1.0
+        commands = self.ecs.task_event(task.arn, event, self.now)
+        self._note_deployments()
+        return commands
+
+    def work(self, commands: Iterable[Command]) -> None:
+        """Carry out commands until none is left; what comes later is kept in `wakes`."""
+        todo = list(commands)
+        while todo:
+            command = todo.pop(0)
+            if isinstance(command, Wake):
+                self.wakes.append((self.now + command.delay, command))
+            elif isinstance(command, PublishService):
+                self.published.append(command)
+            elif isinstance(command, ServiceSaid):
+                continue
+            elif (answer := self._answer(command)) is not None:
+                task = self.ecs.tasks[command.task_arn]
+                todo += self.event(task, answer)
+                if isinstance(answer, ContainerStarted) and task.containers["web"].image in self.crashing:
+                    todo += self.event(task, ContainerExited("web", 1))
+
+    def _answer(self, command: Command) -> TaskEvent | None:
+        match command:
+            case AttachEni():
+                return EniAttached(self.interface)
+            case DetachEni():
+                return EniDetached()
+            case StartContainer(arn, name) if self.ecs.tasks[arn].containers[name].image in self.broken:
+                return ContainerFailed(name, NO_IMAGE)
+            case StartContainer(_, name):
+                return ContainerStarted(name, "id")
+            case StopContainer(_, name) if not self.slow_stop:
+                return ContainerExited(name, 143)
+        return None
+
+    def end_leaving(self) -> None:
+        """The containers that were told to stop end."""
+        for task in self.tasks:
+            if task.desired_status == "STOPPED" and task.containers["web"].status == "RUNNING":
+                self.work(self.event(task, ContainerExited("web", 143)))
+
+    def next_wake(self) -> float:
+        """Go to the earliest of `wakes`; how many seconds that took."""
+        due, wake = self.wakes.pop(self.wakes.index(min(self.wakes, key=lambda item: item[0])))
+        passed, self.now = due - self.now, max(due, self.now)
+        commands = self.ecs.wake(wake, self.now)
+        self._note_deployments()
+        self.work(commands)
+        return passed
+
+    def later(self, seconds: float) -> None:
+        """Let time pass, with all that falls due in it. What is carried out on the way takes its own seconds more."""
+        end = self.now + seconds
+        while self.wakes and min(due for due, _ in self.wakes) <= end:
+            self.next_wake()
+        self.now = max(self.now, end)
+
+    def _note_deployments(self) -> None:
+        for deployment in self.service.deployments:
+            if deployment.id not in self.deployment_ids:
+                self.deployment_ids.append(deployment.id)
+
+    def messages(self) -> list[str]:
+        """The service's events, oldest first, with short names: T1 for its first task, D1 for its first deployment."""
+        names = {task.id: f"T{number}" for number, task in enumerate(self.tasks, 1)}
+        names |= {deployment: f"D{number}" for number, deployment in enumerate(self.deployment_ids, 1)}
+        said = [event["message"] for event in reversed(self.service.events)]
+        for long, short in names.items():
+            said = [message.replace(long, short) for message in said]
+        return said
+
+    def shown(self) -> dict[str, Any]:
+        return self.service.describe(self.tasks)
+
+    def rollout(self) -> list[str]:
+        """The deployments in a line each: ``PRIMARY D2 2/4 IN_PROGRESS`` is two tasks RUNNING of four wanted."""
+        return [
+            f"{shown['status']} D{self.deployment_ids.index(shown['id']) + 1} "
+            f"{shown['runningCount']}/{shown['desiredCount']} {shown['rolloutState']}"
+            for shown in self.shown()["deployments"]
+        ]
+
+
+@pytest.fixture
+def account(
+    interface: Interface, request_for: Callable[..., dict[str, Any]], words: Callable[..., list[str]]
+) -> Account:
+    return Account(interface, request_for, words)

@@ -356,14 +356,3 @@ def test_an_unknown_service(ecs: Ecs) -> None:
     for action in (ecs.update_service, ecs.delete_service):
         with refused("ServiceNotFoundException", "Service not found."):
             action({"service": "x"}, 0.0)
-
-
-def test_what_would_be_a_new_deployment_is_refused(ecs: Ecs, request_for: Callable[..., dict[str, Any]]) -> None:
-    ecs.create_service(SERVICE, 0.0)
-    ecs.update_service({"service": "web", "taskDefinition": "blog:1"}, 0.0)  # the same: nothing to roll
-    ecs.register_task_definition(request_for(), 0.0)
-    for change in ({"taskDefinition": "blog"}, {"forceNewDeployment": True}, {"platformVersion": "1.3.0"}):
-        with refused("ClientException", "The sandbox does not carry out a rolling update"):
-            ecs.update_service({"service": "web", **change}, 0.0)
-    with refused("ClientException", "TaskDefinition not found."):
-        ecs.update_service({"service": "web", "taskDefinition": "x"}, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, EventShape, iso, task_state_change
+from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, EventShape, iso, service_event, task_state_change
 from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerStarted,
@@ -202,3 +202,28 @@ def test_times(seconds: float, text: str) -> None:
 
 def test_the_envelope_s_time_has_no_fraction() -> None:
     assert iso(1579802280.999, milliseconds=False) == "2020-01-23T17:58:00Z"
+
+
+def test_an_event_about_a_service() -> None:
+    """The envelope is that of a task's event; times are spelled as AWS spells them."""
+    service = "arn:aws:ecs:us-west-2:111122223333:service/default/servicetest"
+    detail = {"eventType": "INFO", "eventName": "SERVICE_STEADY_STATE", "clusterArn": "c", "createdAt": 1574191642.5}
+    assert service_event(
+        service,
+        "ECS Service Action",
+        detail,
+        event_id="id",
+        now=1574191643.9,
+        account="111122223333",
+        region="us-west-2",
+    ) == {
+        "version": "0",
+        "id": "id",
+        "detail-type": "ECS Service Action",
+        "source": "aws.ecs",
+        "account": "111122223333",
+        "time": "2019-11-19T19:27:23Z",
+        "region": "us-west-2",
+        "resources": [service],
+        "detail": {**detail, "createdAt": "2019-11-19T19:27:22.5Z"},
+    }

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, task_state_change
+from sandbox.model.ecs.health import Health
 from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
@@ -35,6 +36,7 @@ from sandbox.model.ecs.messages import (
     TaskEvent,
     WatchStart,
 )
+from sandbox.model.ecs.rollout import Standing, standing_of
 from sandbox.model.ecs.service import Wake
 from sandbox.model.ecs.task import STATUSES
 
@@ -77,6 +79,7 @@ class EcsMachine(RuleBasedStateMachine):
         self.statuses: dict[str, int] = defaultdict(int)
         self.attached: dict[str, int] = defaultdict(int)
         self.detached: dict[str, int] = defaultdict(int)
+        self.there: dict[str, int] = defaultdict(int)
 
     @initialize(
         sidecar_essential=st.booleans(), condition=st.sampled_from(["", "START", "COMPLETE", "SUCCESS", "HEALTHY"])
@@ -158,9 +161,20 @@ class EcsMachine(RuleBasedStateMachine):
         arn = list(self.ecs.tasks)[pick % len(self.ecs.tasks)]
         self.take(self.ecs.stop_task({"cluster": "default", "task": arn}, self.now)[1])
 
-    @rule(name=NAMES, number=st.integers(0, 4))
-    def create_service(self, name: str, number: int) -> None:
-        request = {**WHERE, "serviceName": name, "taskDefinition": "blog", "desiredCount": number}
+    @rule(name=NAMES, number=st.integers(0, 4), minimum=st.sampled_from([0, 50, 100]), breaker=st.booleans())
+    def create_service(self, name: str, number: int, minimum: int, breaker: bool) -> None:
+        limits = {
+            "minimumHealthyPercent": minimum,
+            "maximumPercent": 100 if minimum == 0 else 200,
+            "deploymentCircuitBreaker": {"enable": breaker, "rollback": True},
+        }
+        request = {
+            **WHERE,
+            "serviceName": name,
+            "taskDefinition": "blog",
+            "desiredCount": number,
+            "deploymentConfiguration": limits,
+        }
         with refused_or_not("InvalidParameterException"):  # it is there already, or drains
             self.take(self.ecs.create_service(request, self.now)[1])
 
@@ -168,6 +182,11 @@ class EcsMachine(RuleBasedStateMachine):
     def update_service(self, name: str, number: int) -> None:
         with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
             self.take(self.ecs.update_service({"service": name, "desiredCount": number}, self.now)[1])
+
+    @rule(name=NAMES)
+    def deploy(self, name: str) -> None:
+        with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
+            self.take(self.ecs.update_service({"service": name, "forceNewDeployment": True}, self.now)[1])
 
     @rule(name=NAMES)
     def delete_service(self, name: str) -> None:
@@ -233,6 +252,12 @@ class EcsMachine(RuleBasedStateMachine):
         arn, name = up[pick % len(up)]
         self.report(arn, HealthChanged(name, health))
 
+    @precondition(lambda self: self._checked())
+    @rule(pick=PICK, health=st.sampled_from(["HEALTHY", "UNHEALTHY"]))
+    def health_changes(self, pick: int, health: Health) -> None:
+        checked = self._checked()
+        self.report(checked[pick % len(checked)], HealthChanged("sidecar", health))
+
     @precondition(lambda self: self.reported)
     @rule(pick=PICK)
     def a_report_comes_again(self, pick: int) -> None:
@@ -244,7 +269,7 @@ class EcsMachine(RuleBasedStateMachine):
     def wake(self, pick: int) -> None:
         wake = self.wakes.pop(pick % len(self.wakes))
         self.now += wake.delay
-        self.take(self.ecs.wake(wake.service_arn, self.now))
+        self.take(self.ecs.wake(wake, self.now))
 
     # -- what holds --
 
@@ -265,12 +290,17 @@ class EcsMachine(RuleBasedStateMachine):
                 assert all(container.status == "STOPPED" for container in task.containers.values())
 
     @invariant()
-    def services_do_not_exceed_their_count(self) -> None:
+    def services_keep_their_limits(self) -> None:
         for service in self.ecs.services.values():
             tasks = self.ecs.tasks_of(service)
-            live = [task for task in tasks if task.desired_status == "RUNNING"]
-            assert len(live) <= service.desired_count
-            assert len(live) == service.desired_count or service.throttled
+            standings = [standing_of(task, lasted=True) for task in tasks]
+            there = sum(worth is not Standing.GONE for worth in standings)
+            maximum = service.desired_count * service.configuration.maximum_percent // 100
+            assert there <= max(maximum, self.there[service.arn]), "no more than the maximum is started"
+            self.there[service.arn] = there
+            known = {deployment.id for deployment in service.deployments}
+            for task, worth in zip(tasks, standings, strict=True):
+                assert task.started_by in known or worth is Standing.GONE, "every task belongs to a deployment"
             shown = service.describe(tasks)
             assert shown["runningCount"] + shown["pendingCount"] <= len(tasks)
 
@@ -284,6 +314,20 @@ class EcsMachine(RuleBasedStateMachine):
             and task.last_status == "PENDING"
         ]
 
+    def _checked(self) -> list[str]:
+        """Tasks whose container with a health check runs."""
+        return [arn for arn in self.ecs.tasks if self.started.get((arn, "sidecar")) == "up"]
+
+    def _undecided(self) -> list[str]:
+        """Those of them that are to run and are not healthy."""
+        tasks = self.ecs.tasks
+        return [
+            arn
+            for arn in self._checked()
+            if tasks[arn].last_status == tasks[arn].desired_status == "RUNNING"
+            and tasks[arn].containers["sidecar"].health != "HEALTHY"
+        ]
+
     def _unblock(self, arn: str, name: str) -> None:
         (dependency,) = self.ecs.tasks[arn].definition.container("web").depends_on
         if dependency.condition == "HEALTHY":
@@ -293,11 +337,13 @@ class EcsMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everything is answered, and well: what should stop has stopped, what should run runs."""
-        while self.todo or self.wakes or self._blocked():
+        while self.todo or self.wakes or self._blocked() or self._undecided():
             if self.todo:
                 self.carry_out(pick=0, well=True, early_exit=False)
             elif blocked := self._blocked():
                 self._unblock(*blocked[0])
+            elif undecided := self._undecided():
+                self.report(undecided[0], HealthChanged("sidecar", "HEALTHY"))
             else:
                 self.wake(pick=0)
             self.life_goes_forward()
@@ -305,8 +351,12 @@ class EcsMachine(RuleBasedStateMachine):
             assert task.last_status == ("STOPPED" if task.desired_status == "STOPPED" else "RUNNING")
         for service in self.ecs.services.values():
             running = [task for task in self.ecs.tasks_of(service) if task.last_status == "RUNNING"]
-            assert len(running) == service.desired_count
+            if service.primary.rollout_state == "FAILED" and service.status == "ACTIVE":
+                assert service.completed is None, "it could not be rolled back"
+                continue
+            assert [task.started_by for task in running] == [service.primary.id] * service.desired_count
             assert service.steady if service.status == "ACTIVE" else service.status == "INACTIVE"
+            assert service.primary.rollout_state == "COMPLETED" or service.status == "INACTIVE"
         self.interfaces_are_given_back()
 
 

@@ -2,121 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.deployment import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.messages import (
-    AttachEni,
-    ContainerExited,
-    ContainerFailed,
-    ContainerStarted,
-    DetachEni,
-    EniAttached,
-    EniDetached,
-    Interface,
-    StartContainer,
-    StopContainer,
-    TaskEvent,
-)
-from sandbox.model.ecs.service import FIRST_RETRY_DELAY, KEPT_EVENTS, MAX_RETRY_DELAY, Service, Wake
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.messages import ContainerExited, ContainerStarted, EniAttached
+from sandbox.model.ecs.rollout import HEALTHY_AFTER
+from sandbox.model.ecs.service import KEPT_EVENTS, Wake
 
-VPC = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "assignPublicIp": "ENABLED"}}
+if TYPE_CHECKING:
+    from tests.model.ecs.conftest import Account
+
 NO_IMAGE = "CannotPullContainerError: pull access denied"
-
-
-class Account:
-    """ECS with one cluster, and an adapter that can do what it is asked (or, for ``broken`` images, cannot)."""
-
-    def __init__(self, interface: Interface, request: dict[str, Any], words: Callable[..., list[str]]) -> None:
-        ids = iter(range(1, 10**6))
-        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
-        self.ecs.create_cluster({"clusterName": "blog"})
-        self.ecs.register_task_definition(request, 0.0)
-        self.words = words
-        self.interface = interface
-        self.now = 1000.0
-        self.broken = False
-        self.wakes: list[Wake] = []
-
-    @property
-    def service(self) -> Service:
-        return self.ecs.services["arn:aws:ecs:us-east-1:123456789012:service/blog/web"]
-
-    @property
-    def tasks(self) -> list[Task]:
-        return self.ecs.tasks_of(self.service)
-
-    def running(self) -> list[Task]:
-        return [task for task in self.tasks if task.last_status == "RUNNING"]
-
-    def create(self, count: int, **more: Any) -> list[Command]:
-        request = {
-            "cluster": "blog",
-            "serviceName": "web",
-            "taskDefinition": "blog",
-            "desiredCount": count,
-            "launchType": "FARGATE",
-            "networkConfiguration": VPC,
-            **more,
-        }
-        return self.ecs.create_service(request, self.now)[1]
-
-    def scale(self, count: int) -> list[Command]:
-        return self.ecs.update_service({"cluster": "blog", "service": "web", "desiredCount": count}, self.now)[1]
-
-    def delete(self, **more: Any) -> list[Command]:
-        return self.ecs.delete_service({"cluster": "blog", "service": "web", **more}, self.now)[1]
-
-    def event(self, task: Task, event: TaskEvent) -> list[Command]:
-        self.now += 1.0
-        return self.ecs.task_event(task.arn, event, self.now)
-
-    def work(self, commands: Iterable[Command]) -> None:
-        """Carry out commands until none is left; what comes later is kept in `wakes`."""
-        todo = list(commands)
-        while todo:
-            command = todo.pop(0)
-            if isinstance(command, Wake):
-                self.wakes.append(command)
-            elif (answer := self._answer(command)) is not None:
-                todo += self.event(self.ecs.tasks[command.task_arn], answer)
-
-    def _answer(self, command: Command) -> TaskEvent | None:
-        match command:
-            case AttachEni():
-                return EniAttached(self.interface)
-            case DetachEni():
-                return EniDetached()
-            case StartContainer(_, name) if self.broken:
-                return ContainerFailed(name, NO_IMAGE)
-            case StartContainer(_, name):
-                return ContainerStarted(name, "id")
-            case StopContainer(_, name):
-                return ContainerExited(name, 143)
-        return None
-
-    def messages(self) -> list[str]:
-        """The service's events, oldest first, with short names for its tasks."""
-        names = {task.id: f"T{number}" for number, task in enumerate(self.tasks, 1)}
-        said = [event["message"] for event in reversed(self.service.events)]
-        for task_id, name in names.items():
-            said = [message.replace(task_id, name) for message in said]
-        return [message.replace(self.service.deployment_id, "D") for message in said]
-
-    def shown(self) -> dict[str, Any]:
-        return self.service.describe(self.tasks)
-
-
-@pytest.fixture
-def account(
-    interface: Interface, request_for: Callable[..., dict[str, Any]], words: Callable[..., list[str]]
-) -> Account:
-    return Account(interface, request_for(), words)
 
 
 # -- up to steady ----------------------------------------------------------------------------------------------------
@@ -124,33 +23,46 @@ def account(
 
 def test_a_service_starts_its_tasks(account: Account) -> None:
     commands = account.create(2)
-    assert account.words(commands) == ["event PROVISIONING v1", "attach", "event PROVISIONING v1", "attach"]
+    assert account.words(commands) == [
+        "event PROVISIONING v1",
+        "attach",
+        "event PROVISIONING v1",
+        "attach",
+        "SERVICE_DEPLOYMENT_IN_PROGRESS",
+    ]
     first, second = account.tasks
-    assert (first.group, first.started_by) == ("service:web", account.service.deployment_id)
+    assert (first.group, first.started_by) == ("service:web", account.service.primary.id)
     assert account.shown()["pendingCount"] == 2
     account.work(commands)
     assert [first.last_status, second.last_status] == ["RUNNING", "RUNNING"]
-    assert account.messages() == [
-        "(service web) has started 2 tasks: (task T1) (task T2).",
-        "(service web) (deployment D) deployment completed.",
+    assert account.messages() == ["(service web) has started 2 tasks: (task T1) (task T2)."]
+    account.later(HEALTHY_AFTER)
+    assert account.messages()[1:] == [
+        "(service web) (deployment D1) deployment completed.",
         "(service web) has reached a steady state.",
     ]
 
 
 def test_the_deployment_id(account: Account) -> None:
     account.create(0)
-    prefix, digits = account.service.deployment_id.split("/")
+    prefix, digits = account.service.primary.id.split("/")
     assert (prefix, len(digits), digits.isdigit()) == ("ecs-svc", 19, True)
 
 
 def test_a_service_of_none_is_steady_at_once(account: Account) -> None:
-    assert account.create(0) == []
+    assert account.words(account.create(0)) == [
+        "SERVICE_DEPLOYMENT_IN_PROGRESS",
+        "SERVICE_DEPLOYMENT_COMPLETED",
+        "SERVICE_STEADY_STATE",
+    ]
     assert account.messages()[-1] == "(service web) has reached a steady state."
 
 
 def test_steady_is_said_once(account: Account) -> None:
     account.work(account.create(1))
+    account.later(HEALTHY_AFTER)
     account.event(account.tasks[0], ContainerStarted("web", "id"))
+    account.later(HEALTHY_AFTER)
     assert account.messages().count("(service web) has reached a steady state.") == 1
 
 
@@ -159,6 +71,7 @@ def test_steady_is_said_once(account: Account) -> None:
 
 def test_a_task_that_ends_is_replaced_at_once(account: Account) -> None:
     account.work(account.create(1))
+    account.later(HEALTHY_AFTER)
     [old] = account.tasks
     commands = account.event(old, ContainerExited("web", 1))
     assert account.words(commands) == [
@@ -170,6 +83,7 @@ def test_a_task_that_ends_is_replaced_at_once(account: Account) -> None:
     ]
     account.work(commands)
     assert [task.last_status for task in account.tasks] == ["STOPPED", "RUNNING"]
+    account.later(HEALTHY_AFTER)
     assert account.messages()[-2:] == [
         "(service web) has started 1 tasks: (task T2).",
         "(service web) has reached a steady state.",
@@ -197,10 +111,9 @@ def test_a_container_that_ends_at_once_is_not_throttled(account: Account) -> Non
         task = account.tasks[-1]
         account.event(task, EniAttached(account.interface))
         commands = account.event(task, ContainerExited("web", 1))
-        assert not [command for command in commands if isinstance(command, Wake)]
+        assert [w.subject for w in commands if isinstance(w, Wake)] == [task.arn]
         assert account.words(commands)[-1] == "attach"
     assert "unable to consistently" not in repr(account.messages())
-    assert account.shown()["deployments"][0]["failedTasks"] == 0
 
 
 # -- scaling ---------------------------------------------------------------------------------------------------------
@@ -208,8 +121,10 @@ def test_a_container_that_ends_at_once_is_not_throttled(account: Account) -> Non
 
 def test_scaling_up(account: Account) -> None:
     account.work(account.create(1))
+    account.later(HEALTHY_AFTER)
     account.work(account.scale(3))
     assert len(account.running()) == 3
+    account.later(HEALTHY_AFTER)
     assert account.messages()[-2:] == [
         "(service web) has started 2 tasks: (task T2) (task T3).",
         "(service web) has reached a steady state.",
@@ -218,11 +133,12 @@ def test_scaling_up(account: Account) -> None:
 
 def test_scaling_down(account: Account) -> None:
     account.work(account.create(3))
+    account.later(HEALTHY_AFTER)
     first, *rest = account.tasks
     commands = account.scale(1)
     assert account.words(commands) == ["event RUNNING>STOPPED v4", "stop web 30s"] * 2
     assert {task.stopped_reason for task in rest} == {
-        f"Scaling activity initiated by (deployment {account.service.deployment_id})"
+        f"Scaling activity initiated by (deployment {account.service.primary.id})"
     }
     assert {task.stop_code for task in rest} == {"ServiceSchedulerInitiated"}
     account.work(commands)
@@ -236,6 +152,7 @@ def test_scaling_down(account: Account) -> None:
 def test_steady_does_not_wait_for_tasks_that_are_leaving(account: Account) -> None:
     """Seen: steady 10 s after the stop, the task STOPPED 26 s later."""
     account.work(account.create(2))
+    account.later(HEALTHY_AFTER)
     account.scale(1)
     account.event(account.tasks[1], ContainerExited("web", 143))
     assert account.tasks[1].last_status == "DEPROVISIONING"
@@ -306,14 +223,13 @@ def test_an_inactive_service_is_created_anew(account: Account) -> None:
 
 
 def test_tasks_that_never_run_are_tried_ever_later(account: Account) -> None:
-    account.broken = True
+    account.broken = {"web:1"}
     account.work(account.create(1))
     delays = []
     for _ in range(10):
-        [wake] = account.wakes
+        [(_, wake)] = account.wakes
         delays.append(wake.delay)
-        account.wakes.clear()
-        account.work(account.ecs.wake(wake.service_arn, account.now))
+        account.next_wake()
     assert delays == [10, 20, 40, 80, 160, 320, 640, 1280, 1620, 1620]
     assert (delays[0], delays[-1]) == (FIRST_RETRY_DELAY, MAX_RETRY_DELAY)
     assert len(account.tasks) == 11
@@ -322,44 +238,48 @@ def test_tasks_that_never_run_are_tried_ever_later(account: Account) -> None:
 
 
 def test_the_throttle_is_said_once(account: Account) -> None:
-    account.broken = True
+    account.broken = {"web:1"}
     account.work(account.create(1))
     for _ in range(4):
-        account.work(account.ecs.wake(account.service.arn, account.now))
+        account.next_wake()
     throttle = [message for message in account.messages() if "unable" in message]
     assert throttle == [
         "(service web) is unable to consistently start tasks successfully. "
         "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
     ]
+    assert [event.detail["eventName"] for event in account.published].count("SERVICE_TASK_START_IMPAIRED") == 1
 
 
 def test_tasks_that_fail_together_are_one_failure(account: Account) -> None:
-    account.broken = True
+    account.broken = {"web:1"}
     account.work(account.create(5))
-    assert [wake.delay for wake in account.wakes] == [10]
+    assert [wake.delay for _, wake in account.wakes] == [10]
     assert len(account.tasks) == 5
-    account.work(account.ecs.wake(account.service.arn, account.now))
-    assert [wake.delay for wake in account.wakes] == [10, 20]
+    account.next_wake()
+    assert [wake.delay for _, wake in account.wakes] == [20]
     assert len(account.tasks) == 10
 
 
 def test_a_throttled_service_starts_nothing_before_its_time(account: Account) -> None:
-    account.broken = True
+    account.broken = {"web:1"}
     account.work(account.create(1))
-    account.broken = False
+    account.broken = set()
     account.work(account.scale(2))
     assert account.running() == []
-    account.work(account.ecs.wake(account.service.arn, account.now))
+    account.next_wake()
     assert len(account.running()) == 2
-    assert account.service.failed_in_a_row == 0
+    assert account.service.primary.failed_in_a_row == 0
+    account.later(HEALTHY_AFTER)
     assert account.messages()[-1] == "(service web) has reached a steady state."
 
 
 def test_a_wake_that_is_not_needed_does_nothing(account: Account) -> None:
     account.work(account.create(1))
-    assert account.ecs.wake(account.service.arn, account.now) == []
+    account.later(HEALTHY_AFTER)
+    again = Wake(account.service.arn, 0.0, account.service.primary.id)
+    assert account.ecs.wake(again, account.now) == []
     account.work(account.delete(force=True))
-    assert account.ecs.wake(account.service.arn, account.now) == []
+    assert account.ecs.wake(again, account.now) == []
 
 
 # -- DescribeServices ------------------------------------------------------------------------------------------------
@@ -367,6 +287,7 @@ def test_a_wake_that_is_not_needed_does_nothing(account: Account) -> None:
 
 def test_a_service_as_described(account: Account) -> None:
     account.work(account.create(1, deploymentConfiguration={"maximumPercent": 150}, enableECSManagedTags=True))
+    account.later(HEALTHY_AFTER)
     shown = account.shown()
     events = shown.pop("events")
     network = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": [], "assignPublicIp": "ENABLED"}}
@@ -387,7 +308,7 @@ def test_a_service_as_described(account: Account) -> None:
         "deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 100},
         "deployments": [
             {
-                "id": account.service.deployment_id,
+                "id": account.service.primary.id,
                 "status": "PRIMARY",
                 "taskDefinition": definition,
                 "desiredCount": 1,
@@ -395,12 +316,12 @@ def test_a_service_as_described(account: Account) -> None:
                 "pendingCount": 0,
                 "failedTasks": 0,
                 "createdAt": 1000.0,
-                "updatedAt": 1002.0,
+                "updatedAt": 1042.0,
                 "launchType": "FARGATE",
                 "platformVersion": "1.4.0",
                 "networkConfiguration": network,
                 "rolloutState": "COMPLETED",
-                "rolloutStateReason": f"ECS deployment {account.service.deployment_id} completed.",
+                "rolloutStateReason": f"ECS deployment {account.service.primary.id} completed.",
             }
         ],
         "createdAt": 1000.0,
@@ -413,7 +334,7 @@ def test_a_service_as_described(account: Account) -> None:
         "propagateTags": "NONE",
         "enableExecuteCommand": False,
     }
-    assert [event["createdAt"] for event in events] == [1002.0, 1002.0, 1000.0]  # the newest first
+    assert [event["createdAt"] for event in events] == [1042.0, 1042.0, 1000.0]  # the newest first
     assert len({event["id"] for event in events}) == 3
 
 
@@ -421,7 +342,7 @@ def test_a_deployment_in_progress(account: Account) -> None:
     account.create(1)
     [deployment] = account.shown()["deployments"]
     assert deployment["rolloutState"] == "IN_PROGRESS"
-    assert deployment["rolloutStateReason"] == f"ECS deployment {account.service.deployment_id} in progress."
+    assert deployment["rolloutStateReason"] == f"ECS deployment {account.service.primary.id} in progress."
 
 
 def test_a_capacity_provider_instead_of_a_launch_type(account: Account) -> None:

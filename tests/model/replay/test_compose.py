@@ -29,12 +29,12 @@ REPLACED = [
     "+0 a PROVISIONING v1",
     "+8 a PENDING v2",
     "+20 a RUNNING v3",
-    "+80 a RUNNING>STOPPED v4",
-    "+80 b PROVISIONING v1",
-    "+88 b PENDING v2",
-    "+100 b RUNNING v3",
-    "+110 a DEPROVISIONING>STOPPED v5",
-    "+120 a STOPPED>STOPPED v6",
+    "+120 a RUNNING>STOPPED v4",
+    "+120 b PROVISIONING v1",
+    "+128 b PENDING v2",
+    "+140 b RUNNING v3",
+    "+150 a DEPROVISIONING>STOPPED v5",
+    "+160 a STOPPED>STOPPED v6",
 ]
 
 
@@ -55,12 +55,23 @@ def test_only_spot_is_interrupted():
 
 
 def test_a_service_stops_and_scales():
-    assert spelled(NAMED["stop"](Composer()).recording())[-1] == "+120 a STOPPED>STOPPED v6"
+    assert spelled(NAMED["stop"](Composer()).recording())[-1] == "+160 a STOPPED>STOPPED v6"
     scaled = spelled(Composer().start().scale(3).recording())
     assert [line for line in scaled if " RUNNING " in line] == [
         "+20 a RUNNING v3",
-        "+100 b RUNNING v3",
-        "+100 c RUNNING v3",
+        "+140 b RUNNING v3",
+        "+140 c RUNNING v3",
+    ]
+
+
+def test_a_rolling_update_stops_the_old_task_when_the_new_one_counts_as_healthy():
+    assert spelled(Composer().start().rolling_update().recording())[3:] == [
+        "+120 b PROVISIONING v1",
+        "+128 b PENDING v2",
+        "+140 b RUNNING v3",
+        "+180 a RUNNING>STOPPED v4",
+        "+210 a DEPROVISIONING>STOPPED v5",
+        "+220 a STOPPED>STOPPED v6",
     ]
 
 
@@ -70,10 +81,10 @@ def test_activating_and_deactivating_are_told_in_between():
         "+8 a PENDING v2",
         "+20 a ACTIVATING v3",
         "+22 a RUNNING v4",
-        "+82 a RUNNING>STOPPED v5",
-        "+82 a DEACTIVATING>STOPPED v6",
-        "+112 a DEPROVISIONING>STOPPED v7",
-        "+122 a STOPPED>STOPPED v8",
+        "+122 a RUNNING>STOPPED v5",
+        "+122 a DEACTIVATING>STOPPED v6",
+        "+152 a DEPROVISIONING>STOPPED v7",
+        "+162 a STOPPED>STOPPED v8",
     ]
 
 
@@ -103,8 +114,8 @@ def test_the_world_is_true_at_each_moment():
     recording = Composer().start().replace().recording()
     assert shown(recording, 7.9) == [("PROVISIONING", "RUNNING", "")]
     assert shown(recording, 20) == [("RUNNING", "RUNNING", "198.51.100.10")]
-    assert shown(recording, 100) == [("STOPPING", "STOPPED", "198.51.100.10"), ("RUNNING", "RUNNING", "198.51.100.11")]
-    assert shown(recording, 120) == [("STOPPED", "STOPPED", ""), ("RUNNING", "RUNNING", "198.51.100.11")]
+    assert shown(recording, 140) == [("STOPPING", "STOPPED", "198.51.100.10"), ("RUNNING", "RUNNING", "198.51.100.11")]
+    assert shown(recording, 160) == [("STOPPED", "STOPPED", ""), ("RUNNING", "RUNNING", "198.51.100.11")]
 
 
 def test_the_public_address_may_be_late():

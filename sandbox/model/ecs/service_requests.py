@@ -1,0 +1,148 @@
+"""What CreateService and UpdateService ask for: checked, and as the deployment that they begin.
+
+Rules: API reference "CreateService" and "UpdateService" (which parameters trigger a new service deployment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sandbox.model.ecs.deployment import Configuration, Deployment
+from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
+from sandbox.model.ecs.launch import launch
+from sandbox.model.ecs.service import Service
+from sandbox.model.ecs.taskdef import TaskDefinition
+
+Request = Mapping[str, Any]
+
+_NOT_CARRIED_OUT = (
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+    "gatewayConnectors",
+)
+
+# Parameters that describe how tasks run: a deployment keeps those it began with.
+_OF_DEPLOYMENT = ("launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion")
+
+# Those whose change triggers a new deployment; another capacity provider strategy only holds for tasks to come.
+_TRIGGERS = ("networkConfiguration", "platformVersion")
+
+# Those that only change what the service keeps for itself.
+_OF_SERVICE = ("enableECSManagedTags", "propagateTags")
+
+
+def new_service(
+    request: Request,
+    *,
+    name: str,
+    arn: str,
+    cluster_arn: str,
+    default_strategy: Sequence[Mapping[str, Any]],
+    definition: TaskDefinition,
+    deployment_id: str,
+    now: float,
+) -> Service:
+    """The service that a CreateService request makes.
+
+    Args:
+        request: The request, in the API's names.
+        name: Its name, already checked.
+        arn: The ARN that it gets.
+        cluster_arn: Its cluster's.
+        default_strategy: Its cluster's ``defaultCapacityProviderStrategy``.
+        definition: The task definition that the request names.
+        deployment_id: The id of its first deployment.
+        now: Seconds since the epoch.
+
+    Raises:
+        EcsError: InvalidParameterException, also for what is not carried out.
+    """
+    _check(request)
+    if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
+        raise not_carried_out("schedulingStrategy DAEMON")
+    how = launch(request, definition, default_strategy)
+    service = Service(
+        arn,
+        name,
+        cluster_arn,
+        desired_count(request, default=1),
+        Configuration.of(request.get("deploymentConfiguration") or {}),
+        Deployment(deployment_id, definition, how, _of_deployment(request), now, now),
+        now,
+        dict(request),
+    )
+    service.begin(now)
+    return service
+
+
+def update(
+    service: Service,
+    request: Request,
+    *,
+    default_strategy: Sequence[Mapping[str, Any]],
+    definition: TaskDefinition | None,
+    deployment_id: str,
+    now: float,
+) -> None:
+    """Change a service as an UpdateService request asks; a new deployment begins where that triggers one.
+
+    Args:
+        service: The service.
+        request: The request, in the API's names.
+        default_strategy: Its cluster's ``defaultCapacityProviderStrategy``.
+        definition: The task definition that the request names, if it names one.
+        deployment_id: The id of the deployment that may begin.
+        now: Seconds since the epoch.
+
+    Raises:
+        EcsError: InvalidParameterException, also for what is not carried out; the service is as it was.
+    """
+    _check(request)
+    configuration = Configuration.of(request.get("deploymentConfiguration") or {}, service.configuration.raw)
+    count = desired_count(request, default=service.desired_count)
+    definition = definition or service.primary.definition
+    asked = {**service.primary.raw, **_of_deployment(request)}
+    if request.get("capacityProviderStrategy"):
+        asked.pop("launchType", None)
+    elif "capacityProviderStrategy" in request:  # an empty list leads back to the launch type
+        asked.pop("capacityProviderStrategy", None)
+        asked["launchType"] = "FARGATE"
+    how = launch(asked, definition, default_strategy)
+    changed = definition is not service.primary.definition or any(
+        request.get(parameter) and request[parameter] != service.primary.raw.get(parameter) for parameter in _TRIGGERS
+    )
+    service.configuration, service.desired_count = configuration, count
+    service.raw = {**service.raw, **{name: request[name] for name in _OF_SERVICE if name in request}}
+    service.primary.updated_at = now
+    if changed or request.get("forceNewDeployment"):
+        service.deploy(Deployment(deployment_id, definition, how, asked, now, now), now)
+    else:
+        service.primary.how, service.primary.raw = how, asked
+
+
+def desired_count(request: Request, *, default: int) -> int:
+    """The desired count that a request asks for.
+
+    Raises:
+        EcsError: InvalidParameterException.
+    """
+    count = int(request.get("desiredCount", default))
+    if count < 0:
+        raise invalid_parameter("desiredCount must not be negative.")
+    return count
+
+
+def _check(request: Request) -> None:
+    for parameter in _NOT_CARRIED_OUT:
+        if request.get(parameter):
+            raise not_carried_out(parameter)
+    if (request.get("deploymentController") or {}).get("type", "ECS") != "ECS":
+        raise not_carried_out(f"deploymentController {request['deploymentController']['type']}")
+
+
+def _of_deployment(request: Request) -> dict[str, Any]:
+    return {name: request[name] for name in _OF_DEPLOYMENT if request.get(name)}
