@@ -28,12 +28,13 @@ _LEAST_CHECK_TIMEOUT = 2.0
 
 @dataclass
 class TaskHost:
-    """What a task has on this machine."""
+    """What a task has on this machine. ``environment`` is that of secrets and environment files, by container."""
 
     definition: TaskDefinition
     eni: Eni | None = None
     containers: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
+    environment: dict[str, dict[str, str]] = field(default_factory=dict)
     starts: dict[str, Future[None]] = field(default_factory=dict)
     given_up: bool = False
 
@@ -66,7 +67,11 @@ class ContainerSpecs:
             image,
             command=raw.get("command") or None,
             entrypoint=raw.get("entryPoint") or None,
-            environment={**self._environment, **{item["name"]: item.get("value", "") for item in raw["environment"]}},
+            environment={
+                **self._environment,
+                **{item["name"]: item.get("value", "") for item in raw["environment"]},
+                **host.environment.get(definition.name, {}),
+            },
             user=raw.get("user", ""),
             working_dir=raw.get("workingDirectory"),
             network_of=host.eni.container,

@@ -19,6 +19,7 @@ from sandbox.model.ecs.events import EventShape
 from sandbox.model.ecs.messages import (
     AttachEni,
     DetachEni,
+    PrepareResources,
     PublishTask,
     StartContainer,
     StartTimedOut,
@@ -107,6 +108,8 @@ class EcsController:
                 self._submit(runner.attach, arn, task.definition, network, self._ecs.attachment_arn(task))
             case DetachEni(arn):
                 self._submit(runner.detach, arn)
+            case PrepareResources(arn):
+                self._submit(runner.prepare, arn)
             case StartContainer(arn, name):
                 runner.expect_start(arn, name, self._submit(runner.start, arn, name))
             case StopContainer(arn, name, timeout):

@@ -23,6 +23,7 @@ from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
 from sandbox.controllers import stack_file
+from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
@@ -30,6 +31,7 @@ from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
+from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.dataplane.dns import DnsServer
@@ -158,7 +160,7 @@ class Sandbox:
         self.endpoint_url = self._gateway.url
         self.aws = Clients(self.endpoint_url, REGION)
 
-        logs = LogWriter(self.aws)
+        self._logs = logs = LogWriter(self.aws)
         self._closers.append(logs.close)
         runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
@@ -185,6 +187,8 @@ class Sandbox:
             self._interfaces,
             self._images,
             ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock),
+            TaskResources(self.aws, self._logs),
+            ContainerLogs(self._containers, self._logs, self.clock),
             self._ecs.happened,
             self.timeline,
         )

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sandbox.aws.protocol import AwsError
+from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import LABEL_CONTAINER, LABEL_TASK, ContainerSpecs, TaskHost
 from sandbox.controllers.interfaces import ImageSource, Interfaces
+from sandbox.controllers.resources import TaskResources, Unavailable
 from sandbox.engine.containers import Containers, Exit, HealthReport
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.health import Health
@@ -23,6 +25,8 @@ from sandbox.model.ecs.messages import (
     HealthChanged,
     ImagePulled,
     Network,
+    ResourcesFailed,
+    ResourcesReady,
     TaskEvent,
 )
 from sandbox.model.ecs.taskdef import TaskDefinition
@@ -39,6 +43,8 @@ class TaskRunner:
         interfaces: Where the tasks' network interfaces come from.
         images: Where images come from.
         specs: Makes what the engine is asked for.
+        resources: Where secrets, environment files and log streams come from.
+        logs: Takes the output of containers with a log configuration.
         report: Told what happened to which task.
         timeline: Gets ``container.exited`` with the last log lines, ``container.health``, ``container.failed``.
     """
@@ -49,6 +55,8 @@ class TaskRunner:
         interfaces: Interfaces,
         images: ImageSource,
         specs: ContainerSpecs,
+        resources: TaskResources,
+        logs: ContainerLogs,
         report: Report,
         timeline: Timeline,
     ) -> None:
@@ -56,6 +64,8 @@ class TaskRunner:
         self._interfaces = interfaces
         self._images = images
         self._specs = specs
+        self._resources = resources
+        self._logs = logs
         self._report = report
         self._timeline = timeline
         self._hosts: dict[str, TaskHost] = {}
@@ -78,12 +88,23 @@ class TaskRunner:
         """Remove the task's containers, volumes and interface."""
         host = self._hosts[task_arn]
         for container_id in host.containers.values():
+            self._logs.finish(container_id)
             self._containers.remove(container_id)
         for volume in host.volumes:
             self._containers.remove_volume(volume)
         if host.eni is not None:
             self._interfaces.remove(host.eni)
         self._report(task_arn, EniDetached())
+
+    def prepare(self, task_arn: str) -> None:
+        """Look up what the containers need of AWS, and make their log streams."""
+        host = self._hosts[task_arn]
+        try:
+            host.environment = self._resources.prepare(task_arn.rsplit("/", 1)[-1], host.definition)
+        except Unavailable as error:
+            self._report(task_arn, ResourcesFailed(str(error)))
+            return
+        self._report(task_arn, ResourcesReady())
 
     # -- containers --
 
@@ -111,6 +132,8 @@ class TaskRunner:
         except SandboxError as error:
             self._failed(task_arn, name, "CannotStartContainerError", error)
             return
+        if definition.log is not None:
+            self._logs.follow(container_id, definition.log, definition.log.stream(name, task_arn.rsplit("/", 1)[-1]))
         self._report(task_arn, ContainerStarted(name, container_id))
 
     def _failed(self, task_arn: str, name: str, kind: str, error: SandboxError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,13 @@ class Containers:
         except APIError:
             return []
         return output.decode(errors="replace").splitlines()
+
+    def follow(self, container_id: str) -> Iterator[bytes]:
+        """A started container's output from its beginning, in pieces as they come, until it ends."""
+        try:
+            yield from self.client.api.logs(container_id, stream=True, follow=True)
+        except (APIError, requests.RequestException, OSError):  # it has been removed, or the engine is gone
+            return
 
     def check_output(self, container_id: str) -> str:
         """What its last health check printed ("" where it is gone)."""

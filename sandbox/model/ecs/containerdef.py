@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.ecs import dependencies, health
+from sandbox.model.ecs import dependencies, environment_files, health, logs, secrets
 from sandbox.model.ecs.dependencies import Dependency
+from sandbox.model.ecs.environment_files import EnvironmentFile
 from sandbox.model.ecs.errors import client_exception, not_carried_out
 from sandbox.model.ecs.health import HealthCheck
+from sandbox.model.ecs.logs import LogTarget
+from sandbox.model.ecs.secrets import Secret
 
 DEFAULT_STOP_TIMEOUT = 30
 MIN_START_TIMEOUT = 2
@@ -20,8 +23,6 @@ MAX_TIMEOUT = 120  # of startTimeout, and of stopTimeout on Fargate
 
 # Parameters that change what a container does and that are not carried out yet.
 _NOT_YET_IN_CONTAINER = (
-    "secrets",
-    "environmentFiles",
     "repositoryCredentials",
     "firelensConfiguration",
     "volumesFrom",
@@ -53,6 +54,14 @@ class ContainerDefinition:
     start_timeout: int | None = None
     health_check: HealthCheck | None = None
     depends_on: tuple[Dependency, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    environment_files: tuple[EnvironmentFile, ...] = ()
+    log: LogTarget | None = None
+
+    @property
+    def needs_resources(self) -> bool:
+        """Whether something of AWS has to be there before it can start."""
+        return bool(self.secrets or self.environment_files or self.log)
 
 
 def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -> ContainerDefinition:
@@ -111,6 +120,9 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
         start_timeout,
         health.parse(name, raw.get("healthCheck")),
         dependencies.parse(raw.get("dependsOn")),
+        secrets.parse(name, raw),
+        environment_files.parse(name, raw.get("environmentFiles")),
+        logs.parse(name, raw.get("logConfiguration"), fargate=fargate),
     )
 
 

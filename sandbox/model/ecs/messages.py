@@ -74,6 +74,18 @@ class EniDetached:
 
 
 @dataclass(frozen=True)
+class ResourcesReady:
+    """What a `PrepareResources` asked for is there."""
+
+
+@dataclass(frozen=True)
+class ResourcesFailed:
+    """Something of it cannot be had. ``reason`` is in ECS's words ("ResourceInitializationError: ...")."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class ImagePulled:
     """The image of a container is on the host."""
 
@@ -133,6 +145,8 @@ TaskEvent = (
     EniAttached
     | EniFailed
     | EniDetached
+    | ResourcesReady
+    | ResourcesFailed
     | ImagePulled
     | ContainerStarted
     | ContainerFailed
@@ -157,6 +171,13 @@ class AttachEni:
 @dataclass(frozen=True)
 class DetachEni:
     """Remove the task's network interface."""
+
+    task_arn: str
+
+
+@dataclass(frozen=True)
+class PrepareResources:
+    """Look up the secrets and environment files of the task's containers, and make their log streams."""
 
     task_arn: str
 
@@ -195,4 +216,4 @@ class PublishTask:
     task: Mapping[str, Any]
 
 
-TaskCommand = AttachEni | DetachEni | StartContainer | WatchStart | StopContainer | PublishTask
+TaskCommand = AttachEni | DetachEni | PrepareResources | StartContainer | WatchStart | StopContainer | PublishTask

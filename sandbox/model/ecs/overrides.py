@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.model.ecs import environment_files
 from sandbox.model.ecs.containerdef import ContainerDefinition
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.taskdef import TaskDefinition, check_fargate, size
@@ -76,6 +77,8 @@ def _container(container: ContainerDefinition, override: Mapping[str, Any]) -> C
     if override.get("environment"):
         merged = {item["name"]: item for item in (*container.raw["environment"], *override["environment"])}
         raw["environment"] = list(merged.values())
+    files = container.environment_files
     if override.get("environmentFiles"):
-        raw["environmentFiles"] = [*container.raw.get("environmentFiles", ()), *override["environmentFiles"]]
-    return dataclasses.replace(container, raw=raw)
+        raw["environmentFiles"] = list(override["environmentFiles"])
+        files = environment_files.parse(container.name, raw["environmentFiles"])
+    return dataclasses.replace(container, raw=raw, environment_files=files)

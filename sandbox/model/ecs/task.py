@@ -31,7 +31,10 @@ from sandbox.model.ecs.messages import (
     ImagePulled,
     Interface,
     Network,
+    PrepareResources,
     PublishTask,
+    ResourcesFailed,
+    ResourcesReady,
     StartContainer,
     StartTimedOut,
     StopContainer,
@@ -117,6 +120,10 @@ class Task:
                 commands = self._attach_failed(reason, now)
             case EniDetached() if self.last_status == "DEPROVISIONING":
                 commands = self._stopped(now)
+            case ResourcesReady():
+                commands = self._resources_ready(now)
+            case ResourcesFailed(reason) if "pullStartedAt" not in self.times:
+                commands = self._stop("TaskFailedToStart", reason, now)
             case ImagePulled(name, digest):
                 self._pulled(name, digest, now)
             case ContainerStarted(name, runtime_id):
@@ -142,8 +149,16 @@ class Task:
         if self.desired_status == "STOPPED":
             self._stop_containers_that_never_ran()
             return self._deprovision(now)
+        if any(container.needs_resources for container in self.definition.containers):
+            return [self._move("PENDING"), PrepareResources(self.arn)]
         self.times["pullStartedAt"] = now
         return [self._move("PENDING"), *self._start_ready(now)]
+
+    def _resources_ready(self, now: float) -> list[TaskCommand]:
+        if self.last_status != "PENDING" or "pullStartedAt" in self.times:
+            return []
+        self.times["pullStartedAt"] = now
+        return self._start_ready(now)
 
     def _attach_failed(self, reason: str, now: float) -> list[TaskCommand]:
         self._give_up("TaskFailedToStart", reason, now)

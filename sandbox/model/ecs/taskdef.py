@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.ecs import containerdef, dependencies
+from sandbox.model.ecs import containerdef, dependencies, secrets
 from sandbox.model.ecs.containerdef import ContainerDefinition
 from sandbox.model.ecs.errors import client_exception, not_carried_out
 
@@ -98,6 +98,7 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
     containers = tuple(containerdef.parse(definition, fargate=fargate, memory=memory) for definition in definitions)
     _check_names(containers, volumes)
     dependencies.check(containers)
+    _check_execution_role(containers, request.get("executionRoleArn"), fargate=fargate)
 
     arn = f"{arn_prefix}:task-definition/{family}:{revision}"
     raw: dict[str, Any] = {
@@ -177,6 +178,14 @@ def _check_names(containers: Sequence[ContainerDefinition], volumes: Sequence[Ma
         for mount in container.raw["mountPoints"]:
             if mount.get("sourceVolume") not in known:
                 raise client_exception(f"Unknown volume '{mount.get('sourceVolume')}'.")
+
+
+def _check_execution_role(containers: Sequence[ContainerDefinition], role: str | None, *, fargate: bool) -> None:
+    secrets.need_role(containers, role)
+    if fargate and not role and any(container.log for container in containers):
+        raise client_exception(
+            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+        )
 
 
 def parse_reference(reference: str) -> tuple[str, int | None]:

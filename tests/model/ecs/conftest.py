@@ -21,6 +21,7 @@ from sandbox.model.ecs.messages import (
     EniDetached,
     Interface,
     Network,
+    PrepareResources,
     PublishTask,
     StartContainer,
     StopContainer,
@@ -93,6 +94,8 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
                 word = "attach"
             case DetachEni():
                 word = "detach"
+            case PrepareResources():
+                word = "prepare"
             case StartContainer(_, name):
                 word = f"start {name}"
             case StopContainer(_, name, timeout):
@@ -144,8 +147,8 @@ class Play:
 
 @pytest.fixture
 def play(register: Callable[..., Any], interface: Interface, words: Callable[..., list[str]]) -> Callable[..., Play]:
-    def make(*containers: dict[str, Any]) -> Play:
-        definition = register(*containers)
+    def make(*containers: dict[str, Any], **changes: Any) -> Play:
+        definition = register(*containers, **changes)
         task = Task(
             TASK_ARN,
             "arn:aws:ecs:us-east-1:123456789012:cluster/blog",

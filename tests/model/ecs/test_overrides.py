@@ -50,6 +50,14 @@ def test_an_empty_command_replaces_nothing(definition: Any) -> None:
     assert overrides.apply(definition, of("web", command=[])).container("web").raw["command"] == ["serve"]
 
 
+def test_the_files_of_an_override_replace_the_definition_s(register: Make, container: Make) -> None:
+    mine, other = ([{"type": "s3", "value": f"arn:aws:s3:::b/{name}.env"}] for name in ("mine", "other"))
+    definition = register(container("web", environmentFiles=mine))
+    web = overrides.apply(definition, of("web", environmentFiles=other)).container("web")
+    assert [file.key for file in web.environment_files] == ["other.env"]
+    assert web.raw["environmentFiles"] == other
+
+
 def test_the_size_of_the_task(definition: Any) -> None:
     raw = overrides.apply(definition, {"cpu": "1 vCPU", "memory": "2GB"}).raw
     assert (raw["cpu"], raw["memory"]) == ("1024", "2048")

@@ -194,7 +194,6 @@ def test_volumes(register: Make, container: Make) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("secrets", [{"name": "S", "valueFrom": "arn"}]),
         ("restartPolicy", {"enabled": True}),
         ("privileged", True),
     ],

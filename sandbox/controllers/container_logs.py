@@ -1,0 +1,64 @@
+"""Containers' output on its way to CloudWatch Logs, line by line as it comes (the awslogs driver)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from sandbox.aws.log_writer import LogWriter
+from sandbox.clock import Clock
+from sandbox.engine.containers import Containers
+from sandbox.model.ecs.logs import LogTarget
+
+# Seconds: the end of a container ends its output, so that this only bounds an engine that hangs.
+_END_WITHIN = 10.0
+
+
+class ContainerLogs:
+    """Follows containers, each on a thread of its own.
+
+    Args:
+        containers: The run's.
+        writer: Takes the lines.
+        clock: Gives the lines their times.
+    """
+
+    def __init__(self, containers: Containers, writer: LogWriter, clock: Clock) -> None:
+        self._containers = containers
+        self._writer = writer
+        self._clock = clock
+        self._threads: dict[str, threading.Thread] = {}
+
+    def follow(self, container_id: str, target: LogTarget, stream: str) -> None:
+        """Send what a started container has printed, and goes on to print, to a stream of ``target``."""
+        thread = threading.Thread(
+            target=self._follow, args=(container_id, target, stream), name=f"logs-{stream}", daemon=True
+        )
+        self._threads[container_id] = thread
+        thread.start()
+
+    def finish(self, container_id: str) -> None:
+        """Wait until all output of a container that has ended is with the writer; then it may be removed."""
+        thread = self._threads.pop(container_id, None)
+        if thread is not None:
+            thread.join(_END_WITHIN)
+
+    def _follow(self, container_id: str, target: LogTarget, stream: str) -> None:
+        for line in lines(self._containers.follow(container_id)):
+            self._writer.write(
+                target.group,
+                stream,
+                [(self._clock.now(), line)],
+                region=target.region,
+                create_group=target.create_group,
+            )
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of output that comes in pieces, without their ends; the last one may have none."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode(errors="replace").removesuffix("\r") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
