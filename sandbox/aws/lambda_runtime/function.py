@@ -36,6 +36,7 @@ class FunctionConfig:
         region: Its region.
         environment: Its own variables.
         layers: What is unpacked under what stands for /opt, in this order, later ones over earlier ones.
+        dead_letter_target: The ARN of its dead-letter queue or topic, or "".
         log_group: Where its log goes; "" for ``/aws/lambda/`` and its name.
     """
 
@@ -50,6 +51,7 @@ class FunctionConfig:
     region: str = "us-east-1"
     environment: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
+    dead_letter_target: str = ""
     log_group: str = ""
 
 

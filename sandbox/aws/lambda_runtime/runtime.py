@@ -1,4 +1,4 @@
-"""Runs Lambda functions in warm processes, each invocation alone in its own, and retries asynchronous ones."""
+"""Runs Lambda functions in warm processes, each invocation alone in its own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from sandbox.aws.lambda_runtime.archive import unpack
 from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
-from sandbox.aws.lambda_runtime.workers import Workers
 from sandbox.aws.log_writer import LogEvent, LogWriter
 from sandbox.clock import Clock
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
-# "Asynchronous invocation": two more attempts, a minute after the first and two minutes after the second.
-RETRY_DELAYS = (60.0, 120.0)
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _EXCERPT = 1000  # characters of an event on the timeline
 _LOG_LINES = 40
@@ -59,8 +56,12 @@ class FunctionRuntime:
         self._folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}
-        self._asynchronous: dict[str, Workers] = {}
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def invoke(
         self,
@@ -98,61 +99,6 @@ class FunctionRuntime:
         self._record(function, payload, result, trigger, attempt)
         return result
 
-    def invoke_asynchronously(
-        self,
-        lookup: Callable[[], FunctionConfig | None],
-        name: str,
-        payload: bytes,
-        *,
-        trigger: str,
-        request_id: str | None = None,
-    ) -> None:
-        """Queue an event for a function; it runs, and is retried after an error, while the caller goes on.
-
-        Args:
-            lookup: The function as it is when an attempt starts; None once it is deleted, which drops the event.
-            name: The function's name.
-            payload: The event, JSON.
-            trigger: What caused it, for the timeline.
-            request_id: As in `invoke`; the same for all attempts.
-        """
-        request_id = request_id or str(uuid.uuid4())
-        with self._lock:
-            workers = self._asynchronous.setdefault(name, Workers(f"lambda-async-{name}", self._concurrency))
-
-        def attempt(number: int) -> None:
-            if self._closed:
-                return
-            self.attempt(lookup, payload, trigger, request_id, number, lambda n: workers.submit(lambda: attempt(n)))
-
-        workers.submit(lambda: attempt(1))
-
-    def attempt(
-        self,
-        lookup: Callable[[], FunctionConfig | None],
-        payload: bytes,
-        trigger: str,
-        request_id: str,
-        number: int,
-        again: Callable[[int], None],
-    ) -> None:
-        """Run one attempt of an asynchronous invocation on the caller's thread, and have the next one made.
-
-        Args:
-            lookup: As in `invoke_asynchronously`.
-            payload: The event, JSON.
-            trigger: For the timeline.
-            request_id: Of all attempts.
-            number: Which attempt this is, from 1.
-            again: Called with the next attempt's number when AWS would retry, on the clock's thread.
-        """
-        function = lookup()
-        if function is None:
-            return
-        result = self.invoke(function, payload, trigger=trigger, request_id=request_id, attempt=number)
-        if result.failed and number <= len(RETRY_DELAYS) and not self._closed:
-            self._clock.call_later(RETRY_DELAYS[number - 1], lambda: again(number + 1))
-
     def retire(self, name: str) -> None:
         """End the environments of a function that was deleted or changed; those at work end after it."""
         with self._lock:
@@ -166,9 +112,7 @@ class FunctionRuntime:
             if self._closed:
                 return
             self._closed = True
-            pools, workers = list(self._pools.values()), list(self._asynchronous.values())
-        for queue in workers:
-            queue.close()
+            pools = list(self._pools.values())
         for pool in pools:
             pool.close(kill=True)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -15,7 +15,8 @@ from sandbox.aws.protocol import AwsError, RequestContext
 
 Request = dict[str, Any]
 
-_REQUEST_LIMIT = RESPONSE_LIMIT - 100
+# "Lambda quotas": invocation payload.
+_REQUEST_LIMITS = {"RequestResponse": RESPONSE_LIMIT - 100, "Event": 1_048_576}
 _NAME = re.compile(
     r"(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?:(?P<account>\d{12}):)?(?:function:)?"
     r"(?P<name>[A-Za-z0-9_.-]+)(?::(?P<qualifier>[$A-Za-z0-9_.-]+))?"
@@ -29,7 +30,7 @@ _RESERVED = frozenset(
     | {"LAMBDA_RUNTIME_DIR"}
 )
 _NOT_CARRIED_OUT = (
-    *("FileSystemConfigs", "ImageConfig", "DeadLetterConfig", "CapacityProviderConfig", "CodeSigningConfigArn"),
+    *("FileSystemConfigs", "ImageConfig", "CapacityProviderConfig", "CodeSigningConfigArn"),
     *("TenancyConfig", "DurableConfig", "RuntimeConfig", "AcceleratorConfig", "PublishTo"),
 )
 _SHOWN = ("Description", "Role", "VpcConfig", "KMSKeyArn", "TracingConfig", "EphemeralStorage")
@@ -88,6 +89,7 @@ def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
         timeout=request.get("Timeout", config.timeout),
         memory_size=request.get("MemorySize", config.memory_size),
         environment=variables,
+        dead_letter_target=request.get("DeadLetterConfig", {}).get("TargetArn", config.dead_letter_target),
         log_group=request.get("LoggingConfig", {}).get("LogGroup", config.log_group),
     )
 
@@ -96,12 +98,12 @@ def shown_only(request: Request) -> dict[str, Any]:
     return {name: request[name] for name in _SHOWN if name in request}
 
 
-def check_event(payload: bytes) -> None:
-    if len(payload) > _REQUEST_LIMIT:
+def check_event(payload: bytes, kind: str = "RequestResponse") -> None:
+    limit = _REQUEST_LIMITS.get(kind)
+    if limit is not None and len(payload) > limit:
         raise AwsError(
-            "RequestTooLargeException",
-            f"{len(payload)} byte payload is too large for the RequestResponse invocation type "
-            f"(limit {_REQUEST_LIMIT} bytes)",
+            "RequestEntityTooLargeException",
+            f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
             413,
         )
     try:

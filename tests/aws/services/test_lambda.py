@@ -99,19 +99,6 @@ def test_dry_run_and_a_payload_that_is_not_json(control: Any) -> None:
     assert not [o for o in control.timeline.since() if o.kind == "lambda.invocation"]
 
 
-def test_an_asynchronous_invocation_is_retried_twice(start_control: Any) -> None:
-    control = start_control(speed=600)
-    control.function("def handler(event, context):\n    raise ValueError('again')")
-    answer = control.aws("lambda").invoke(FunctionName="f", InvocationType="Event", Payload=b"{}")
-    assert answer["StatusCode"] == 202
-    attempts = control.invocations("f", 3)
-    assert [attempt["attempt"] for attempt in attempts] == [1, 2, 3]
-    assert len({attempt["request_id"] for attempt in attempts}) == 1
-    # a minute and two, divided by the speed
-    assert 0.1 <= attempts[1].at - attempts[0].at < 1
-    assert 0.2 <= attempts[2].at - attempts[1].at < 1.1
-
-
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
