@@ -168,7 +168,7 @@ class Sandbox:
         targets = EventTargets(functions, self.aws, self.clock)
         delivery = EventDelivery(targets, self.timeline, self.clock)
         self._closers.append(delivery.close)
-        self._events = EventsService(delivery)
+        self._events = EventsService(delivery, self.clock)
         targets.forward = self._events.receive
         ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
         self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)

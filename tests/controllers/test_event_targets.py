@@ -54,7 +54,7 @@ class World:
         functions = LambdaService(self.runtime, self.timeline, self.clock)
         targets = EventTargets(functions, self.aws, self.clock)
         self.delivery = EventDelivery(targets, self.timeline, self.clock)
-        self.events = EventsService(self.delivery)
+        self.events = EventsService(self.delivery, self.clock)
         targets.forward = self.events.receive
         ids = iter(range(1000))
         ecs = Ecs(ACCOUNT_ID, REGION, lambda: f"{next(ids):032x}")

@@ -7,17 +7,29 @@ rules and targets in `events_rules`. What the sandbox would have to ignore is re
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.events_buses import BusActions
 from sandbox.aws.services.events_rules import RuleActions
-from sandbox.aws.services.events_state import Answer, Arrival, Bus, EventBuses, Request, compiled, invalid, refuse
+from sandbox.aws.services.events_schedules import Schedules
+from sandbox.aws.services.events_state import (
+    Answer,
+    Arrival,
+    Bus,
+    EventBuses,
+    Request,
+    Rule,
+    compiled,
+    invalid,
+    refuse,
+)
+from sandbox.clock import Clock
 from sandbox.model.eventbridge_entries import RefusedEntryError, accepted_detail, are_too_big, json_object
+from sandbox.model.eventbridge_schedule import scheduled_event
 
 _ENVELOPE = ("id", "account", "source", "time", "region", "resources", "detail-type")
 
@@ -37,15 +49,15 @@ class EventsService(BusActions, RuleActions):
 
     Args:
         delivery: Gets the events.
-        now: Seconds since the epoch; dates the events of PutEvents that bring no time.
+        clock: Dates the events of PutEvents that bring no time, and has the timers of schedules.
     """
 
     service_name = "events"
 
-    def __init__(self, delivery: Delivery, now: Callable[[], float] = time.time) -> None:
-        super().__init__(EventBuses(now))
+    def __init__(self, delivery: Delivery, clock: Clock) -> None:
+        super().__init__(EventBuses(clock.now), Schedules(clock, self._run_scheduled))
         self._delivery = delivery
-        self._now = now
+        self._now = clock.now
         self._publishing = threading.Lock()
 
     def publish(self, event: Mapping[str, Any]) -> None:
@@ -80,11 +92,27 @@ class EventsService(BusActions, RuleActions):
                     for rule in bus.rules.values()
                     if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
                 ]
-            self._delivery.published(event, bus.name, [rule.name for rule, _ in matched])
-            arrival = Arrival(event, self._now(), forwarded)
-            for rule, targets in matched:
-                for target in targets:
-                    self._delivery.deliver(rule.arn, target, arrival)
+            self._deliver(event, bus, matched, forwarded=forwarded)
+
+    def _run_scheduled(self, rule_arn: str, at: float) -> None:
+        """A rule's time has come; its event is for its own targets."""
+        with self._publishing:
+            bus = self._buses.find(None, rule_arn.split(":")[3])
+            with self._buses.lock:
+                rule = bus.rules.get(rule_arn.rpartition("/")[2])
+                if rule is None or not rule.enabled:
+                    return
+                targets = list(rule.targets.values())
+            self._deliver(scheduled_event(rule_arn, at, str(uuid.uuid4())), bus, [(rule, targets)])
+
+    def _deliver(
+        self, event: Mapping[str, Any], bus: Bus, matched: list[tuple[Rule, list[Request]]], *, forwarded: bool = False
+    ) -> None:
+        self._delivery.published(event, bus.name, [rule.name for rule, _ in matched])
+        arrival = Arrival(event, self._now(), forwarded)
+        for rule, targets in matched:
+            for target in targets:
+                self._delivery.deliver(rule.arn, target, arrival)
 
     def put_events(self, request: Request, context: RequestContext) -> Answer:
         """PutEvents; each entry is taken or refused by itself, but for their size."""

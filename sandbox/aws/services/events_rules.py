@@ -13,10 +13,10 @@ from sandbox.aws.services.events_state import (
     invalid,
     limit_exceeded,
     paged,
-    refuse,
     tag_map,
 )
 from sandbox.aws.services.events_targets import check_target
+from sandbox.model.eventbridge_schedule import InvalidScheduleError, Schedule, parse_schedule
 
 _TARGETS_PER_RULE = 5  # "Amazon EventBridge quotas"
 _RULES_PER_BUS = 300  # the same
@@ -26,23 +26,27 @@ class RuleActions(EventsActions):
     """PutRule to DisableRule, and PutTargets to ListRuleNamesByTarget."""
 
     def put_rule(self, request: Request, context: RequestContext) -> Answer:
-        """PutRule; a rule of that name keeps its targets and tags."""
+        """PutRule; a rule of that name keeps its targets and tags. A schedule starts anew."""
         bus = self._buses.find(request.get("EventBusName"), context.region)
-        refuse(request, "ScheduleExpression")
-        if not request.get("EventPattern"):
+        pattern, schedule = request.get("EventPattern", ""), request.get("ScheduleExpression", "")
+        if not pattern and not schedule:
             raise invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+        if schedule and bus.name != DEFAULT:
+            raise invalid("ScheduleExpression is supported only on the default event bus.")
         name = request["Name"]
         path = name if bus.name == DEFAULT else f"{bus.name}/{name}"
         rule = Rule(
             name=name,
             arn=f"arn:aws:events:{bus.region}:{context.account_id}:rule/{path}",
             bus=bus.name,
-            event_pattern=request["EventPattern"],
-            pattern=compiled(request["EventPattern"]),
+            event_pattern=pattern,
+            pattern=compiled(pattern) if pattern else None,
+            schedule=schedule,
             shown={member: request[member] for member in ("Description", "RoleArn") if member in request},
             state=request.get("State", "ENABLED"),
             tags=tag_map(request.get("Tags", [])),
         )
+        times = _schedule(schedule) if schedule else None
         with self._buses.lock:
             old = bus.rules.get(name)
             if old is not None:
@@ -50,6 +54,10 @@ class RuleActions(EventsActions):
             elif len(bus.rules) >= _RULES_PER_BUS:
                 raise limit_exceeded()
             bus.rules[name] = rule
+            if times is None:
+                self._schedules.stop(rule.arn)
+            else:
+                self._schedules.start(rule.arn, times)
         return {"RuleArn": rule.arn}
 
     def describe_rule(self, request: Request, context: RequestContext) -> Answer:
@@ -71,6 +79,8 @@ class RuleActions(EventsActions):
             if rule is not None and rule.targets:
                 raise invalid("Rule can't be deleted since it has targets.")
             bus.rules.pop(request["Name"], None)
+            if rule is not None:
+                self._schedules.stop(rule.arn)
         return {}
 
     def enable_rule(self, request: Request, context: RequestContext) -> Answer:
@@ -134,3 +144,10 @@ class RuleActions(EventsActions):
         bus = self._buses.find(request.get("EventBusName"), context.region)
         with self._buses.lock:
             return sorted(bus.rules.values(), key=lambda rule: rule.name)
+
+
+def _schedule(expression: str) -> Schedule:
+    try:
+        return parse_schedule(expression)
+    except InvalidScheduleError as error:
+        raise invalid("Parameter ScheduleExpression is not valid.") from error

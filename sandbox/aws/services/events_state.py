@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.aws.protocol import ACCOUNT_ID, AwsError, RequestContext
+from sandbox.aws.services.events_schedules import Schedules
 from sandbox.model.eventbridge import Pattern, compile_pattern
 from sandbox.model.eventbridge_operators import InvalidEventPatternError
 
@@ -44,6 +45,7 @@ class Rule:
         bus: The bus's name.
         event_pattern: As given; empty for a rule that only runs on a schedule.
         pattern: The same, compiled.
+        schedule: A ScheduleExpression as given; empty for a rule that has none.
         shown: Members of the request that only the API shows.
         state: ENABLED, DISABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS.
         targets: By Id.
@@ -54,6 +56,7 @@ class Rule:
     bus: str
     event_pattern: str
     pattern: Pattern | None
+    schedule: str
     shown: dict[str, Any]
     state: str
     tags: dict[str, str]
@@ -66,11 +69,11 @@ class Rule:
 
     def describe(self) -> Answer:
         """The API's Rule."""
-        pattern = {"EventPattern": self.event_pattern} if self.event_pattern else {}
+        triggers = {"EventPattern": self.event_pattern, "ScheduleExpression": self.schedule}
         return {
             "Name": self.name,
             "Arn": self.arn,
-            **pattern,
+            **{member: text for member, text in triggers.items() if text},
             "State": self.state,
             "EventBusName": self.bus,
             **self.shown,
@@ -167,8 +170,9 @@ class EventBuses:
 class EventsActions:
     """What the groups of EventBridge's actions have in common."""
 
-    def __init__(self, buses: EventBuses) -> None:
+    def __init__(self, buses: EventBuses, schedules: Schedules) -> None:
         self._buses = buses
+        self._schedules = schedules
 
 
 def bus_arn(name_or_arn: str, region: str) -> str:

@@ -78,7 +78,7 @@ def start_control() -> Iterator[Callable[..., Control]]:
         functions = LambdaService(runtime, timeline, clock, aws)
         targets = EventTargets(functions, aws, clock)
         delivery = EventDelivery(targets, timeline, clock)
-        events = EventsService(delivery)
+        events = EventsService(delivery, clock)
         targets.forward = events.receive
         gateway.add(functions)
         gateway.add(events)
