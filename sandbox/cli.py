@@ -142,6 +142,19 @@ def down(
     uphold.down(everything=everything)
 
 
+@app.command("exec")
+def exec_(
+    task: Annotated[str, typer.Argument(help="A task's id, its beginning, or its ARN.")],
+    container: Annotated[str, typer.Argument(help="The container's name in the task definition.")],
+    command: Annotated[list[str], typer.Argument(help="After --: the command and its arguments.")],
+) -> None:
+    """Run a command in a container of a running task; the exit code is the command's (ECS: execute-command)."""
+    from sandbox.controllers import task_exec
+    from sandbox.engine import daemon
+
+    raise typer.Exit(task_exec.run(daemon.connect(), task, container, command))
+
+
 @app.command()
 def env() -> None:
     """Print what to export so that AWS clients use the stack that is up: eval "$(sandbox env)"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -96,7 +97,7 @@ def check_call(words: list[str]) -> None:
         assert words[0] in command.commands, words
         command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
-    for word in words:
+    for word in itertools.takewhile(lambda word: word != "--", words):  # what follows it is another command's
         if word.startswith("--"):
             assert word.partition("=")[0] in options, word
 

@@ -135,6 +135,17 @@ class EcsService:
         )
         return {"tasks": found, "failures": failures}
 
+    def execute_command(self, request: Request, context: RequestContext) -> Answer:
+        """ExecuteCommand answers with a session of Systems Manager, which the sandbox does not have."""
+        cluster = self._read(lambda: self._ecs.find_cluster(request.get("cluster")))
+        task = self._read(lambda: self._ecs.find_task(cluster, request["task"]))
+        container = request.get("container") or next(iter(task.containers))
+        raise AwsError(
+            "ClientException",
+            "The sandbox does not carry out ExecuteCommand; run: "
+            f"sandbox exec {task.id} {container} -- {request['command']}",
+        )
+
     def list_tasks(self, request: Request, context: RequestContext) -> Answer:
         """ListTasks."""
         return {"taskArns": self._read(lambda: [task.arn for task in self._ecs.list_tasks(request)])}

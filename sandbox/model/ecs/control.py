@@ -171,6 +171,7 @@ class Ecs:
                 started_by=request.get("startedBy", ""),
                 tags=request.get("tags") or (),
                 overridden=overridden,
+                execute_command=bool(request.get("enableExecuteCommand")),
             )
             tasks.append(task)
             commands += task.start()
@@ -392,6 +393,7 @@ class Ecs:
             group=f"service:{service.name}",
             started_by=deployment.id,
             tags=propagated,
+            execute_command=bool(service.raw.get("enableExecuteCommand")),
         )
         self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
         return task
@@ -407,6 +409,7 @@ class Ecs:
         started_by: str,
         tags: Sequence[Mapping[str, str]],
         overridden: Mapping[str, Any] | None = None,
+        execute_command: bool = False,
     ) -> Task:
         task_id = self.new_id()
         containers = {
@@ -431,6 +434,7 @@ class Ecs:
             containers,
             tags=tuple(tags),
             overrides=overridden or {},
+            execute_command=execute_command,
         )
         self.tasks[task.arn] = task
         return task

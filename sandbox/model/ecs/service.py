@@ -346,7 +346,7 @@ class Service:
             "placementStrategy": [],
             "enableECSManagedTags": bool(self.raw.get("enableECSManagedTags", False)),
             "propagateTags": self.raw.get("propagateTags", "NONE"),
-            "enableExecuteCommand": False,
+            "enableExecuteCommand": bool(self.raw.get("enableExecuteCommand", False)),
         }
 
     def _describe_deployment(self, deployment: Deployment, tasks: Sequence[Task]) -> dict[str, Any]:

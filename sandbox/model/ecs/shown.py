@@ -40,7 +40,7 @@ def describe(task: Task) -> dict[str, Any]:
         "attachments": [_attachment(task)],
         "containers": [_container(task, container) for container in task.containers.values()],
         "healthStatus": task.health_status,
-        "enableExecuteCommand": False,
+        "enableExecuteCommand": task.execute_command,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
@@ -81,7 +81,13 @@ def _container(task: Task, container: Container) -> dict[str, Any]:
         "networkBindings": [],
         "networkInterfaces": interfaces,
         "healthStatus": container.health,
+        "managedAgents": [_agent(container)] if task.execute_command else None,
         "cpu": str(definition.get("cpu", 0)),
         "memory": None if definition.get("memory") is None else str(definition["memory"]),
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _agent(container: Container) -> dict[str, Any]:
+    """The agent of ECS Exec, which lives as long as its container (API reference "ManagedAgent")."""
+    return {"name": "ExecuteCommandAgent", "lastStatus": container.status}

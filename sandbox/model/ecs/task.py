@@ -79,6 +79,7 @@ class Task:
     containers: dict[str, Container]
     tags: tuple[Mapping[str, str], ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    execute_command: bool = False
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     version: int = 1

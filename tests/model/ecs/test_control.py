@@ -282,6 +282,20 @@ def test_a_task_is_forgotten_only_when_it_has_stopped(ecs: Ecs, interface: Inter
     assert ecs.task_event(task.arn, EniAttached(interface), 9999.0) == []
 
 
+def test_execute_command_is_shown(ecs: Ecs) -> None:
+    (task,), commands = ecs.run_task({**RUN, "enableExecuteCommand": True}, 0.0)
+    assert task.describe()["enableExecuteCommand"] is True
+    assert task.describe()["containers"][0]["managedAgents"] == [
+        {"name": "ExecuteCommandAgent", "lastStatus": "PENDING"}
+    ]
+    service, commands = ecs.create_service({**SERVICE, "enableExecuteCommand": True}, 0.0)
+    assert service.describe([])["enableExecuteCommand"] is True
+    assert commands[0].task["enableExecuteCommand"] is True
+    (task,), _ = ecs.run_task(RUN, 0.0)
+    assert task.describe()["enableExecuteCommand"] is False
+    assert "managedAgents" not in task.describe()["containers"][0]
+
+
 SPOT = {
     "taskDefinition": "blog",
     "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
