@@ -46,6 +46,11 @@ class Clock(Protocol):
         """How many seconds of the wall clock ``delay`` AWS seconds take."""
 
 
+def aws_seconds(clock: Clock, elapsed: float) -> float:
+    """How many AWS seconds go by in ``elapsed`` seconds of ``clock.now()``."""
+    return elapsed / (clock.real_seconds(1.0) or 1.0)  # a virtual clock's seconds are AWS's, and take no real time
+
+
 class RealClock:
     """The wall clock; AWS's timers are divided by ``speed``.
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sandbox.clock import Clock, RealClock, VirtualClock
+from sandbox.clock import Clock, RealClock, VirtualClock, aws_seconds
 
 # -- virtual ---------------------------------------------------------------------------------------------------------
 
@@ -152,3 +152,8 @@ def test_both_are_clocks(made: type[RealClock | VirtualClock]) -> None:
     assert timer.cancelled
     if isinstance(clock, RealClock):
         clock.close()
+
+
+def test_aws_seconds():
+    assert aws_seconds(RealClock(speed=10), 6) == pytest.approx(60)
+    assert aws_seconds(VirtualClock(), 6) == 6

@@ -1,7 +1,8 @@
 """The EventBridge API: the events that are put on buses, and which rules they match.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/. The actions on buses are in `events_buses`, those on
-rules and targets in `events_rules`. What the sandbox would have to ignore is refused.
+rules and targets in `events_rules`, those on archives and replays in `events_archives`. What the sandbox would have to
+ignore is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.services.events_archives import ArchiveActions
 from sandbox.aws.services.events_buses import BusActions
 from sandbox.aws.services.events_rules import RuleActions
 from sandbox.aws.services.events_schedules import Schedules
@@ -27,7 +29,7 @@ from sandbox.aws.services.events_state import (
     invalid,
     refuse,
 )
-from sandbox.clock import Clock
+from sandbox.clock import Clock, aws_seconds
 from sandbox.model.eventbridge_entries import RefusedEntryError, accepted_detail, are_too_big, json_object
 from sandbox.model.eventbridge_schedule import scheduled_event
 
@@ -44,7 +46,7 @@ class Delivery(Protocol):
         """Take an event to ``target``, a Target of the API."""
 
 
-class EventsService(BusActions, RuleActions):
+class EventsService(BusActions, RuleActions, ArchiveActions):
     """EventBridge of one account, by region.
 
     Args:
@@ -56,8 +58,12 @@ class EventsService(BusActions, RuleActions):
 
     def __init__(self, delivery: Delivery, clock: Clock) -> None:
         super().__init__(EventBuses(clock.now), Schedules(clock, self._run_scheduled))
+        self._archives = {}
+        self._replays = {}
         self._delivery = delivery
+        self._clock = clock
         self._now = clock.now
+        self._began = clock.now()
         self._publishing = threading.Lock()
 
     def publish(self, event: Mapping[str, Any]) -> None:
@@ -84,13 +90,23 @@ class EventsService(BusActions, RuleActions):
             )
         self._publish(arrival.event, bus, forwarded=True)
 
-    def _publish(self, event: Mapping[str, Any], bus: Bus, *, forwarded: bool = False) -> None:
+    def _replay_event(self, bus: Bus, event: Mapping[str, Any], rules: frozenset[str]) -> None:
+        self._publish(event, bus, only=rules)
+
+    def _aws_now(self) -> float:
+        return self._began + aws_seconds(self._clock, self._now() - self._began)
+
+    def _publish(
+        self, event: Mapping[str, Any], bus: Bus, *, forwarded: bool = False, only: frozenset[str] = frozenset()
+    ) -> None:
         with self._publishing:
             with self._buses.lock:
+                self._archive_event(bus, event)
                 matched = [
                     (rule, list(rule.targets.values()))
                     for rule in bus.rules.values()
                     if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
+                    if not only or rule.arn in only
                 ]
             self._deliver(event, bus, matched, forwarded=forwarded)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sandbox.clock import Clock, Timer
+from sandbox.clock import Clock, Timer, aws_seconds
 from sandbox.model.eventbridge_schedule import Schedule
 
 _NEVER = 100 * 365 * 86_400.0  # seconds; what is due later has no timer
@@ -62,5 +62,4 @@ class Schedules:
 
     def _aws_time(self, start: float) -> float:
         """The time for AWS, of which ``start`` was the beginning."""
-        real = self._clock.real_seconds(1.0) or 1.0  # a virtual clock's seconds are AWS's
-        return start + (self._clock.now() - start) / real
+        return start + aws_seconds(self._clock, self._clock.now() - start)
