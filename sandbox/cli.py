@@ -168,6 +168,102 @@ def env() -> None:
 
 
 @app.command()
+def replay(
+    events: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files with events (JSON, JSON lines, a timeline, a saved replay); or one sequence: start, stop, "
+            "replace, rolling-update, spot-interruption; or FILE.py:NAME."
+        ),
+    ],
+    handler: Annotated[str, typer.Option(metavar="FILE:FUNCTION", help="The Lambda function.")],
+    order: Annotated[str, typer.Option(help="recorded, shuffled or reversed.")] = "recorded",
+    duplicate: Annotated[float, typer.Option(metavar="P", help="Tell an event twice with this probability.")] = 0.0,
+    delay: Annotated[
+        str, typer.Option(metavar="SECONDS", help="Tell events late: up to so much, or FROM-TO. Nothing waits.")
+    ] = "0",
+    drop: Annotated[float, typer.Option(metavar="P", help="Never tell an event with this probability.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the first order; each further one has the next.")] = 0,
+    tries: Annotated[
+        int | None, typer.Option(min=1, help="Orders to try (100 where chance decides them, else 1).")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="STATE", help="AWS's state to start from: JSON (docs/formats.md).")
+    ] = None,
+    zone: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[=ID]", help="A hosted zone that there is; may be repeated.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="The function's environment; may be repeated.")
+    ] = None,
+    pattern: Annotated[
+        str,
+        typer.Option(metavar="PATTERN", help="The rule's event pattern: JSON, or a file. Only what matches is told."),
+    ] = "",
+    invariant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE:FUNCTION",
+            help="What must hold: record-points-at-running-task, no-event-lost (the default), or your own function of "
+            "the state; may be repeated.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="The record that the invariant is about (all A records).")] = "",
+    check: Annotated[
+        str, typer.Option(help="When it must hold: in the end, or always (after each event, too).")
+    ] = "end",
+    retries: Annotated[int, typer.Option(min=0, max=2, help="Of an event that failed, as Lambda's.")] = 2,
+    timeout: Annotated[int, typer.Option(min=1, max=900, help="The function's, in seconds.")] = 3,
+    memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's, in MiB.")] = 128,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="A new process for each order: no state of the module lasts.")
+    ] = False,
+    limit: Annotated[float, typer.Option(min=1, help="Seconds for trying and shortening, about.")] = 120.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the shortest failing order there, to be replayed again.")
+    ] = None,
+) -> None:
+    """Tell a Lambda function of ECS's events late, twice or in another order, and see what it does to AWS's state."""
+    from sandbox import replaying
+    from sandbox.report import terminal
+
+    quiet = json_file is not None and str(json_file) == "-"
+    for file in (None if quiet else json_file, save):
+        _check_writable(file)
+    request = replaying.Request(
+        tuple(events),
+        handler,
+        replaying.perturbation(order, duplicate, delay, drop),
+        seed,
+        tries,
+        against,
+        tuple(zone or ()),
+        _parameters(env or [], "--env"),
+        pattern,
+        tuple(invariant or ()),
+        name,
+        check,
+        retries,
+        timeout,
+        memory,
+        fresh,
+        limit,
+    )
+    with terminal.Progress("replay") as progress:
+        outcome = replaying.carry_out(request, progress.step)
+    exit_code = 0 if outcome.held else 1
+    if json_file is not None:
+        text = json.dumps({**outcome.as_json(), "exit_code": exit_code}, indent=2) + "\n"
+        sys.stdout.write(text) if quiet else json_file.write_text(text)
+    if save is not None and not outcome.held:
+        save.write_text(outcome.saved())
+    if not quiet:
+        replaying.show(outcome, save)
+    raise typer.Exit(exit_code)
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Install and start a Docker engine where none answers.")] = False,
@@ -273,11 +369,11 @@ def _make_folder(folder: Path | None) -> None:
         raise SandboxError(f"there can be no folder {folder}", state=error.strerror or str(error)) from error
 
 
-def _parameters(items: list[str]) -> dict[str, str]:
+def _parameters(items: list[str], option: str = "--set") -> dict[str, str]:
     pairs = [item.partition("=") for item in items]
     for name, equals, _ in pairs:
         if not name or not equals:
-            raise SandboxError(f"--set wants NAME=VALUE, not '{name}'")
+            raise SandboxError(f"{option} wants NAME=VALUE, not '{name}'")
     return {name: value for name, _, value in pairs}
 
 

@@ -1,8 +1,9 @@
 """The pytest plugin: a sandbox for tests, in this project and in any that installs the package.
 
 Fixtures: ``sandbox`` (a `sandbox.controllers.sandbox.Sandbox`), ``aws`` (``aws("ecs")`` is a boto3 client), ``stack``
-(``stack("ghost")`` brings one up). Their scope is the ini option ``sandbox_scope``. Tests marked ``docker`` need an
-engine: without one they fail, because a requirement that is skipped is a requirement that nobody checks.
+(``stack("ghost")`` brings one up), and ``replay``, which needs no engine. The scope of the first three is the ini
+option ``sandbox_scope``. Tests marked ``docker`` need an engine: without one they fail, because a requirement that is
+skipped is a requirement that nobody checks.
 
 Docker, boto3 and moto are imported when a fixture is first used: the plugin is loaded in every pytest run.
 """
@@ -19,6 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
+    from sandbox.replay import Outcome
 
 SCOPES = ("function", "class", "module", "package", "session")
 _FAILED = pytest.StashKey[bool]()
@@ -102,6 +104,23 @@ def aws(sandbox: Sandbox) -> Callable[[str], Any]:
 def stack(sandbox: Sandbox) -> Callable[..., Stack]:
     """Brings stacks up: ``stack("ghost", handler="by_name")``."""
     return lambda name, **parameters: sandbox.stack(name, parameters)
+
+
+@pytest.fixture
+def replay(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
+    """Tells a Lambda function of events, without an engine: ``replay(events, "dns.py:handler", order="shuffled")``.
+
+    The arguments are those of `sandbox.replay.replay`; a relative path is one from the test's own folder, else from the
+    current one.
+    """
+    from sandbox.replay import replay as run
+
+    def replayed(events: Any, handler: Any, **options: Any) -> Outcome:
+        if isinstance(handler, str) and (request.path.parent / handler.rpartition(":")[0]).is_file():
+            handler = str(request.path.parent / handler)
+        return run(events, handler, **options)
+
+    return replayed
 
 
 def _require_engine() -> None:

@@ -88,6 +88,11 @@ class Timeline:
         with self._changed:
             return len(self._observations)
 
+    def forget(self) -> None:
+        """Drop the observations so far: for what runs on and on, and has taken what it needs. Marks begin anew."""
+        with self._changed:
+            self._observations.clear()
+
     def since(self, mark: int = 0) -> tuple[Observation, ...]:
         """The observations recorded after ``mark``, oldest first."""
         with self._changed:

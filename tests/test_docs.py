@@ -104,7 +104,7 @@ def check_call(words: list[str]) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_calls_in_code_blocks_exist(document):
-    for line in "\n".join(blocks(document, "sh", "text")).splitlines():
+    for line in "\n".join(blocks(document, "sh", "text")).replace("\\\n", "").splitlines():
         bare = re.sub(r'^eval "\$\((.*)\)"$', r"\1", line.removeprefix("$ ").strip())
         if bare.split(" ")[0] in OWN_COMMANDS and "'" not in bare:
             check_call(shlex.split(bare)[1:])
@@ -179,6 +179,20 @@ def test_the_formats_have_all_fields():
 
     result = Result("s", "v", "t", "holds", "holds", (), 1.0).as_json()
     assert documented_fields("`sandbox run --json FILE`") == {"version", "exit_code", "results", *result}
+    from sandbox.controllers.replay.report import Report, Step
+    from sandbox.model.replay.compose import Composer
+    from sandbox.model.replay.files import write_recording
+    from sandbox.model.replay.state import State
+    from sandbox.replay import Outcome
+
+    recording = Composer().start().recording()
+    step = Step(0, 0.0, "", "", 1, (), "", "", (), {})
+    outcome = Outcome(Report(recording, (), (step,), (), State(0.0), {}, ()), 0, 1).as_json()
+    fields = {*outcome, "exit_code", *outcome["report"], *outcome["report"]["steps"][0]}
+    assert documented_fields("`sandbox replay --json FILE`") == fields
+    assert documented_fields("`sandbox replay --save FILE`") == write_recording(recording).keys()
+    known = {"HostedZones", "NetworkInterfaces", "tasks", "services"}
+    assert documented_fields("`sandbox replay --against STATE`") == known
 
 
 def test_every_kind_of_observation_is_in_the_formats():

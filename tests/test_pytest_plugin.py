@@ -180,3 +180,28 @@ def test_sandboxes_side_by_side_under_xdist(project, small_stack):
         """
     )
     project.runpytest_subprocess("-n", "2").assert_outcomes(passed=2)
+
+
+def test_the_replay_fixture_needs_no_engine(project, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", NO_ENGINE)
+    project.mkpydir("tests")
+    (project.path / "tests" / "dns.py").write_text(
+        "def handler(event, context):\n    return event['detail']['lastStatus']\n"
+    )
+    (project.path / "tests" / "test_it.py").write_text(
+        """
+from sandbox.model.replay.compose import Composer
+
+def test_it(replay):
+    outcome = replay(Composer().start(), "dns.py:handler", order="reversed")
+    outcome.assert_held()
+    assert [step.result for step in outcome.report.steps] == ['"RUNNING"', '"PENDING"', '"PROVISIONING"']
+
+def test_it_breaks(replay):
+    outcome = replay(Composer().start(), "dns.py:handler", invariant=lambda state: not state.tasks)
+    outcome.assert_held()
+"""
+    )
+    done = project.runpytest_subprocess("tests")
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["*broken by the order of seed 0*", "*RUNNING v3: changed nothing*"])

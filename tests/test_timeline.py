@@ -151,3 +151,11 @@ def test_many_threads(timeline: Timeline, clock: VirtualClock) -> None:
         thread.join()
     for name in range(4):
         assert [seen["n"] for seen in timeline.since() if seen["thread"] == name] == list(range(200))
+
+
+def test_what_is_forgotten_is_gone(timeline: Timeline) -> None:
+    timeline.record("a.b")
+    timeline.forget()
+    assert (timeline.since(), timeline.mark()) == ((), 0)
+    timeline.record("c.d")
+    assert [seen.kind for seen in timeline.since()] == ["c.d"]

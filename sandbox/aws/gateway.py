@@ -85,6 +85,7 @@ class Gateway:
         host: The address to listen on; the loopback interface.
         port: The port; 0 takes a free one.
         unix_socket: A second place to listen on, for containers that mount it.
+        before_call: Called before each request is looked at, on its thread: time may go on in what it then sees.
         on_call: Told of each call that succeeded, on the caller's thread and before the answer is sent: so whoever sees
             the answer also sees what the call led to. It must be quick; an exception of it is logged, not answered.
     """
@@ -97,6 +98,7 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
         unix_socket: Path | None = None,
+        before_call: Callable[[], None] | None = None,
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
@@ -106,6 +108,7 @@ class Gateway:
         self._host = host
         self._port = port
         self._unix_socket = unix_socket
+        self._before_call = before_call
         self._on_call = on_call
         self._listeners: list[_Listener] = []
         for service in services:
@@ -160,6 +163,8 @@ class Gateway:
         """The WSGI application."""
         try:
             request = _read(environ)
+            if self._before_call is not None:
+                self._before_call()
             if request.path == HEALTH_PATH:
                 response = self._health()
             else:

@@ -34,6 +34,9 @@ class DnsController:
     Args:
         zones: Reads the zones that there are now.
         timeline: Where observations go.
+
+    Attributes:
+        hosted_zones: The zones as they were read last.
     """
 
     def __init__(self, zones: Callable[[], list[HostedZone]], timeline: Timeline) -> None:
@@ -42,6 +45,7 @@ class DnsController:
         self._refreshing = threading.Lock()
         self._record_sets: dict[_Key, RecordSet] = {}
         self._zones = Zones(())
+        self.hosted_zones: tuple[HostedZone, ...] = ()
         self._recorded: set[tuple[str, str, frozenset[object]]] = set()
         self._rng = Random()
 
@@ -50,6 +54,7 @@ class DnsController:
         with self._refreshing:
             hosted_zones = self._read_zones()
             self._zones = Zones(hosted_zones)
+            self.hosted_zones = tuple(hosted_zones)
             before, self._record_sets = self._record_sets, _by_key(hosted_zones)
             changes = list(_changes(before, self._record_sets))
             if changes:

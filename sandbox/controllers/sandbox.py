@@ -22,7 +22,7 @@ from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
-from sandbox.controllers import stack_file
+from sandbox.controllers import process, stack_file
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
@@ -52,8 +52,6 @@ from sandbox.timeline import Observation, Timeline
 
 log = logging.getLogger(__name__)
 
-_one_at_a_time = threading.Lock()
-
 
 class Sandbox:
     """One sandbox. moto's state belongs to the process, so a process has one sandbox at a time.
@@ -80,11 +78,7 @@ class Sandbox:
         endpoint_port: int = 0,
         dns_port: int = 0,
     ) -> None:
-        if not _one_at_a_time.acquire(blocking=False):
-            raise SandboxError(
-                "this process already has a sandbox", hint="close it first, or use another process (pytest-xdist does)"
-            )
-        self._closers: list[Callable[[], object]] = [_one_at_a_time.release]
+        self._closers: list[Callable[[], object]] = [process.claim()]
         self._ending = threading.Event()
         self.progress = progress
         self.speed = speed

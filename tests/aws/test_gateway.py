@@ -291,6 +291,14 @@ def test_a_failing_listener_does_not_break_the_answer(ecs: Ecs, caplog: pytest.L
     assert "after ecs ListClusters" in caplog.text
 
 
+def test_before_each_call_somebody_is_told(ecs: Ecs) -> None:
+    order: list[str] = []
+    with Gateway([ecs], before_call=lambda: order.append("before"), on_call=lambda _: order.append("after")) as gateway:
+        for _ in range(2):
+            Clients(gateway.url)("ecs").list_clusters()
+    assert order == ["before", "after"] * 2
+
+
 def test_without_a_backend_other_services_are_refused(ecs: Ecs) -> None:
     with Gateway([ecs]) as gateway:
         headers = {"Authorization": SIGNED.format("sts")}

@@ -110,14 +110,14 @@ class Embedded:
         self._enter(lambda network: network.create_vpc(vpc_id, cidr))
         return vpc_id
 
-    def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str) -> str:
-        """A subnet; its id.
+    def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str, subnet_id: str = "") -> str:
+        """A subnet; its id, made up unless it is given.
 
         Raises:
             AwsError: EC2 refuses it: no such VPC or zone, a range outside the VPC's or taken. Raised when moto is
                 loaded: here, or to the first who reads EC2.
         """
-        subnet_id = _new_id("subnet")
+        subnet_id = subnet_id or _new_id("subnet")
         self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone)
         self._enter(lambda network: network.create_subnet(subnet_id, vpc_id, cidr, availability_zone))
         return subnet_id

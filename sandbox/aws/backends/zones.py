@@ -1,11 +1,12 @@
-"""The hosted zones that moto's Route 53 holds, as our model's."""
+"""The hosted zones that moto's Route 53 holds, as our model's; and the other way round."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox.aws.protocol import ACCOUNT_ID
-from sandbox.model.route53 import HostedZone, RecordSet
+from sandbox.model.route53 import HostedZone, RecordSet, canonical
 
 
 def hosted_zones(account_id: str = ACCOUNT_ID) -> list[HostedZone]:
@@ -25,6 +26,40 @@ def hosted_zones(account_id: str = ACCOUNT_ID) -> list[HostedZone]:
         )
         for zone in zones
     ]
+
+
+def put_hosted_zones(zones: Iterable[HostedZone], account_id: str = ACCOUNT_ID) -> None:
+    """Let the account have exactly these hosted zones, with their own ids; a new zone's NS and SOA are added."""
+    from moto.route53.models import RecordSet as MotoRecordSet
+    from moto.route53.models import route53_backends
+
+    backend: Any = route53_backends[account_id]["aws"]
+    backend.reset()
+    make: Any = MotoRecordSet
+    for zone in zones:
+        made = backend.create_hosted_zone(canonical(zone.name) + ".", private_zone=zone.private)
+        del backend.zones[made.resource_id]
+        made.resource_id = zone.id
+        backend.zones[zone.id] = made
+        given = {(canonical(one.name), one.type) for one in zone.record_sets}
+        made.rrsets = [one for one in made.rrsets if (canonical(one.name), one.type) not in given]
+        made.rrsets += [make(_moto_fields(one)) for one in zone.record_sets]
+
+
+def _moto_fields(one: RecordSet) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "Name": canonical(one.name) + ".",
+        "Type": one.type,
+        "TTL": one.ttl,
+        "ResourceRecords": list(one.values),
+        "SetIdentifier": one.set_identifier,
+        "Weight": one.weight,
+        "MultiValueAnswer": one.multivalue or None,
+        "HealthCheckId": one.health_check_id,
+    }
+    if one.alias_target:
+        fields["AliasTarget"] = {"DNSName": one.alias_target}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_record_set(record_set: Any) -> RecordSet:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from sandbox.clock import VirtualClock
 from sandbox.model.ecs.control import Command, Ecs
-from sandbox.model.ecs.events import DOCUMENTED, EventShape, task_state_change
+from sandbox.model.ecs.events import DOCUMENTED, EventShape, service_event, task_state_change
 from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
@@ -23,12 +23,17 @@ from sandbox.model.ecs.messages import (
     DetachEni,
     EniAttached,
     EniDetached,
+    HealthChanged,
     ImagePulled,
     Interface,
+    PrepareResources,
     PublishTask,
+    ResourcesReady,
     StartContainer,
+    StartTimedOut,
     StopContainer,
     TaskEvent,
+    WatchStart,
 )
 from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
@@ -62,6 +67,7 @@ class Durations:
         attach: From PROVISIONING to the interface.
         association: From the interface to its public address in EC2; more than ``start``: after RUNNING.
         start: From PENDING to RUNNING.
+        healthy: From a container's start to HEALTHY, where it has a health check.
         stop: From SIGTERM to the end of the containers; None: the whole stop time-out.
         detach: From DEPROVISIONING to STOPPED.
         activate: Of ACTIVATING and of DEACTIVATING.
@@ -70,6 +76,7 @@ class Durations:
     attach: float = 8.0
     association: float = 0.0
     start: float = 12.0
+    healthy: float = 5.0
     stop: float | None = None
     detach: float = 10.0
     activate: float = 2.0
@@ -87,6 +94,7 @@ class Composer:
         assign_public_ip: Whether its tasks have public addresses.
         shape: How the attachments of its events look; see `EventShape`.
         activating: Whether ACTIVATING and DEACTIVATING are told, as for services with target groups.
+        service_events: Whether "ECS Service Action" and "ECS Deployment State Change" are told, too.
         durations: See `Durations`.
         seed: Of all ids.
 
@@ -105,6 +113,7 @@ class Composer:
         assign_public_ip: bool = True,
         shape: EventShape = DOCUMENTED,
         activating: bool = False,
+        service_events: bool = False,
         durations: Durations | None = None,
         seed: int = 0,
     ) -> None:
@@ -113,6 +122,7 @@ class Composer:
         self._count = count
         self._shape = shape
         self._activating = activating
+        self._service_events = service_events
         self._durations = durations or Durations()
         self._random = Random(seed)
         self._clock = VirtualClock(BEGIN)
@@ -201,13 +211,14 @@ class Composer:
             self._clock.advance(due - self._clock.now())
         return self.wait(BETWEEN)
 
-    def _apply(self, change: Callable[[float], Iterable[Command]]) -> None:
+    def _apply(self, change: Callable[[float], Iterable[Command]], *, of: str = "") -> None:
         commands = list(change(self._clock.now()))
         for command in commands:
             self._carry_out(command)
-        of_services = PublishService | ServiceSaid | Wake
-        for arn in dict.fromkeys(command.task_arn for command in commands if not isinstance(command, of_services)):
-            # Also a change without an event shows at once in DescribeTasks: STOPPING.
+        # Also a change without an event shows at once in DescribeTasks: STOPPING, healthStatus.
+        changed = [of] if of else []
+        changed += [one.task_arn for one in commands if not isinstance(one, PublishService | ServiceSaid | Wake)]
+        for arn in dict.fromkeys(changed):
             self._show(TaskShown(self._numbered(self._ecs.tasks[arn].describe())))
         for service in self._ecs.services.values():
             self._show(ServiceShown(service.describe(self._ecs.tasks_of(service))))
@@ -215,7 +226,7 @@ class Composer:
     def _happens(self, delay: float, task_arn: str, *events: TaskEvent) -> None:
         def happen() -> None:
             for event in events:
-                self._apply(partial(self._ecs.task_event, task_arn, event))
+                self._apply(partial(self._ecs.task_event, task_arn, event), of=task_arn)
 
         self._clock.call_later(delay, happen)
 
@@ -235,12 +246,20 @@ class Composer:
                     ImagePulled(name, digest),
                     ContainerStarted(name, runtime_id),
                 )
+                if self._ecs.tasks[arn].definition.container(name).health_check:
+                    self._happens(takes.start + takes.healthy, arn, HealthChanged(name, "HEALTHY"))
+            case PrepareResources(arn):
+                self._happens(0.0, arn, ResourcesReady())
+            case WatchStart(arn, name, timeout):
+                self._happens(timeout, arn, StartTimedOut(name))
             case StopContainer(arn, name, timeout):
                 in_time = takes.stop is not None and takes.stop < timeout
                 seconds = takes.stop if in_time and takes.stop is not None else float(timeout)
                 self._happens(seconds, arn, ContainerExited(name, 0 if in_time else KILLED))
             case DetachEni(arn):
                 self._clock.call_later(takes.detach, lambda: self._detach(arn))
+            case PublishService() if self._service_events:
+                self._publish_about_service(command)
             case Wake():
                 self._clock.call_later(command.delay, lambda: self._apply(partial(self._ecs.wake, command)))
 
@@ -296,13 +315,29 @@ class Composer:
     def _tell(self, task: Mapping[str, Any], at: float) -> None:
         event = task_state_change(
             task,
-            event_id=str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
+            event_id=self._event_id(),
             now=at,
             account=ACCOUNT,
             region=REGION,
             shape=self._shape,
         )
         self._events.append(Happened(at, event))
+
+    def _publish_about_service(self, command: PublishService) -> None:
+        now = self._clock.now()
+        event = service_event(
+            command.service_arn,
+            command.detail_type,
+            command.detail,
+            event_id=self._event_id(),
+            now=now,
+            account=ACCOUNT,
+            region=REGION,
+        )
+        self._events.append(Happened(now, event))
+
+    def _event_id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def _show(self, change: Change) -> None:
         self._facts.append(Fact(self._clock.now(), change))

@@ -8,7 +8,7 @@ out of its turn waits for the newer ones that are told before it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
@@ -34,9 +34,15 @@ class Recording:
     events: tuple[Happened, ...]
     facts: tuple[Fact, ...] = ()
 
-    def only(self, indexes: Iterable[int]) -> Recording:
-        """The recording with these events alone; AWS's state is not touched by who is told of it."""
-        return replace(self, events=tuple(self.events[index] for index in indexes))
+    @property
+    def region(self) -> str:
+        """That of the first event that has one."""
+        regions = (str(one.event["region"]) for one in self.events if one.event.get("region"))
+        return next(regions, "us-east-1")
+
+    def matching(self, matches: Callable[[Mapping[str, Any]], bool]) -> Recording:
+        """The recording with the events that a rule's pattern lets through; AWS's state goes on as it was."""
+        return replace(self, events=tuple(one for one in self.events if matches(one.event)))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sandbox.aws.backends.zones import hosted_zones
-from sandbox.model.route53 import Answer, Rcode, Zones, answer
+from sandbox.aws.backends.zones import hosted_zones, put_hosted_zones
+from sandbox.model.route53 import Answer, HostedZone, Rcode, RecordSet, Zones, answer
 
 
 @pytest.fixture
@@ -110,3 +110,30 @@ def test_private_zone_and_deleted_zone(route53: Any, zone_id: str) -> None:
     assert ask("www.example.com").rcode is Rcode.NXDOMAIN
     route53.delete_hosted_zone(Id=private)
     assert values("www.example.com") == ["192.0.2.1"]
+
+
+def test_zones_are_put_as_they_are(route53: Any, zone_id: str) -> None:
+    zones = [
+        HostedZone(
+            "Z1",
+            "example.org",
+            record_sets=(
+                RecordSet("a.example.org.", "A", 10, ("192.0.2.1",)),
+                RecordSet("w.example.org.", "A", 10, ("192.0.2.2",), set_identifier="one", weight=3),
+                RecordSet("b.example.org.", "A", alias_target="a.example.org."),
+            ),
+        ),
+        HostedZone("Z2", "internal", private=True),
+    ]
+    put_hosted_zones(zones)
+    found = hosted_zones()
+    assert [(zone.id, zone.name, zone.private) for zone in found] == [
+        ("Z1", "example.org.", False),
+        ("Z2", "internal.", True),
+    ]
+    assert {one.type for one in found[0].record_sets} == {"NS", "SOA", "A"}
+    assert tuple(one for one in found[0].record_sets if one.type == "A") == zones[0].record_sets
+    change(route53, "Z1", "UPSERT", Name="a.example.org", Type="A", values=["192.0.2.9"])
+    assert ask("b.example.org").answers[0].value == "192.0.2.9"
+    put_hosted_zones(zones)
+    assert ask("b.example.org").answers[0].value == "192.0.2.1"

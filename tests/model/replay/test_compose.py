@@ -49,6 +49,46 @@ def test_a_spot_interruption_is_told_at_once():
     assert (told["stopCode"], told["stoppedReason"]) == ("SpotInterruption", "Your Spot Task was interrupted.")
 
 
+def test_a_rolling_update_starts_before_it_stops():
+    composer = Composer(service_events=True).start().rolling_update()
+    recording = composer.recording()
+    tasks = recording.matching(lambda event: event["detail-type"] == "ECS Task State Change")
+    assert spelled(tasks)[3:] == [
+        "+120 b PROVISIONING v1",
+        "+128 b PENDING v2",
+        "+140 b RUNNING v3",
+        "+180 a RUNNING>STOPPED v4",
+        "+210 a DEPROVISIONING>STOPPED v5",
+        "+220 a STOPPED>STOPPED v6",
+    ]
+    assert tasks.events[5].event["detail"]["taskDefinitionArn"].endswith("task-definition/web:2")
+    told = [one.event["detail"]["eventName"] for one in recording.events if one not in tasks.events]
+    assert told.count("SERVICE_DEPLOYMENT_COMPLETED") == 2
+
+
+def test_what_a_task_definition_needs_is_there():
+    definition = {
+        "family": "web",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+        "containerDefinitions": [
+            {"name": "db", "image": "db:1", "healthCheck": {"command": ["CMD", "true"]}},
+            {
+                "name": "web",
+                "image": "web:1",
+                "dependsOn": [{"containerName": "db", "condition": "HEALTHY"}],
+                "secrets": [{"name": "KEY", "valueFrom": "key"}],
+            },
+        ],
+    }
+    recording = Composer(task_definition=definition).start().recording()
+    assert spelled(recording)[-1] == "+37 a RUNNING v3"
+    assert shown(recording, 37)[0][0] == "RUNNING"
+
+
 def test_only_spot_is_interrupted():
     with pytest.raises(EcsError):
         Composer(capacity_provider="FARGATE").start().interrupt_spot()
@@ -128,8 +168,8 @@ def test_a_world_in_steps_is_the_world_at_once():
     recording = Composer(count=3).start().replace().recording()
     steps, at_once = World(recording.facts), World(recording.facts)
     changes: list[Any] = []
-    for second in range(0, 200, 7):
+    for second in range(0, 300, 7):
         changes += steps.advance(BEGIN + second)
-    assert changes == at_once.advance(BEGIN + 199)
+    assert changes == at_once.advance(BEGIN + 294)
     assert (steps.tasks, steps.interfaces, steps.public_ips) == (at_once.tasks, at_once.interfaces, at_once.public_ips)
     assert not steps.is_due(BEGIN + 10_000)

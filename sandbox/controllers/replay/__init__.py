@@ -1,0 +1,1 @@
+"""Replays events through a Lambda function, without a Docker engine."""
