@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,6 +49,7 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
 from sandbox.model.route53 import canonical
 from sandbox.probes import dns, http
+from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Observation, Timeline
 
 log = logging.getLogger(__name__)
@@ -316,6 +318,14 @@ class Sandbox:
         result = dns.query(name, record_type, self.dns_address)
         self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
         return result
+
+    def visit(self, url: str) -> Visitor:
+        """A visitor who asks for ``url`` all through a ``with`` block and keeps the name's address for its TTL.
+
+        Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
+        """
+        ask = partial(dns.query, rdtype="A", server=self.dns_address)
+        return Visitor(url, ask, self._internet.connect, self.timeline.record)
 
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""

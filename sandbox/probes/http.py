@@ -106,30 +106,51 @@ def get_until(connect: Connect, url: str, *, status: int, within: float, stop: t
     """
     deadline = time.monotonic() + within
     while True:
-        result = _get_once(connect, url, max(min(5.0, deadline - time.monotonic()), 0.1))
+        result = request(connect, url, max(min(5.0, deadline - time.monotonic()), 0.1))
         if result.status == status or time.monotonic() >= deadline or stop.wait(_ASK_AGAIN):
             return result
 
 
-def _get_once(connect: Connect, url: str, timeout: float) -> HttpResult:
+def request(
+    connect: Connect,
+    url: str,
+    timeout: float,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> HttpResult:
+    """One request from this process.
+
+    Args:
+        connect: Gives a connection to the URL's name (host, port, seconds).
+        url: http://NAME/PATH.
+        timeout: Seconds to connect, and for each read.
+        method: "GET", "POST", ...
+        headers: Beside Host, which is the URL's.
+        body: What is sent.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
     begun = time.monotonic()
     client = HTTPConnection(host, port)
-    remote_ip, status, headers, body, error = "", 0, {}, b"", ""
+    remote_ip, status, error = "", 0, ""
+    received: dict[str, str] = {}
+    content = b""
     try:
         client.sock = connect(host, port, timeout)
         remote_ip = client.sock.getpeername()[0]
-        client.request("GET", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
+        path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        client.request(method, path, body=body, headers=dict(headers or {}))
         answer = client.getresponse()
-        body = answer.read(_BODY_LIMIT)
-        status, headers = answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        content = answer.read(_BODY_LIMIT)
+        status, received = answer.status, {name.lower(): value for name, value in answer.getheaders()}
     except (OSError, HTTPException) as failure:
         error = next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), str(failure))
     finally:
         client.close()
-    text = body.decode(errors="replace")
-    return HttpResult(url, status, headers, text, remote_ip, time.monotonic() - begun, error)
+    text = content.decode(errors="replace")
+    return HttpResult(url, status, received, text, remote_ip, time.monotonic() - begun, error)
 
 
 def _curl(url: str, timeout: float, headers: Mapping[str, str]) -> list[str]:
