@@ -161,6 +161,7 @@ class Sandbox:
         runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
+        self._closers.append(functions.close)
         targets = EventTargets(functions, self.aws, self.clock)
         delivery = EventDelivery(targets, self.timeline, self.clock)
         self._closers.append(delivery.close)

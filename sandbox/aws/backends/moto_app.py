@@ -26,6 +26,7 @@ from moto.core.request import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from sandbox.aws.backends.queues import wait_without_spinning
 from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
 
@@ -50,6 +51,8 @@ def load(service: str) -> Any:
             backends[ACCOUNT_ID][REGION]
         if service == "route53":
             enforce_change_rules()
+        elif service == "sqs":
+            wait_without_spinning()
         elif service == "ec2":
             from sandbox.aws.backends.moto_network import protect_interfaces_in_use
 

@@ -17,9 +17,9 @@ from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.function import FunctionConfig
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import AwsError, RequestContext
-from sandbox.aws.services.lambda_async import AsyncOperations
 from sandbox.aws.services.lambda_code import CodeSource
 from sandbox.aws.services.lambda_destinations import DEAD_LETTER_SERVICES, check_target
+from sandbox.aws.services.lambda_event_sources import EventSourceOperations
 from sandbox.aws.services.lambda_functions import Function, FunctionStore
 from sandbox.aws.services.lambda_layers import LayerOperations, check_size
 from sandbox.aws.services.lambda_requests import (
@@ -41,14 +41,15 @@ Answer = dict[str, Any]
 _LOG_TAIL = 4096
 
 
-class LambdaService(LayerOperations, AsyncOperations):
-    """Functions of one account, by region.
+class LambdaService(LayerOperations, EventSourceOperations):
+    """Functions of one account, by region. `close` ends what polls for them.
 
     Args:
         runtime: Runs them.
         timeline: Gets ``lambda.function`` when one is created, changed or deleted.
         clock: Dates the changes.
-        clients: Of the sandbox's endpoint: for code in S3. Without them such code is refused.
+        clients: Of the sandbox's endpoint: for code in S3, destinations and event sources. Without them such code and
+            event sources are refused.
     """
 
     service_name = "lambda"
@@ -58,7 +59,7 @@ class LambdaService(LayerOperations, AsyncOperations):
         self, runtime: FunctionRuntime, timeline: Timeline, clock: Clock, clients: Clients | None = None
     ) -> None:
         LayerOperations.__init__(self, CodeSource(clients), clock)
-        AsyncOperations.__init__(self, FunctionStore(), runtime, timeline, clock, clients)
+        EventSourceOperations.__init__(self, FunctionStore(), runtime, timeline, clock, clients)
 
     # -- functions --
 

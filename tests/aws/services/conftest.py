@@ -82,7 +82,9 @@ def start_control() -> Iterator[Callable[..., Control]]:
         targets.forward = events.receive
         gateway.add(functions)
         gateway.add(events)
-        closers.extend([clock.close, backend.reset, gateway.close, logs.close, runtime.close, delivery.close])
+        closers.extend(
+            [clock.close, backend.reset, gateway.close, logs.close, runtime.close, functions.close, delivery.close]
+        )
         return Control(aws, timeline, events, logs)
 
     yield start
