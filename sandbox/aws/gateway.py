@@ -182,7 +182,8 @@ class Gateway:
         service, region = self._service_of(request)
         endpoint = self._endpoint(service)
         if endpoint is not None and not self._is_for_fallback(endpoint, request):
-            response = endpoint.handle(request, RequestContext(region=region))
+            trace_id = request.headers.get("x-amzn-trace-id", "")
+            response = endpoint.handle(request, RequestContext(region=region, trace_id=trace_id))
             self._tell(ApiCall(service, response.operation, request.method, request.path, response.status, region))
             return _respond(response, start_response)
         statuses: list[int] = []

@@ -44,10 +44,14 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who calls, and where: the account is the sandbox's only one, the region is that of the request's signature."""
+    """Who calls, and where: the account is the sandbox's only one, the region is that of the request's signature.
+
+    ``trace_id`` is the X-Amzn-Trace-Id header, which AWS's SDKs send from within a function; an empty string without.
+    """
 
     account_id: str = ACCOUNT_ID
     region: str = REGION
+    trace_id: str = ""
 
 
 class AwsError(Exception):

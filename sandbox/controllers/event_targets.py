@@ -21,6 +21,7 @@ from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import Clock
 from sandbox.model.eventbridge_input import target_input
+from sandbox.model.eventbridge_recursion import Lineage, started_by
 from sandbox.model.eventbridge_retry import Failure, classify
 from sandbox.model.eventbridge_transformer import InvalidJsonError
 
@@ -53,6 +54,11 @@ class Job:
     def arn(self) -> str:
         """The target's."""
         return str(self.target["Arn"])
+
+    @property
+    def service(self) -> str:
+        """The service of the target ("lambda")."""
+        return self.arn.split(":")[2]
 
     def input(self) -> str:
         """What the target is given.
@@ -89,23 +95,35 @@ class EventTargets:
         self._clock = clock
         self.forward: Callable[[str, Arrival], None] | None = None
 
-    def invoke(self, job: Job, accepted: Callable[[], object], submit: Callable[[Callable[[], None]], None]) -> None:
+    def invoke(
+        self,
+        job: Job,
+        lineage: Lineage,
+        *,
+        accepted: Callable[[], object],
+        submit: Callable[[Callable[[], None]], None],
+    ) -> None:
         """Hand an event over; returns when the target has taken it or, a function, has run for the first time.
 
         Args:
             job: What goes where.
+            lineage: How the event came to be; a function's trace header has it.
             accepted: Called once the target has it.
             submit: Is given what a function's own retries have to run later.
 
         Raises:
             TargetError: The target did not take it.
         """
-        service = job.arn.split(":")[2]
         try:
-            if service == "lambda":
+            if job.service == "lambda":
                 payload = job.input().encode()
                 self._functions.deliver(
-                    job.arn, payload, trigger=f"events:{job.rule}", accepted=accepted, submit=submit
+                    job.arn,
+                    payload,
+                    trigger=f"events:{job.rule}",
+                    accepted=accepted,
+                    submit=submit,
+                    lineage=lineage.header(),
                 )
                 return
             {
@@ -114,7 +132,7 @@ class EventTargets:
                 "sqs": self._to_queue,
                 "logs": self._to_log_group,
                 "ecs": self._to_cluster,
-            }[service](job)
+            }[job.service](job)
         except InvalidJsonError as error:
             raise TargetError(Failure("INVALID_JSON", str(error), retryable=False)) from error
         except AwsError as error:
@@ -163,7 +181,7 @@ class EventTargets:
             "cluster": job.arn,
             "taskDefinition": given.pop("TaskDefinitionArn"),
             "count": given.pop("TaskCount", 1),
-            "startedBy": f"events-rule/{job.rule}",
+            "startedBy": started_by(job.rule),
         }
         network = given.pop("NetworkConfiguration", {}).get("awsvpcConfiguration")
         if network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,10 +15,16 @@ from sandbox.aws.services.events_state import Arrival
 from sandbox.clock import Clock
 from sandbox.controllers.event_targets import EventTargets, Job, TargetError
 from sandbox.model.eventbridge_entries import as_json
+from sandbox.model.eventbridge_recursion import Lineage, Recursion
 from sandbox.model.eventbridge_retry import Failure, Retry, RetryPolicy, dead_letter_attributes
 from sandbox.timeline import Timeline
 
 _ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
+_GOES_ROUND = Failure(
+    "RECURSION",
+    "The sandbox stops rules that cause the events which they match; on AWS they would go on, and be paid for.",
+    retryable=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,14 @@ class _Attempt:
         queue: The target's.
         retries: How many attempts there were before.
         waited: How long it was waited between them, in AWS's seconds.
+        lineage: How the event came to be; None until the first attempt.
     """
 
     job: Job
     queue: Workers
     retries: int = 0
     waited: float = 0.0
+    lineage: Lineage | None = None
 
     def facts(self) -> dict[str, Any]:
         return {"id": self.job.arrival.event["id"], "rule": self.job.rule, "target": self.job.arn}
@@ -46,7 +54,8 @@ class EventDelivery:
 
     AWS promises no order; here a target gets its events one after another as they were published, so that a run can
     be repeated. An event that is tried again comes after those that are in the queue by then, and holds up nothing: so
-    does one that a function failed on, after Lambda's own one and two minutes.
+    does one that a function failed on, after Lambda's own one and two minutes. Events that cause themselves again and
+    again are given up in the end (see `Recursion`).
 
     Timeline: ``event.published``, then for each target ``event.delivered`` when it has taken the event, ``event.retry``
     for each time that it has not and is tried again, ``event.failed`` when it is given up, and ``event.deadletter``
@@ -56,13 +65,23 @@ class EventDelivery:
         targets: Call the targets.
         timeline: See above.
         clock: Times the retries; the age of an event is the sum of their delays.
+        recursion: Stops loops of rules.
         seed: Of the jitter.
     """
 
-    def __init__(self, targets: EventTargets, timeline: Timeline, clock: Clock, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        targets: EventTargets,
+        timeline: Timeline,
+        clock: Clock,
+        *,
+        recursion: Recursion | None = None,
+        seed: int = 0,
+    ) -> None:
         self._targets = targets
         self._timeline = timeline
         self._clock = clock
+        self._recursion = recursion or Recursion()
         self._random = random.Random(seed)
         self._queues: dict[tuple[str, str], Workers] = {}
         self._lock = threading.Lock()
@@ -104,15 +123,25 @@ class EventDelivery:
         attempt.queue.submit(lambda: self._hand_over(attempt))
 
     def _hand_over(self, attempt: _Attempt) -> None:
+        lineage = attempt.lineage or self._lineage(attempt.job)
+        if lineage is None:
+            self._not_taken(attempt, _GOES_ROUND)
+            return
+        attempt = replace(attempt, lineage=lineage)
         try:
             self._targets.invoke(
                 attempt.job,
+                lineage,
                 accepted=lambda: self._timeline.record("event.delivered", **attempt.facts()),
                 submit=attempt.queue.submit,
             )
         except TargetError as error:
             if not self._closed:
                 self._not_taken(attempt, error.failure)
+
+    def _lineage(self, job: Job) -> Lineage | None:
+        with self._lock:
+            return self._recursion.admit(job.arrival.event, job.arrival.trace_id, job.rule, job.service)
 
     def _not_taken(self, attempt: _Attempt, failure: Failure) -> None:
         policy = RetryPolicy.of(attempt.job.target)
@@ -122,7 +151,7 @@ class EventDelivery:
         told = {**attempt.facts(), "error": failure.code, "reason": failure.message}
         if isinstance(decision, Retry):
             self._timeline.record("event.retry", **told, retry=attempt.retries + 1, delay=round(decision.delay, 3))
-            following = _Attempt(attempt.job, attempt.queue, attempt.retries + 1, attempt.waited + decision.delay)
+            following = replace(attempt, retries=attempt.retries + 1, waited=attempt.waited + decision.delay)
             self._clock.call_later(decision.delay, lambda: self._submit(following))
             return
         self._timeline.record("event.failed", **told, retries=attempt.retries, exhausted=decision.condition)

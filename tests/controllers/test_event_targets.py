@@ -24,6 +24,7 @@ from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.model.ecs.control import Ecs
+from sandbox.model.eventbridge_recursion import FREE_STEPS, Recursion
 from sandbox.timeline import Timeline
 
 HERE = "us-east-1:123456789012:"
@@ -35,6 +36,20 @@ TASK = {
     "cpu": "256",
     "memory": "512",
     "containerDefinitions": [{"name": "web", "image": "nginx:1.27"}],
+}
+
+
+SHOP = {"source": ["shop"]}
+ORDER = {
+    "version": "0",
+    "id": "1",
+    "detail-type": "Order",
+    "source": "shop",
+    "account": ACCOUNT_ID,
+    "time": "2026-01-01T00:00:00Z",
+    "region": REGION,
+    "resources": [],
+    "detail": {},
 }
 
 
@@ -53,7 +68,7 @@ class World:
         self.runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock)
         functions = LambdaService(self.runtime, self.timeline, self.clock)
         targets = EventTargets(functions, self.aws, self.clock)
-        self.delivery = EventDelivery(targets, self.timeline, self.clock)
+        self.delivery = EventDelivery(targets, self.timeline, self.clock, recursion=Recursion(budget=200))
         self.events = EventsService(self.delivery, self.clock)
         targets.forward = self.events.receive
         ids = iter(range(1000))
@@ -62,11 +77,11 @@ class World:
         for service in (functions, self.events, EcsService(ecs, self.ecs.apply, lambda subnets: [])):
             self.gateway.add(service)
 
-    def rule(self, *targets: dict[str, Any], bus: str = "default", name: str = "r") -> None:
+    def rule(self, *targets: dict[str, Any], bus: str = "default", pattern: dict[str, Any] = SHOP) -> None:
         client = self.aws("events")
-        client.put_rule(Name=name, EventBusName=bus, EventPattern='{"source": ["shop"]}')
+        client.put_rule(Name="r", EventBusName=bus, EventPattern=json.dumps(pattern))
         numbered = [{"Id": f"t{number}", **target} for number, target in enumerate(targets)]
-        client.put_targets(Rule=name, EventBusName=bus, Targets=numbered)
+        client.put_targets(Rule="r", EventBusName=bus, Targets=numbered)
 
     def put(self, bus: str = "default", **detail: Any) -> str:
         entry = {"Source": "shop", "DetailType": "Order", "Detail": json.dumps(detail), "EventBusName": bus}
@@ -75,6 +90,16 @@ class World:
     def queue(self, name: str, **attributes: str) -> str:
         self.aws("sqs").create_queue(QueueName=name, Attributes=attributes)
         return f"arn:aws:sqs:{HERE}{name}"
+
+    def function(self, name: str, source: str) -> str:
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr("app.py", source)
+        code = {"ZipFile": package.getvalue()}
+        made = self.aws("lambda").create_function(
+            FunctionName=name, Runtime="python3.12", Role=ROLE, Handler="app.handler", Timeout=900, Code=code
+        )
+        return str(made["FunctionArn"])
 
     def messages(self, name: str) -> list[dict[str, Any]]:
         client = self.aws("sqs")
@@ -264,20 +289,9 @@ def test_a_dead_letter_queue_that_is_missing_is_told(world: World) -> None:
 
 def publish(world: World, *targets: dict[str, Any]) -> None:
     """As the control plane itself does, which needs no endpoint."""
-    event = {
-        "version": "0",
-        "id": "1",
-        "detail-type": "Order",
-        "source": "shop",
-        "account": ACCOUNT_ID,
-        "time": "2026-01-01T00:00:00Z",
-        "region": REGION,
-        "resources": [],
-        "detail": {},
-    }
     world.events.put_rule({"Name": "r", "EventPattern": '{"source": ["shop"]}'}, RequestContext())
     world.events.put_targets({"Rule": "r", "Targets": list(targets)}, RequestContext())
-    world.events.publish(event)
+    world.events.publish(ORDER)
 
 
 def test_a_target_that_cannot_be_reached_is_tried_until_it_can(stopped: World) -> None:
@@ -304,20 +318,48 @@ def test_a_policy_bounds_the_retries(stopped: World) -> None:
     assert sum(o.kind == "event.retry" for o in stopped.timeline.since()) == 2
 
 
+AGAIN = """
+import boto3
+client = boto3.client("events")
+def handler(event, context):
+    client.put_events(Entries=[{"Source": event["source"], "DetailType": "Order", "Detail": "{}"}])
+"""
+
+
+def test_a_function_that_puts_the_events_of_its_own_rule_is_stopped(world: World) -> None:
+    dead = world.queue("dead")
+    world.rule({"Arn": world.function("again", AGAIN), "DeadLetterConfig": {"Arn": dead}})
+    first = world.put()
+    (failed,) = world.wait("event.failed")
+    assert failed["error"] == "RECURSION"
+    assert "on AWS they would go on" in failed["reason"]
+    assert len(world.wait("event.delivered", FREE_STEPS + 1 + 200)) == FREE_STEPS + 1 + 200
+    world.wait("event.deadletter")
+    (message,) = world.messages("dead")
+    assert json.loads(message["Body"])["id"] == failed["id"] != first
+    # The rule goes on with other events, and they with their own budget.
+    world.put()
+    world.wait("event.failed", 2)
+
+
+def test_a_rule_that_runs_a_task_for_each_event_of_its_tasks_is_stopped(world: World) -> None:
+    client = world.aws("ecs")
+    client.create_cluster(clusterName="jobs")
+    client.register_task_definition(**TASK)
+    world.rule(ecs_target(), pattern={"source": ["shop", "aws.ecs"]})
+    world.put()
+    for delivered in (1, 2, 3):
+        world.wait("event.delivered", delivered)
+        (task, *_) = client.list_tasks(cluster="jobs", startedBy="events-rule/r")["taskArns"]
+        detail = {"taskArn": task, "startedBy": "events-rule/r", "lastStatus": "RUNNING"}
+        world.events.publish({**ORDER, "id": task, "source": "aws.ecs", "detail": detail})
+    assert world.wait("event.failed")[0]["error"] == "RECURSION"
+    assert len(client.list_tasks(cluster="jobs")["taskArns"]) == 2 * 3  # two a call; the budget is of two more calls
+
+
 def test_a_broken_target_holds_up_no_other(world: World) -> None:
-    handler = io.BytesIO()
-    with zipfile.ZipFile(handler, "w") as archive:
-        archive.writestr("app.py", "def handler(event, context):\n    while True: pass")
-    world.aws("lambda").create_function(
-        FunctionName="endless",
-        Runtime="python3.12",
-        Role=ROLE,
-        Handler="app.handler",
-        Timeout=900,
-        Code={"ZipFile": handler.getvalue()},
-    )
     world.rule(
-        {"Arn": f"arn:aws:lambda:{HERE}function:endless"},
+        {"Arn": world.function("endless", "def handler(event, context):\n    while True: pass")},
         {"Arn": f"arn:aws:sqs:{HERE}gone"},
         {"Arn": world.queue("q"), "InputPath": "$.detail.id"},
     )

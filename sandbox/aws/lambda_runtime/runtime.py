@@ -72,6 +72,7 @@ class FunctionRuntime:
         request_id: str | None = None,
         attempt: int = 1,
         client_context: str | None = None,
+        lineage: str = "",
     ) -> Result:
         """Run ``function`` and wait for its result.
 
@@ -82,6 +83,7 @@ class FunctionRuntime:
             request_id: Lambda's id, made up if None.
             attempt: 1 for the first, 2 and 3 for the retries of an asynchronous invocation.
             client_context: JSON.
+            lineage: What else the trace header has, which the SDKs within the function send along.
 
         Raises:
             SandboxError: The runtime is closed.
@@ -89,6 +91,8 @@ class FunctionRuntime:
         request_id = request_id or str(uuid.uuid4())
         trace = uuid.uuid4().hex
         trace_id = f"Root=1-{trace[:8]}-{trace[8:]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        if lineage:
+            trace_id += f";{lineage}"
         invocation = Invocation(request_id, payload, 0.0, function.arn, trace_id, client_context)
         pool = self._pool(function.name)
         environment = pool.acquire(function)

@@ -71,7 +71,7 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
 
         Targets get the events in the order of the calls.
         """
-        self._publish(event, self._buses.find(None, event["region"]))
+        self._publish(Arrival(event, self._now()), self._buses.find(None, event["region"]))
 
     def receive(self, bus_arn: str, arrival: Arrival) -> None:
         """Put an event on a bus that is the target of a rule of another one; it keeps its id, source and time.
@@ -88,17 +88,16 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
                 f"Event ingestion rejected for event {arrival.event['id']} because an event can be sent to an event "
                 "bus target only once. This event was previously delivered to an event bus target.",
             )
-        self._publish(arrival.event, bus, forwarded=True)
+        self._publish(Arrival(arrival.event, self._now(), forwarded=True, trace_id=arrival.trace_id), bus)
 
     def _replay_event(self, bus: Bus, event: Mapping[str, Any], rules: frozenset[str]) -> None:
-        self._publish(event, bus, only=rules)
+        self._publish(Arrival(event, self._now()), bus, rules)
 
     def _aws_now(self) -> float:
         return self._began + aws_seconds(self._clock, self._now() - self._began)
 
-    def _publish(
-        self, event: Mapping[str, Any], bus: Bus, *, forwarded: bool = False, only: frozenset[str] = frozenset()
-    ) -> None:
+    def _publish(self, arrival: Arrival, bus: Bus, only: frozenset[str] = frozenset()) -> None:
+        event = arrival.event
         with self._publishing:
             with self._buses.lock:
                 self._archive_event(bus, event)
@@ -108,7 +107,7 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
                     if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
                     if not only or rule.arn in only
                 ]
-            self._deliver(event, bus, matched, forwarded=forwarded)
+            self._deliver(arrival, bus, matched)
 
     def _run_scheduled(self, rule_arn: str, at: float) -> None:
         """A rule's time has come; its event is for its own targets."""
@@ -119,13 +118,11 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
                 if rule is None or not rule.enabled:
                     return
                 targets = list(rule.targets.values())
-            self._deliver(scheduled_event(rule_arn, at, str(uuid.uuid4())), bus, [(rule, targets)])
+            event = scheduled_event(rule_arn, at, str(uuid.uuid4()))
+            self._deliver(Arrival(event, self._now()), bus, [(rule, targets)])
 
-    def _deliver(
-        self, event: Mapping[str, Any], bus: Bus, matched: list[tuple[Rule, list[Request]]], *, forwarded: bool = False
-    ) -> None:
-        self._delivery.published(event, bus.name, [rule.name for rule, _ in matched])
-        arrival = Arrival(event, self._now(), forwarded)
+    def _deliver(self, arrival: Arrival, bus: Bus, matched: list[tuple[Rule, list[Request]]]) -> None:
+        self._delivery.published(arrival.event, bus.name, [rule.name for rule, _ in matched])
         for rule, targets in matched:
             for target in targets:
                 self._delivery.deliver(rule.arn, target, arrival)
@@ -149,20 +146,18 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
             bus = self._buses.find(entry.get("EventBusName"), context.region)
         except AwsError:
             return {"EventId": event_id}  # AWS takes events for a bus that does not exist, too, and drops them
-        self._publish(
-            {
-                "version": "0",
-                "id": event_id,
-                "detail-type": entry["DetailType"],
-                "source": entry["Source"],
-                "account": context.account_id,
-                "time": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "region": bus.region,
-                "resources": entry.get("Resources", []),
-                "detail": detail,
-            },
-            bus,
-        )
+        event = {
+            "version": "0",
+            "id": event_id,
+            "detail-type": entry["DetailType"],
+            "source": entry["Source"],
+            "account": context.account_id,
+            "time": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": bus.region,
+            "resources": entry.get("Resources", []),
+            "detail": detail,
+        }
+        self._publish(Arrival(event, self._now(), trace_id=context.trace_id), bus)
         return {"EventId": event_id}
 
     def test_event_pattern(self, request: Request, context: RequestContext) -> Answer:

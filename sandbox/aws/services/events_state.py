@@ -28,11 +28,13 @@ class Arrival:
         event: The event, envelope and all.
         at: When it came, in seconds since the epoch.
         forwarded: Whether a rule of another bus sent it.
+        trace_id: The trace header of the call that put it.
     """
 
     event: Mapping[str, Any]
     at: float
     forwarded: bool = False
+    trace_id: str = ""
 
 
 @dataclass

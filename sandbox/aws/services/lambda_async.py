@@ -43,6 +43,7 @@ class _Event:
     trigger: str
     accepted_at: float
     submit: Callable[[Callable[[], None]], None]
+    lineage: str = ""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: Attempts = field(default_factory=Attempts)
     result: Result | None = None  # of the last time that the function ran
@@ -151,6 +152,7 @@ class AsyncOperations(ConcurrencyOperations):
         trigger: str,
         accepted: Callable[[], object],
         submit: Callable[[Callable[[], None]], None],
+        lineage: str = "",
     ) -> None:
         """As `accept`, but the first attempt runs on the caller's thread, so that callers can keep an order.
 
@@ -160,11 +162,13 @@ class AsyncOperations(ConcurrencyOperations):
             trigger: Who invokes, for the timeline.
             accepted: Called once Lambda has taken the event, before it runs.
             submit: Is given the retries when they are due, to be run on a thread of the caller's.
+            lineage: See `FunctionRuntime.invoke`.
 
         Raises:
             AwsError: ResourceNotFoundException: there is no such function.
         """
-        event = _Event(self._existing(function_arn).config.arn, payload, trigger, self._clock.now(), submit)
+        arn = self._existing(function_arn).config.arn
+        event = _Event(arn, payload, trigger, self._clock.now(), submit, lineage)
         accepted()
         self._attempt(event)
 
@@ -199,6 +203,7 @@ class AsyncOperations(ConcurrencyOperations):
                     trigger=event.trigger,
                     request_id=event.request_id,
                     attempt=event.attempts.invoked + 1,
+                    lineage=event.lineage,
                 )
         except AwsError as throttle:
             self._timeline.record(
