@@ -102,6 +102,7 @@ class Gateway:
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
+        self._paths: dict[str, Callable[[str], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
         self._fallback_lock = threading.Lock()
@@ -118,6 +119,10 @@ class Gateway:
         """Serve one more service from now on; one of the same name is replaced."""
         endpoint = ServiceEndpoint(service)
         self._endpoints[endpoint.name] = endpoint
+
+    def add_path(self, prefix: str, answer: Callable[[str], HttpResponse]) -> None:
+        """Have ``answer`` answer unsigned GETs of paths that begin with ``prefix``; it gets the path."""
+        self._paths[prefix] = answer
 
     def start(self) -> Gateway:
         """Listen.
@@ -167,6 +172,8 @@ class Gateway:
                 self._before_call()
             if request.path == HEALTH_PATH:
                 response = self._health()
+            elif (unsigned := self._unsigned(request)) is not None:
+                response = unsigned
             else:
                 return self._answer(request, environ, start_response)
         except AwsError as error:
@@ -175,6 +182,13 @@ class Gateway:
             log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             response = error_response(AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500))
         return _respond(response, start_response)
+
+    def _unsigned(self, request: HttpRequest) -> HttpResponse | None:
+        if request.method != "GET" or "authorization" in request.headers or request.query:
+            return None
+        answers = (answer for prefix, answer in self._paths.items() if request.path.startswith(prefix))
+        answer = next(answers, None)
+        return answer(request.path) if answer is not None else None
 
     def _answer(
         self, request: HttpRequest, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -10,6 +10,7 @@ from typing import Any
 from docker.types import Mount
 
 from sandbox.clock import Clock
+from sandbox.controllers import task_endpoint
 from sandbox.controllers.interfaces import Eni, Interfaces
 from sandbox.engine.containers import Check, Containers, Spec
 from sandbox.model.ecs.containerdef import ContainerDefinition
@@ -68,7 +69,7 @@ class ContainerSpecs:
             command=raw.get("command") or None,
             entrypoint=raw.get("entryPoint") or None,
             environment={
-                **self._environment,
+                **task_endpoint.environment(self._environment, task_arn, host.definition, definition.name),
                 **{item["name"]: item.get("value", "") for item in raw["environment"]},
                 **host.environment.get(definition.name, {}),
             },

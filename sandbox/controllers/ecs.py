@@ -81,6 +81,15 @@ class EcsController:
         if self.runner is not None and not self._closed:
             self._submit(self.runner.exited, end)
 
+    def read(self, look: Callable[[Ecs], T]) -> T:
+        """Look at the model while nothing changes it."""
+        with self._lock:
+            return look(self._ecs)
+
+    def interface(self, task_arn: str) -> str:
+        """The container that owns a task's network namespace ("" where there is none)."""
+        return self.runner.interface(task_arn) if self.runner else ""
+
     def health_changed(self, report: HealthReport) -> None:
         """The engine says that a container's health has changed."""
         if self.runner is not None and not self._closed:

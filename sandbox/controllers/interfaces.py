@@ -15,11 +15,14 @@ from docker.types import Mount
 
 from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
-from sandbox.controllers.network import RunNetwork
+from sandbox.controllers import task_endpoint
+from sandbox.controllers.network import GATEWAY, SOCKETS, RunNetwork
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Interface, Network
 from sandbox.timeline import Timeline
+
+_METADATA_RELAY = f"TCP4-LISTEN:{task_endpoint.PORT},bind={task_endpoint.ADDRESS},fork,reuseaddr,backlog=128"
 
 
 class Ec2(Protocol):
@@ -184,11 +187,12 @@ class Interfaces:
                     f"eni-{record.id}",
                     self._images.ensure("toolbox"),
                     entrypoint=["tini", "--"],
-                    command=["sleep", "infinity"],
+                    command=["socat", _METADATA_RELAY, f"UNIX-CONNECT:{SOCKETS / GATEWAY}"],
                     networks=addresses,
+                    link_local=task_endpoint.ADDRESS,
                     mac_address=record.mac,
                     hostname=record.private_dns_name,
-                    mounts=self.name_files(eni),
+                    mounts=[*self.name_files(eni), self._network.gateway_socket],
                     labels=labels or {},
                 )
             )

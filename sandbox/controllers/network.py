@@ -157,6 +157,11 @@ class RunNetwork:
         return {ENDPOINT_NAME: address, f"*.{ENDPOINT_NAME}": address}
 
     @property
+    def gateway_socket(self) -> Mount:
+        """The AWS endpoint as a socket, for a container that relays to it."""
+        return Mount(str(SOCKETS / GATEWAY), str(self._sockets / GATEWAY), type="bind")
+
+    @property
     def endpoint_url(self) -> str:
         """The AWS endpoint as containers in the VPC reach it."""
         return f"http://{ENDPOINT_NAME}:{ENDPOINT_PORT}"

@@ -23,7 +23,7 @@ from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
-from sandbox.controllers import process, stack_file
+from sandbox.controllers import process, stack_file, task_endpoint
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
@@ -31,7 +31,8 @@ from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.interfaces import Interfaces
-from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RunNetwork
+from sandbox.controllers.metadata import Metadata
+from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RESOLVER, RunNetwork
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
@@ -189,6 +190,9 @@ class Sandbox:
             self._ecs.happened,
             self.timeline,
         )
+        answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
+        for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
+            self._gateway.add_path(prefix, answers.answer)
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
 

@@ -136,6 +136,11 @@ class TaskRunner:
             self._logs.follow(container_id, definition.log, definition.log.stream(name, task_arn.rsplit("/", 1)[-1]))
         self._report(task_arn, ContainerStarted(name, container_id))
 
+    def interface(self, task_arn: str) -> str:
+        """The container that owns the task's network namespace ("" where there is none)."""
+        host = self._hosts.get(task_arn)
+        return host.eni.container if host and host.eni else ""
+
     def _failed(self, task_arn: str, name: str, kind: str, error: SandboxError) -> None:
         reason = f"{kind}: {error.message}" + (f": {error.state}" if error.state else "")
         self._timeline.record(

@@ -52,6 +52,7 @@ class Spec:
         image: A reference that the engine has.
         network_of: The id of a container whose network namespace this one joins.
         networks: Otherwise the networks it is attached to, as (network id, address or None).
+        link_local: An address of 169.254.0.0/16 that it has, for itself, on the first of them.
         mounts: Volumes and files.
         publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
         memory: A hard limit in MiB (None: none); memory_reservation is a soft one.
@@ -68,6 +69,7 @@ class Spec:
     working_dir: str | None = None
     network_of: str | None = None
     networks: Sequence[tuple[str, str | None]] = ()
+    link_local: str | None = None
     mac_address: str | None = None
     hostname: str | None = None
     mounts: Sequence[Mount] = ()
@@ -132,7 +134,9 @@ class Containers:
         elif spec.networks:
             first, address = spec.networks[0]
             host["network_mode"] = first
-            networking = api.create_networking_config({first: api.create_endpoint_config(ipv4_address=address)})
+            local = [spec.link_local] if spec.link_local else None
+            endpoint = api.create_endpoint_config(ipv4_address=address, link_local_ips=local)
+            networking = api.create_networking_config({first: endpoint})
         try:
             container_id: str = api.create_container(
                 spec.image,
@@ -228,6 +232,14 @@ class Containers:
         except APIError:
             return ""
         return str(log[-1]["Output"]).strip() if log else ""
+
+    def stats(self, container_id: str, *, once: bool = False) -> dict[str, Any] | None:
+        """Its statistics as the engine has them (None where it does not run); ``once``: without those of before."""
+        try:
+            stats: dict[str, Any] = self.client.api.stats(container_id, stream=False, one_shot=once or None)
+        except APIError:
+            return None
+        return stats if stats.get("pids_stats") else None
 
     def execute(self, container_id: str, command: Sequence[str]) -> tuple[int, str, str]:
         """Run a command inside and return (exit code, standard output, standard error)."""

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import MAX_BODY, ApiCall, Gateway
-from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.protocol import AwsError, HttpResponse, RequestContext
 from sandbox.errors import SandboxError
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/eu-west-1/{}/aws4_request, SignedHeaders=host, Signature=00"
@@ -314,3 +314,18 @@ def test_a_taken_port_is_named(gateway: Gateway) -> None:
 def test_a_socket_path_that_cannot_be_bound_is_named(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="cannot listen on the socket"):
         Gateway([], unix_socket=tmp_path / ("x" * 120)).start()
+
+
+def test_a_path_of_ones_own_answers_unsigned_gets_only(gateway: Gateway, aws: Clients) -> None:
+    gateway.add_path("/own-path/", lambda path: HttpResponse(200, {}, path.encode()))
+
+    def ask(method: str, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(*gateway.url.removeprefix("http://").split(":"), timeout=5)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    assert ask("GET", "/own-path/task") == (200, b"/own-path/task")
+    assert ask("POST", "/own-path/task")[0] == ask("GET", "/v5/task")[0] == 403
+    aws("s3").create_bucket(Bucket="own-path")  # a signed request for the same path is S3's
+    assert aws("s3").list_objects_v2(Bucket="own-path")["KeyCount"] == 0

@@ -139,13 +139,14 @@ def test_what_a_container_is_given_is_what_its_definition_says(tasks):
             "ulimits": [{"name": "nofile", "softLimit": 100, "hardLimit": 200}],
         }
     )
-    code, out = tasks.sh(task, "id -un; pwd; ulimit -n; touch /tmp/x 2>&1 || echo failed")
+    code, out = tasks.sh(task, "id -un; pwd; ulimit -Hn; touch /tmp/x 2>&1 || echo failed")
     assert (code, out.splitlines()) == (
         0,
-        ["nobody", "/tmp", "100", "touch: cannot touch '/tmp/x': Read-only file system", "failed"],
+        ["nobody", "/tmp", "200", "touch: cannot touch '/tmp/x': Read-only file system", "failed"],
     )
     host = tasks.client.api.inspect_container(tasks.container(task))["HostConfig"]
     assert host["Memory"] == 64 * 2**20
+    assert host["Ulimits"] == [{"Name": "nofile", "Soft": 100, "Hard": 200}]
     tasks.stop(task)
 
 

@@ -14,6 +14,7 @@ class Container:
     Attributes:
         asked: It has been told to start: it is being started, runs, or has ended.
         stopping: It has been told to stop.
+        created_at, started_at, finished_at: Seconds since the epoch; None: not yet.
     """
 
     name: str
@@ -28,3 +29,6 @@ class Container:
     asked: bool = False
     stopping: bool = False
     health: Health = "UNKNOWN"
+    created_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None

@@ -175,6 +175,7 @@ class Task:
     def _container_started(self, name: str, runtime_id: str, now: float) -> list[TaskCommand]:
         container = self.containers[name]
         container.runtime_id = runtime_id
+        container.started_at = container.started_at or now
         if container.status != "PENDING":  # it has exited before its start was reported
             return []
         container.status = "RUNNING"
@@ -200,7 +201,7 @@ class Task:
             except Unresolvable as error:
                 return commands + self._never_starts(container, str(error), now)
             if ready:
-                container.asked = True
+                container.asked, container.created_at = True, now
                 commands.append(StartContainer(self.arn, container.name))
         return commands
 
@@ -259,6 +260,7 @@ class Task:
         container.status = "RUNNING"
         commands = self._running_if_complete(now)
         container.status, container.exit_code, container.reason = "STOPPED", exit_code, reason
+        container.started_at, container.finished_at = container.started_at or now, now
         if self.desired_status == "STOPPED":
             return self._stop_further(now)
         if self.definition.container(name).essential or self._all_stopped():
