@@ -164,7 +164,8 @@ def _play(
     from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
 
     with Sandbox(images=options.images, speed=options.speed, progress=progress, timeline_file=file) as sandbox:
-        stack = sandbox.stack(scenario.stack, dict(variant.parameters))
+        bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
+        stack = bring_up(scenario.stack, dict(variant.parameters))
         scenario.play(Play(sandbox, stack, variant))
         verdict = scenario.judge(sandbox.timeline.since())
         verdicts.append(verdict)

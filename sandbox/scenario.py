@@ -83,6 +83,8 @@ class Scenario:
         variants: At least one reproduces and one holds.
         play: Acts and observes; what it records is all that `judge` sees.
         judge: The verdict from the observations.
+        awaits_ready: The stack is up when the script begins. Else only its calls have been made, and `play` waits
+            itself: for a failure that keeps a stack from coming up.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Scenario:
     variants: tuple[Variant, ...]
     play: Callable[[Play], None]
     judge: Callable[[Sequence[Observation]], Verdict]
+    awaits_ready: bool = True
 
     def __post_init__(self) -> None:
         declared = {variant.expect for variant in self.variants}

@@ -17,6 +17,8 @@ from typing import IO, Any
 from sandbox.clock import Clock
 from sandbox.errors import SandboxError
 
+CUT_AT = 120  # characters of a value, where an observation is shown in a line
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -44,7 +46,12 @@ class Observation:
         return json.dumps({"at": round(self.at, 6), "kind": self.kind, **self.fields}, default=str)
 
     def __str__(self) -> str:
-        return f"{self.kind} " + " ".join(f"{name}={value}" for name, value in self.fields.items())
+        """For a person to read at a glance: long values (a whole event, a payload) are cut."""
+        return f"{self.kind} " + " ".join(f"{name}={_cut(str(value))}" for name, value in self.fields.items())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CUT_AT else text[:CUT_AT] + "..."
 
 
 class Timeline:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from sandbox import runner
@@ -99,3 +101,12 @@ def test_a_verdict_stands_when_the_clean_up_fails_after_it(small_stack, monkeypa
     done = runner.run_variant(scenario(str(small_stack())), VARIANTS[1], Options())
     assert (done.outcome, done.error) == ("holds", "the sandbox could not remove everything")
     assert Run([done]).exit_code == 2
+
+
+@pytest.mark.docker
+def test_a_script_that_waits_itself_begins_before_the_stack_is_up(small_stack):
+    """Its page is never good: a script that wants the stack up is not played."""
+    stack = str(small_stack(within=3).conf("return 503;"))
+    done = runner.run_variant(dataclasses.replace(scenario(stack), awaits_ready=False), VARIANTS[1], Options())
+    assert done.outcome == "holds"
+    assert runner.run_variant(scenario(stack), VARIANTS[1], Options()).outcome == "not run"

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.clock import VirtualClock
 from sandbox.errors import SandboxError
-from sandbox.timeline import Observation, Timeline
+from sandbox.timeline import CUT_AT, Observation, Timeline
 
 
 @pytest.fixture
@@ -40,6 +40,12 @@ def test_observations_are_kept_in_order(timeline: Timeline, clock: VirtualClock)
     assert str(first) == "task.state task=t version=1"
     with pytest.raises(KeyError):
         first["x"]
+
+
+def test_long_values_are_cut_where_a_person_reads_them(timeline: Timeline) -> None:
+    observation = timeline.record("lambda.invocation", payload="x" * 1000, status="Success")
+    assert str(observation) == f"lambda.invocation payload={'x' * CUT_AT}... status=Success"
+    assert observation["payload"] == "x" * 1000
 
 
 def test_the_file_has_one_json_object_a_line(clock: VirtualClock, tmp_path: Path) -> None:

@@ -243,21 +243,14 @@ class Sandbox:
         for network in stack_file.task_networks(definition, known)[:1]:
             self._interfaces.make_ahead(network)
         self.aws.make_ahead({call.service for call in definition.calls})
-        self._fill_file_systems(definition)
+        for file_system, directory, folder in stack_file.efs_folders(definition, known):
+            volume = self._containers.create_volume(efs_volume(file_system, directory))
+            self._containers.fill_volume(volume, folder, self._toolbox)
         mark = self.timeline.mark()
         values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
         return Stack(self, definition, values, mark)
-
-    def _fill_file_systems(self, definition: stack_file.StackDefinition) -> None:
-        for file_system, directories in definition.efs.items():
-            for directory, folder in directories.items():
-                source = definition.folder / folder
-                if not source.is_dir():
-                    raise SandboxError(f"{definition.folder / stack_file.FILE}: there is no folder {source}")
-                volume = self._containers.create_volume(efs_volume(file_system, directory))
-                self._containers.fill_volume(volume, source, self._toolbox)
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""

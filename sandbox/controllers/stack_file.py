@@ -183,6 +183,23 @@ def carry_out(
     return values
 
 
+def efs_folders(definition: StackDefinition, known: Mapping[str, Any]) -> list[tuple[str, str, Path]]:
+    """What is to be on file systems before the first call: file system id, directory and the folder to copy from.
+
+    Raises:
+        SandboxError: A folder is not there, or a ``${...}`` in its name is not known.
+    """
+    found = []
+    for file_system, directories in definition.efs.items():
+        for directory, folder in directories.items():
+            place = f"{definition.folder / FILE}: efs"
+            source = definition.folder / str(_fill(folder, known, definition.folder, place))
+            if not source.is_dir():
+                raise SandboxError(f"{definition.folder / FILE}: there is no folder {source}")
+            found.append((file_system, directory, source))
+    return found
+
+
 def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list[Network]:
     """The networks of the tasks that the stack's calls start, as far as they are known before the first call.
 

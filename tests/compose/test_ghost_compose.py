@@ -15,10 +15,12 @@ from sandbox.engine import compose_plugin, daemon
 from sandbox.engine.images import Images
 
 FOLDER = paths.share() / "compose" / "ghost"
+BY_NAME = "compose-by-name.yaml"  # nginx has a network namespace of its own
 
 
-@pytest.fixture
-def compose(request, tmp_path):
+@pytest.fixture(params=["compose.yaml", BY_NAME])
+def project(request, tmp_path):
+    """The project, and the service whose port is nginx's."""
     client = daemon.connect()
     images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
     if compose_plugin.find() is None:
@@ -35,14 +37,15 @@ def compose(request, tmp_path):
     env_file = tmp_path / "env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     with DockerCompose(
-        FOLDER, "compose.yaml", env_file=str(env_file), docker_command_path=command[0], wait=True
+        FOLDER, request.param, env_file=str(env_file), docker_command_path=command[0], wait=True
     ) as running:
-        yield running
+        yield running, "nginx" if request.param == BY_NAME else "ghost"
 
 
 @pytest.mark.docker
-def test_nginx_serves_ghosts_page(compose):
-    publisher = compose.get_container("ghost").get_publisher(by_port=80)
+def test_nginx_serves_ghosts_page(project):
+    compose, owner = project
+    publisher = compose.get_container(owner).get_publisher(by_port=80)
     assert publisher.URL == "127.0.0.1"
     url = f"http://{publisher.URL}:{publisher.PublishedPort}/"
     page = requests.get(url, headers={"Host": "blog.example.com"}, timeout=30)

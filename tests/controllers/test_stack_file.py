@@ -67,7 +67,7 @@ def test_a_stack_that_is_not_there_is_answered_with_those_that_are(name):
 def test_the_ghost_stack_reads():
     ghost = stacks.load("ghost")
     assert ghost.name == "ghost"
-    assert ghost.parameters == {"handler": "by_name", "taskdef": "taskdef"}
+    assert ghost.parameters == {"handler": "by_name", "taskdef": "taskdef", "nginx": "nginx"}
     assert [ready.url for ready in ghost.ready] == ["http://blog.example.com/"]
     assert str(ghost.calls[0]) == "route53.create_hosted_zone"
 
@@ -154,6 +154,9 @@ class TestCallsThatAreRefused:
     def test_a_folder_for_a_file_system_that_is_not_there(self, refusal, tmp_path):
         said = refusal(rest="efs: {fs-1: {/conf: conf/}}\n")
         assert f"there is no folder {tmp_path}/conf" in said
+
+    def test_a_folder_of_an_unknown_parameter(self, refusal):
+        assert "efs: '${conf}' is not known" in refusal(rest="efs: {fs-1: {/conf: '${conf}/'}}\n")
 
     def test_an_unknown_component(self, sandbox, write):
         with pytest.raises(SandboxError, match="there is no component 'nginxx'"):
