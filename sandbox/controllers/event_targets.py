@@ -19,6 +19,7 @@ from sandbox.aws.clients import Clients
 from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.services.lambda_requests import check_event
 from sandbox.clock import Clock
 from sandbox.model.eventbridge_input import target_input
 from sandbox.model.eventbridge_recursion import Lineage, started_by
@@ -117,6 +118,7 @@ class EventTargets:
         try:
             if job.service == "lambda":
                 payload = job.input().encode()
+                check_event(payload, "Event")
                 self._functions.deliver(
                     job.arn,
                     payload,

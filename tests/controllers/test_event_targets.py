@@ -367,3 +367,14 @@ def test_a_broken_target_holds_up_no_other(world: World) -> None:
         world.put(id=number)
     world.wait("event.delivered", 6)  # the function has the first, too
     assert [message["Body"] for message in world.messages("q")] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_function_takes_json_only(world: World) -> None:
+    world.rule(
+        {
+            "Arn": world.function("f", "def handler(event, context):\n    return event"),
+            "InputTransformer": {"InputTemplate": "<aws.events.rule-name>"},
+        }
+    )
+    world.put()
+    assert world.wait("event.failed")[0]["error"] == "INVALID_PARAMETER"

@@ -30,6 +30,7 @@ from sandbox.aws.services.events_state import (
     refuse,
 )
 from sandbox.clock import Clock, aws_seconds
+from sandbox.model.eventbridge import fields_of
 from sandbox.model.eventbridge_entries import RefusedEntryError, accepted_detail, are_too_big, json_object
 from sandbox.model.eventbridge_schedule import scheduled_event
 
@@ -97,14 +98,14 @@ class EventsService(BusActions, RuleActions, ArchiveActions):
         return self._began + aws_seconds(self._clock, self._now() - self._began)
 
     def _publish(self, arrival: Arrival, bus: Bus, only: frozenset[str] = frozenset()) -> None:
-        event = arrival.event
+        fields = fields_of(arrival.event)
         with self._publishing:
             with self._buses.lock:
-                self._archive_event(bus, event)
+                self._archive_event(bus, arrival.event)
                 matched = [
                     (rule, list(rule.targets.values()))
                     for rule in bus.rules.values()
-                    if rule.enabled and rule.pattern is not None and rule.pattern.matches(event)
+                    if rule.enabled and rule.pattern is not None and rule.pattern.matches_fields(fields)
                     if not only or rule.arn in only
                 ]
             self._deliver(arrival, bus, matched)
