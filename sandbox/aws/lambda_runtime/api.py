@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -84,12 +85,19 @@ class RuntimeApi:
         self._current = invocation.request_id if invocation else None
         return invocation
 
-    def take(self, said: Said) -> bool:
-        """Take what the process says; False if it is about an invocation that it has not got."""
+    def take(self, said: Said, acknowledge: Callable[[], None] = lambda: None) -> bool:
+        """Take what the process says; False if it is about an invocation that it has not got.
+
+        It is told so by ``acknowledge`` before anybody else hears of it: it then gets ready for its next event while
+        the result of this one is looked at, instead of waiting for its turn among this process's threads.
+        """
         if said.what != "init/error" and said.request_id != self._current:
             return False
         self._current = None
-        self.said.put(said)
+        try:
+            acknowledge()
+        finally:
+            self.said.put(said)
         return True
 
     def close(self) -> None:
@@ -158,9 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404)
                 return
             said = Said(what, request_id, body)
-        if self.api.take(said):
-            self._answer(202, b'{"status":"OK"}')
-        else:
+        if not self.api.take(said, lambda: self._answer(202, b'{"status":"OK"}')):
             self._answer(400, b'{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}')
 
     def _answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:

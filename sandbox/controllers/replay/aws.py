@@ -128,6 +128,7 @@ class ReplayedAws:
                 tuple(world.services.values()),
                 {interface.id: interface.private_ip for interface in world.interfaces.values()},
                 dict(world.public_ips),
+                dict(world.running),
                 tuple(lost),
                 is_end,
             )

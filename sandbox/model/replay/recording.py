@@ -24,7 +24,7 @@ from sandbox.model.replay.world import (
     TaskShown,
     documentation_addresses,
     in_order,
-    interface_id,
+    interface_of,
 )
 
 
@@ -148,7 +148,7 @@ def _facts(happened: Iterable[Happened], addresses: dict[str, str]) -> Iterator[
             task = _as_described(one.event["detail"])
             yield Fact(at, TaskShown(task))
             for change in _interface_changes(task, shown, addresses, made_up):
-                shown = shown or interface_id(task)
+                shown = shown or interface_of(task)
                 yield Fact(at, change)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.replay.world import interface_id
+from sandbox.model.replay.world import interface_of, runs
 from sandbox.model.route53 import HostedZone, canonical
 
 Invariant = Callable[["State"], "bool | None"]
@@ -34,6 +34,7 @@ class State:
         services: As DescribeServices shows them.
         private_ips: By network interface id, of the interfaces that EC2 shows.
         public_ips: By network interface id, of those whose Association EC2 shows.
+        running: Group and network interface of the tasks that run and are to run, by ARN; None: found in ``tasks``.
         lost: For each event that the function has failed to take, for good, the error.
         is_end: Whether everything has been told and everything has happened.
     """
@@ -44,6 +45,7 @@ class State:
     services: Sequence[Mapping[str, Any]] = ()
     private_ips: Mapping[str, str] = field(default_factory=dict)
     public_ips: Mapping[str, str] = field(default_factory=dict)
+    running: Mapping[str, tuple[str, str]] | None = None
     lost: Sequence[str] = ()
     is_end: bool = False
 
@@ -78,16 +80,15 @@ class State:
 
     def running_tasks(self, group: str = "") -> list[RunningTask]:
         """The tasks whose lastStatus and desiredStatus are RUNNING; ``group`` such as "service:web"."""
+        running = self.running
+        if running is None:
+            running = {
+                task["taskArn"]: (task.get("group", ""), interface_of(task)) for task in self.tasks if runs(task)
+            }
         return [
-            RunningTask(
-                task["taskArn"],
-                task.get("group", ""),
-                self.public_ips.get(interface_id(task), ""),
-                self.private_ips.get(interface_id(task), ""),
-            )
-            for task in self.tasks
-            if (task.get("lastStatus"), task.get("desiredStatus")) == ("RUNNING", "RUNNING")
-            and group in ("", task.get("group"))
+            RunningTask(arn, of, self.public_ips.get(interface, ""), self.private_ips.get(interface, ""))
+            for arn, (of, interface) in running.items()
+            if group in ("", of)
         ]
 
 

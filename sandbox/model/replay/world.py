@@ -71,6 +71,7 @@ class World:
         services: By ARN.
         interfaces: By id.
         public_ips: By interface id; of those whose Association EC2 shows.
+        running: Group and interface id of the tasks that run and are to run, by ARN, in order of their start.
     """
 
     facts: Sequence[Fact]
@@ -78,6 +79,7 @@ class World:
     services: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
     public_ips: dict[str, str] = field(default_factory=dict)
+    running: dict[str, tuple[str, str]] = field(default_factory=dict)
     _next: int = 0
 
     def is_due(self, to: float) -> bool:
@@ -104,7 +106,12 @@ class World:
                 self.interfaces.pop(interface_id, None)
                 self.public_ips.pop(interface_id, None)
             case TaskShown(task):
-                self.tasks[task["taskArn"]] = task
+                arn = task["taskArn"]
+                self.tasks[arn] = task
+                if runs(task):
+                    self.running[arn] = (task.get("group", ""), interface_of(task))
+                else:
+                    self.running.pop(arn, None)
             case ServiceShown(service):
                 self.services[service["serviceArn"]] = service
 
@@ -123,7 +130,12 @@ def documentation_addresses(taken: Collection[str] = ()) -> Iterator[str]:
                 yield address
 
 
-def interface_id(task: Mapping[str, Any]) -> str:
+def runs(task: Mapping[str, Any]) -> bool:
+    """Whether a task runs and is to run; one that has been told to stop is RUNNING, too, for a moment."""
+    return task.get("lastStatus") == "RUNNING" == task.get("desiredStatus")
+
+
+def interface_of(task: Mapping[str, Any]) -> str:
     """The network interface of a task, as events or DescribeTasks show it; "" where it has none yet."""
     for attachment in task.get("attachments") or ():
         for detail in attachment.get("details") or ():

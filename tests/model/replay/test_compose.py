@@ -10,7 +10,7 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import SEEN_2024
 from sandbox.model.replay.compose import BEGIN, NAMED, Composer, Durations
 from sandbox.model.replay.plan import Recording
-from sandbox.model.replay.world import World, interface_id
+from sandbox.model.replay.world import World, interface_of
 
 
 def spelled(recording: Recording) -> list[str]:
@@ -145,7 +145,7 @@ def shown(recording: Recording, seconds: float) -> list[tuple[str, str, str]]:
     world = World(recording.facts)
     world.advance(BEGIN + seconds)
     return [
-        (task["lastStatus"], task["desiredStatus"], world.public_ips.get(interface_id(task), ""))
+        (task["lastStatus"], task["desiredStatus"], world.public_ips.get(interface_of(task), ""))
         for task in world.tasks.values()
     ]
 

@@ -17,7 +17,7 @@ from sandbox.model.replay.files import (
 )
 from sandbox.model.replay.plan import Delivery, recorded_plan
 from sandbox.model.replay.recording import RecordingError, read_events, recorded
-from sandbox.model.replay.world import World, interface_id
+from sandbox.model.replay.world import World, interface_of
 from sandbox.model.route53 import HostedZone, RecordSet
 
 COMPOSED = Composer().start().replace().recording()
@@ -119,7 +119,7 @@ def test_the_elb_attachment_is_in_the_event_alone():
     world.advance(float("inf"))
     (task,) = world.tasks.values()
     assert [attachment["type"] for attachment in task["attachments"]] == ["ElasticNetworkInterface"]
-    assert interface_id(task)
+    assert interface_of(task)
 
 
 STATE = {
@@ -159,7 +159,7 @@ def test_a_state_is_in_the_words_of_aws_answers():
 
 
 def test_what_the_state_knows_of_an_interface_counts():
-    interface = interface_id(EVENTS[2]["detail"])
+    interface = interface_of(EVENTS[2]["detail"])
     known = {"NetworkInterfaceId": interface, "SubnetId": "s", "PrivateIpAddress": "10.9.9.9"}
     before = read_state({"NetworkInterfaces": [{**known, "Association": {"PublicIp": "192.0.2.5"}}]})
     world = World(before.then(recorded(EVENTS[:3])).facts)
