@@ -146,6 +146,29 @@ def test_events_come_in_the_order_of_the_life_cycle_with_growing_versions(box):
     assert versions == sorted(set(versions))
 
 
+def test_lists_come_in_pages_and_tags_where_they_are_asked_for(box):
+    ecs = box.aws("ecs")
+    for number in range(5):
+        definition = {**NGINX, "family": f"paged-{number}"}
+        arn = ecs.register_task_definition(**definition, tags=[{"key": "n", "value": str(number)}])["taskDefinition"][
+            "taskDefinitionArn"
+        ]
+    pages = list(
+        ecs.get_paginator("list_task_definition_families").paginate(
+            familyPrefix="paged", PaginationConfig={"PageSize": 2}
+        )
+    )
+    assert [len(page["families"]) for page in pages] == [2, 2, 1]
+    ecs.tag_resource(resourceArn=arn, tags=[{"key": "more", "value": "yes"}])
+    ecs.untag_resource(resourceArn=arn, tagKeys=["n"])
+    tags = [{"key": "more", "value": "yes"}]
+    assert ecs.list_tags_for_resource(resourceArn=arn)["tags"] == tags
+    assert ecs.describe_task_definition(taskDefinition="paged-4", include=["TAGS"])["tags"] == tags
+    assert "tags" not in ecs.describe_task_definition(taskDefinition="paged-4")
+    ecs.deregister_task_definition(taskDefinition="paged-4:1")
+    assert "paged-4" not in ecs.list_task_definition_families(status="ACTIVE")["families"]
+
+
 def test_unknown_subnet_and_cluster_are_aws_errors(box):
     ecs = box.aws("ecs")
     with pytest.raises(ClientError, match="subnet-0nope' does not exist"):

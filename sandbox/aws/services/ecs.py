@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.services.paging import page
+from sandbox.model.ecs import definitions, tagging
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import PublishTask
@@ -70,7 +72,8 @@ class EcsService:
 
     def list_clusters(self, request: Request, context: RequestContext) -> Answer:
         """ListClusters."""
-        return {"clusterArns": self._read(lambda: [c.arn for c in self._ecs.clusters.values() if c.status == "ACTIVE"])}
+        arns = self._read(lambda: [c.arn for c in self._ecs.clusters.values() if c.status == "ACTIVE"])
+        return page(arns, request, "clusterArns")
 
     def delete_cluster(self, request: Request, context: RequestContext) -> Answer:
         """DeleteCluster."""
@@ -85,21 +88,43 @@ class EcsService:
         return {"taskDefinition": definition.raw, "tags": request.get("tags", [])}
 
     def describe_task_definition(self, request: Request, context: RequestContext) -> Answer:
-        """DescribeTaskDefinition."""
-        return {"taskDefinition": self._read(lambda: self._ecs.find_definition(request["taskDefinition"]).raw)}
+        """DescribeTaskDefinition; with its tags where they are asked for."""
+        definition = self._read(lambda: self._ecs.find_definition(request["taskDefinition"]))
+        answer: Answer = {"taskDefinition": definition.raw}
+        if "TAGS" in request.get("include", ()):
+            answer["tags"] = self._read(lambda: tagging.of(self._ecs, definition.arn))
+        return answer
+
+    def deregister_task_definition(self, request: Request, context: RequestContext) -> Answer:
+        """DeregisterTaskDefinition."""
+        ecs = self._ecs
+        definition = self._do(lambda now: (definitions.deregister(ecs.definitions, request["taskDefinition"], now), ()))
+        return {"taskDefinition": definition.raw}
 
     def list_task_definitions(self, request: Request, context: RequestContext) -> Answer:
-        """ListTaskDefinitions, by family prefix, oldest first."""
-        prefix = request.get("familyPrefix", "")
-        arns = self._read(
-            lambda: [
-                definition.arn
-                for family, revisions in sorted(self._ecs.definitions.items())
-                if not prefix or family == prefix
-                for definition in revisions
-            ]
-        )
-        return {"taskDefinitionArns": arns[::-1] if request.get("sort") == "DESC" else arns}
+        """ListTaskDefinitions."""
+        found = self._read(lambda: definitions.listed(self._ecs.definitions, request))
+        return page([definition.arn for definition in found], request, "taskDefinitionArns")
+
+    def list_task_definition_families(self, request: Request, context: RequestContext) -> Answer:
+        """ListTaskDefinitionFamilies."""
+        return page(self._read(lambda: definitions.families(self._ecs.definitions, request)), request, "families")
+
+    # -- tags --
+
+    def list_tags_for_resource(self, request: Request, context: RequestContext) -> Answer:
+        """ListTagsForResource."""
+        return {"tags": self._read(lambda: tagging.of(self._ecs, request["resourceArn"]))}
+
+    def tag_resource(self, request: Request, context: RequestContext) -> Answer:
+        """TagResource."""
+        self._read(lambda: tagging.add(self._ecs, request["resourceArn"], request["tags"]))
+        return {}
+
+    def untag_resource(self, request: Request, context: RequestContext) -> Answer:
+        """UntagResource."""
+        self._read(lambda: tagging.remove(self._ecs, request["resourceArn"], request["tagKeys"]))
+        return {}
 
     # -- tasks --
 
@@ -148,7 +173,7 @@ class EcsService:
 
     def list_tasks(self, request: Request, context: RequestContext) -> Answer:
         """ListTasks."""
-        return {"taskArns": self._read(lambda: [task.arn for task in self._ecs.list_tasks(request)])}
+        return page(self._read(lambda: [task.arn for task in self._ecs.list_tasks(request)]), request, "taskArns")
 
     # -- services --
 
@@ -185,7 +210,7 @@ class EcsService:
             services = self._ecs.services.values()
             return [s.arn for s in services if s.cluster_arn == cluster.arn and s.status != "INACTIVE"]
 
-        return {"serviceArns": self._read(names)}
+        return page(self._read(names), request, "serviceArns", size=10)
 
     # -- common --
 

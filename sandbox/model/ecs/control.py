@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import overrides, service_requests, taskdef
+from sandbox.model.ecs import definitions, overrides, service_requests, tagging, taskdef
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.deployment import Deployment
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter
@@ -61,6 +61,7 @@ class Ecs:
     new_id: Callable[[], str]
     clusters: dict[str, Cluster] = field(default_factory=dict)
     definitions: dict[str, list[TaskDefinition]] = field(default_factory=dict)
+    definition_tags: dict[str, tagging.Tags] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     _tasks_by_service: dict[str, dict[str, Task]] = field(default_factory=dict)
@@ -130,7 +131,9 @@ class Ecs:
         """RegisterTaskDefinition: the next revision of its family."""
         revisions = self.definitions.get(request.get("family") or "", [])
         definition = taskdef.register(request, arn_prefix=self._arn, revision=len(revisions) + 1, now=now)
+        tags = tagging.checked(request.get("tags"))
         self.definitions.setdefault(definition.family, []).append(definition)
+        self.definition_tags[definition.arn] = tags
         return definition
 
     def find_definition(self, reference: str) -> TaskDefinition:
@@ -139,11 +142,7 @@ class Ecs:
         Raises:
             EcsError: ClientException, "Unable to describe task definition."
         """
-        family, revision = taskdef.parse_reference(reference)
-        revisions = self.definitions.get(family, [])
-        if not revisions or (revision is not None and not 0 < revision <= len(revisions)):
-            raise client_exception("Unable to describe task definition.")
-        return revisions[(revision or len(revisions)) - 1]
+        return definitions.find(self.definitions, reference)
 
     # -- tasks --
 
@@ -158,6 +157,9 @@ class Ecs:
         definition = overrides.apply(definition, overridden)
         if (request.get("group") or "").startswith("service:"):
             raise invalid_parameter("Invalid namespace for group.")
+        tagging.checked(request.get("tags"))
+        if request.get("propagateTags") == "SERVICE":
+            raise invalid_parameter("Tags of a service can not be propagated to a task that none has started.")
         how = launch(request, definition, cluster.default_strategy)
         tasks: list[Task] = []
         commands: list[Command] = []
@@ -169,7 +171,7 @@ class Ecs:
                 now,
                 group=request.get("group") or f"family:{definition.family}",
                 started_by=request.get("startedBy", ""),
-                tags=request.get("tags") or (),
+                tags=tagging.of_new_task(self, request, definition.arn, cluster.name),
                 overridden=overridden,
                 execute_command=bool(request.get("enableExecuteCommand")),
             )
@@ -384,7 +386,6 @@ class Ecs:
 
     def _new_task_of(self, service: Service, deployment: Deployment, now: float) -> Task:
         cluster = self.clusters[service.cluster_arn.rsplit("/", 1)[-1]]
-        propagated = service.raw.get("tags", ()) if service.raw.get("propagateTags") == "SERVICE" else ()
         task = self._new_task(
             cluster,
             deployment.definition,
@@ -392,7 +393,7 @@ class Ecs:
             now,
             group=f"service:{service.name}",
             started_by=deployment.id,
-            tags=propagated,
+            tags=tagging.of_new_task(self, service.raw, deployment.definition.arn, cluster.name, service.name),
             execute_command=bool(service.raw.get("enableExecuteCommand")),
         )
         self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
@@ -441,9 +442,12 @@ class Ecs:
 
     def _runnable(self, reference: str) -> TaskDefinition:
         try:
-            return self.find_definition(reference)
+            definition = self.find_definition(reference)
         except EcsError:
             raise client_exception("TaskDefinition not found.") from None
+        if not definition.active:
+            raise client_exception("TaskDefinition is inactive")
+        return definition
 
 
 def _checked_name(name: str, what: str) -> str:

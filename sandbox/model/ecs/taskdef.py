@@ -52,6 +52,11 @@ class TaskDefinition:
         """``family:revision``."""
         return f"{self.family}:{self.revision}"
 
+    @property
+    def active(self) -> bool:
+        """Whether new tasks may be started from it."""
+        return bool(self.raw["status"] == "ACTIVE")
+
     def container(self, name: str) -> ContainerDefinition:
         """The container called ``name``; KeyError where there is none."""
         for container in self.containers:
