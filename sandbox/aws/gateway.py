@@ -44,6 +44,8 @@ _READ_TIMEOUT = 30  # seconds until a client that sends half a request is droppe
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?:([^/,\s]+)/)?([^/,\s]+)/aws4_request")
 _PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
+# The links in SNS's messages are visited as they are, without a signature.
+_SNS_LINK = re.compile(r"Action=(?:ConfirmSubscription&Topic|Unsubscribe&Subscription)Arn=arn:aws:sns:([a-z0-9-]+):")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
@@ -225,6 +227,9 @@ class Gateway:
         for endpoint in list(self._endpoints.values()):
             if prefix and endpoint.target_prefix == prefix:
                 return endpoint.signing_name, REGION
+        link = _SNS_LINK.match(request.query)
+        if link is not None:
+            return "sns", link[1]
         labels = request.headers.get("host", "").partition(":")[0].split(".")
         service = labels[0].removeprefix("data-")
         if self._endpoint(service) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.topics import deliver_with, send_to_queue
 from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.gateway import ApiCall, Gateway
@@ -33,6 +35,7 @@ from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RESOLVER, RunNetwork
+from sandbox.controllers.notifications import NotificationDelivery
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
@@ -163,6 +166,11 @@ class Sandbox:
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
         self._closers.append(functions.close)
+        notifications = NotificationDelivery(
+            functions, send_to_queue, self._connect, self._endpoint_for, self.clock, self.timeline
+        )
+        deliver_with(notifications.deliver)
+        self._closers.append(notifications.close)
         targets = EventTargets(functions, self.aws, self.clock)
         delivery = EventDelivery(targets, self.timeline, self.clock)
         self._closers.append(delivery.close)
@@ -366,6 +374,12 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""
         return self.aws.environment()
+
+    def _connect(self, name: str, port: int, timeout: float) -> socket.socket:
+        return self._internet.connect(name, port, timeout)
+
+    def _endpoint_for(self, on_this_machine: bool) -> str:
+        return self.endpoint_url if on_this_machine else self._network.endpoint_url
 
     def _addresses(self, name: str) -> list[str]:
         answers = self._dns_controller.answer(canonical(name), "A").answers

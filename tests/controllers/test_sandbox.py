@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -142,3 +144,34 @@ def test_a_recorded_event_comes_again_as_it_was(box):
     again, forged = [seen for seen in box.timeline.since(mark) if seen.kind == "event.published"]
     assert again.fields == first.fields
     assert (forged["event"], forged["lastStatus"], forged["version"]) == (of_ecs, "RUNNING", 3)
+
+
+def test_a_topic_posts_to_a_name_of_the_sandbox_and_to_nothing_else(box, small_stack):
+    box.stack(str(small_stack()))
+    sns = box.aws("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    mark = box.timeline.mark()
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint="http://small.example.org/")
+    told = box.timeline.wait_for("the post", lambda seen: seen.kind == "sns.delivery", within=20, since=mark)
+    assert (told["confirmation"], told["error"]) == (True, None)
+    mark = box.timeline.mark()
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint="http://192.0.2.1/")
+    told = box.timeline.wait_for("the refusal", lambda seen: seen.kind == "sns.delivery", within=20, since=mark)
+    assert "is not an address of the sandbox's internet" in told["error"]
+
+
+def test_what_a_function_logs_is_in_cloudwatch_logs(box):
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): print('hello')")
+    box.aws("lambda").create_function(
+        FunctionName="says-hello",
+        Runtime="python3.12",
+        Role="arn:aws:iam::123456789012:role/says-hello",
+        Handler="app.handler",
+        Code={"ZipFile": package.getvalue()},
+    )
+    box.aws("lambda").invoke(FunctionName="says-hello")
+    assert box._logs.flush()
+    events = box.aws("logs").filter_log_events(logGroupName="/aws/lambda/says-hello")["events"]
+    assert [event["message"].split()[0] for event in events] == ["INIT_START", "START", "hello", "END", "REPORT"]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Embedded:
         """Forget everything that was created, in every service, account and region."""
         with self._lock:
             self._pending.clear()
+        deliver_with(None)
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:

@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from sandbox.aws.backends.queues import wait_without_spinning
+from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
 
@@ -53,6 +54,8 @@ def load(service: str) -> Any:
             enforce_change_rules()
         elif service == "sqs":
             wait_without_spinning()
+        elif service == "sns":
+            correct_subscriptions()
         elif service == "ec2":
             from sandbox.aws.backends.moto_network import protect_interfaces_in_use
 
