@@ -27,7 +27,7 @@ from sandbox.controllers.replay.search import Budget, Shrinker
 from sandbox.controllers.replay.sources import Events
 from sandbox.errors import SandboxError
 from sandbox.model.replay.files import Before, write_recording
-from sandbox.model.replay.plan import Perturbation, Plan, draw_plan
+from sandbox.model.replay.plan import Perturbation, Plan, draw_plan, recorded_plan
 from sandbox.model.replay.state import Invariant
 from sandbox.model.route53 import HostedZone
 
@@ -76,8 +76,11 @@ class Outcome:
         seed: Its seed.
         tried: How many orders were tried.
         minimal: The shortest order found that fails; None where all held or nothing was shortened.
-        repeats: Whether that order fails in a new process of the function, too: if not, what the function keeps in
-            its module decides, and only ``fresh`` tells the truth.
+        repeats: Whether that order fails once more, in a new process: if not, the function decides by chance, or by
+            something that is not replayed.
+        as_recorded: Whether it is the recorded order, each event told once.
+        fresh: Whether each order had a new process of the function: it was asked for, or found that what the function
+            keeps in its module decides about the next order.
         zones: The hosted zones before the first event.
     """
 
@@ -86,6 +89,8 @@ class Outcome:
     tried: int
     minimal: Report | None = None
     repeats: bool = True
+    as_recorded: bool = False
+    fresh: bool = False
     zones: tuple[HostedZone, ...] = ()
 
     @property
@@ -110,7 +115,7 @@ class Outcome:
         if self.held:
             return f"held in {self.tried} orders"
         shown = self.minimal or self.report
-        lines = [f"broken by the order of seed {self.seed}:"]
+        lines = ["broken as recorded:" if self.as_recorded else f"broken by the order of seed {self.seed}:"]
         for step in shown.steps:
             what = "; ".join((*step.changes, step.error) if step.error else step.changes) or "changed nothing"
             lines.append(f"  {step.what}{f' ({step.note})' if step.note else ''}: {what}")
@@ -129,6 +134,8 @@ class Outcome:
             "report": self.report.as_json(),
             "minimal": self.minimal.as_json() if self.minimal else None,
             "repeats": self.repeats,
+            "as_recorded": self.as_recorded,
+            "fresh": self.fresh,
         }
 
     def saved(self) -> str:
@@ -182,7 +189,7 @@ def replay(
         check: "end": it must hold in the end; "always": after each event, too.
         retries: As of an asynchronous invocation, 0 to 2.
         timeout: The function's, in seconds.
-        fresh: A new process for each order.
+        fresh: A new process for each order, also where nothing shows that the function keeps something in its module.
         limit: Seconds for all, about.
 
     Raises:
@@ -225,31 +232,68 @@ def carry_out(
     """
     if options.check not in CHECKS:
         raise SandboxError(f"there is no check '{options.check}'", hint=" or ".join(CHECKS))
-    budget = Budget(options.runs, options.limit)
-    progress = _sparing(progress)
-    of = 1 if plan is not None else options.orders
-    tried = 0
-    while True:
-        seed = options.seed + tried
-        order = plan if plan is not None else draw_plan(replayer.recording, options.perturbation, seed)
-        label = f"order {tried + 1} of {of}" if of > 1 else "replaying"
-        report = replayer.run(
-            order,
-            options.invariants,
-            check=options.check,
-            progress=lambda done, count, label=label: progress(f"{label}: {done} of {count} events"),  # type: ignore[misc]
+    search = _Search(replayer, options, tuple(zones), _sparing(progress))
+    if plan is not None:
+        return Outcome(search.run(plan, "replaying"), options.seed, 1, zones=search.zones)
+    return search.outcome()
+
+
+class _Search:
+    """Tries orders until one fails, and shortens that."""
+
+    def __init__(
+        self,
+        replayer: Replayer,
+        options: Options,
+        zones: tuple[HostedZone, ...],
+        progress: Callable[[str], None],
+    ) -> None:
+        self.zones = zones
+        self._replayer = replayer
+        self._options = options
+        self._progress = progress
+        self._budget = Budget(options.runs, options.limit)
+
+    def outcome(self) -> Outcome:
+        perturbation, seed = self._options.perturbation, self._options.seed
+        recorded = recorded_plan(self._replayer.recording)
+        report = self.run(recorded, "as recorded")
+        if not report.held or perturbation == Perturbation():
+            return self._shortened(Outcome(report, seed, 1, as_recorded=True, zones=self.zones))
+        if not self._replayer.fresh and _did(self.run(recorded, "once more")) != _did(report):
+            self._replayer.fresh = True  # what the module keeps from one order would decide about the next
+        of = self._options.orders
+        for number in range(of):
+            seed = self._options.seed + number
+            plan = draw_plan(self._replayer.recording, perturbation, seed)
+            report = self.run(plan, f"order {number + 1} of {of}")
+            if not report.held or self._budget.is_spent:
+                break
+        return self._shortened(Outcome(report, seed, number + 1, fresh=self._replayer.fresh, zones=self.zones))
+
+    def run(self, plan: Plan, label: str) -> Report:
+        return self._replayer.run(
+            plan,
+            self._options.invariants,
+            check=self._options.check,
+            progress=lambda done, of: self._progress(f"{label}: {done} of {of} events"),
         )
-        tried += 1
-        if not report.held or tried == of or budget.is_spent:
-            break
-    zones = tuple(zones)
-    if report.held or plan is not None or not options.shrink:
-        return Outcome(report, seed, tried, zones=zones)
-    shrinker = Shrinker(replayer, options.invariants, options.check, options.perturbation, budget, progress)
-    minimal = shrinker.shrink(report, options.seed)
-    replayer.restart()
-    repeats = not replayer.run(minimal.plan, options.invariants, check=options.check).held
-    return Outcome(report, seed, tried, minimal, repeats, zones)
+
+    def _shortened(self, outcome: Outcome) -> Outcome:
+        options = self._options
+        if outcome.held or not options.shrink:
+            return outcome
+        shrinker = Shrinker(
+            self._replayer, options.invariants, options.check, options.perturbation, self._budget, self._progress
+        )
+        minimal = shrinker.shrink(outcome.report, options.seed)
+        self._replayer.restart()
+        repeats = not self.run(minimal.plan, "once more").held
+        return replace(outcome, minimal=minimal, repeats=repeats)
+
+
+def _did(report: Report) -> list[tuple[tuple[str, ...], str]]:
+    return [(step.changes, step.error) for step in report.steps]
 
 
 def _by_name(invariant: str | Invariant | Mapping[str, Invariant] | None) -> Mapping[str, Invariant] | None:

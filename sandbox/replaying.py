@@ -86,28 +86,24 @@ def show(outcome: Outcome, saved: Path | None) -> None:
     out = terminal.out
     number = len(outcome.report.recording.events)
     tried = f"{outcome.tried} orders of {number} events" if outcome.tried > 1 else f"{number} events"
+    shown = outcome.minimal or outcome.report
     if outcome.held:
-        report.show(outcome.report, f"{tried}, seed {outcome.seed}")
-        report.verdict(outcome.report)
-        if outcome.tried > 1:
-            out.print(f"held in each of {tried}; the last is shown")
-        return
-    if outcome.minimal is None:
-        report.show(outcome.report, f"{tried}, seed {outcome.seed}")
-        report.verdict(outcome.report)
+        title = f"{number} events as recorded" if outcome.as_recorded else f"{tried}, seed {outcome.seed}"
+    elif outcome.as_recorded:
+        title = f"{number} events break it as recorded, told once each"
     else:
         out.print(f"broken by the order of seed {outcome.seed}, of {tried} tried")
-        report.show(outcome.minimal, "the shortest order found that breaks it")
-        report.verdict(outcome.minimal)
+        title = "the shortest order found that breaks it" if outcome.minimal else ""
+    report.show(shown, title)
+    report.verdict(shown)
+    if outcome.held and outcome.tried > 1:
+        out.print(f"held in each of {tried}; the last is shown")
+    if outcome.fresh:
+        out.print("the function keeps something in its module, so each order had a new process", style="dim")
     if not outcome.repeats:
-        out.print(
-            "this order holds in a new process of the function: what it keeps in its module decides; use --fresh",
-            style="yellow",
-            soft_wrap=True,
-        )
-    if saved is not None:
-        out.print(
-            f"saved: sandbox replay {saved} with the same --handler, --env and --invariant repeats it", soft_wrap=True
-        )
-    elif outcome.minimal is not None:
+        out.print("this order did not fail once more: the function decides by chance or by time", style="yellow")
+    if saved is not None and not outcome.held:
+        again = f"sandbox replay {saved} with the same --handler, --env and --invariant repeats it"
+        out.print(f"saved: {again}", soft_wrap=True)
+    elif outcome.minimal is not None and not outcome.as_recorded:
         out.print("to keep this order as a file: --save FILE", style="dim")

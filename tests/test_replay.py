@@ -43,6 +43,7 @@ def test_an_order_that_fails_is_shortened_and_told():
 def test_a_function_that_asks_ecs_holds_in_every_order():
     outcome = replayed(BY_STATE, order="shuffled", duplicate=0.5, pattern="", tries=10)
     assert (outcome.held, outcome.tried, str(outcome)) == (True, 10, "held in 10 orders")
+    assert not outcome.fresh
 
 
 def test_an_invariant_of_one_s_own_sees_the_state():
@@ -59,14 +60,40 @@ def test_an_invariant_of_one_s_own_sees_the_state():
     ]
 
 
-def test_what_the_module_keeps_is_found_out(tmp_path):
-    """It holds in a new process, so the order is not to blame."""
-    code = "n = []\ndef handler(event, context):\n    n.append(1)\n    assert len(n) < 8\n"
+def test_what_the_module_keeps_does_not_decide_about_the_next_order(tmp_path):
+    """By the version that it has seen last it leaves out duplicates, and all events of the next order."""
+    code = (
+        "import by_name\n"
+        "seen = {}\n"
+        "def handler(event, context):\n"
+        "    detail = event['detail']\n"
+        "    if detail['version'] <= seen.get(detail['taskArn'], 0):\n"
+        "        return 'old'\n"
+        "    seen[detail['taskArn']] = detail['version']\n"
+        "    return by_name.handler(event, context)\n"
+    )
+    (tmp_path / "app.py").write_text(code)
+    (tmp_path / "by_name.py").write_text((ROOT / "compose" / "ghost" / "lambda" / "by_name.py").read_text())
+    outcome = replayed(f"{tmp_path / 'app.py'}:handler", duplicate=0.5, tries=5)
+    assert (outcome.held, outcome.fresh, outcome.tried) == (True, True, 5)
+    assert not replayed(duplicate=0.5, tries=1).fresh
+
+
+def test_chance_of_the_function_s_own_is_told(tmp_path):
+    code = "import os\ndef handler(event, context):\n    open(os.path.expanduser(PATH), 'a').write('x')\n"
+    marks = tmp_path / "marks"
+    code = code.replace("os.path.expanduser(PATH)", repr(str(marks)))
+    code += f"    assert len(open({str(marks)!r}).read()) not in range(7, 10)\n"
     (tmp_path / "app.py").write_text(code)
     events = [{"detail": {}, "id": str(number)} for number in range(3)]
     outcome = replay(events, f"{tmp_path / 'app.py'}:handler", order="shuffled", retries=0)
     assert (outcome.held, outcome.repeats) == (False, False)
-    assert replay(events, f"{tmp_path / 'app.py'}:handler", order="shuffled", retries=0, fresh=True, tries=3).held
+
+
+def test_what_is_broken_as_recorded_is_told_first():
+    outcome = replayed(f"{ROOT}/compose/ghost/lambda/by_position.py:handler", order="shuffled", pattern="")
+    assert (outcome.held, outcome.as_recorded, outcome.tried) == (False, True, 1)
+    assert str(outcome).startswith("broken as recorded:")
 
 
 def test_chance_is_tried_often_and_the_rest_once():
@@ -118,7 +145,7 @@ def test_recorded_events_are_replayed_without_an_engine(cli, tmp_path):
     events = [one.event for one in Composer().start().replace().recording().events]
     (tmp_path / "events.jsonl").write_text("\n".join(map(json.dumps, events)))
     out = told(cli, tmp_path / "events.jsonl", "--handler", BY_STATE, *FUNCTION, "--invariant", POINTS)
-    assert "9 events, seed 0" in out
+    assert "9 events as recorded" in out
     assert "blog.example.com A: none -> 198.51.100.10" in out
     assert f"✓ {POINTS}: held in the end; it held after 9 of 9 events" in out
 

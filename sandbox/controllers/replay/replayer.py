@@ -57,6 +57,10 @@ class Replayer:
         retries: How often a failed event is tried again; Lambda's default, and bound, is 2.
         fresh: Start a new process for every run, so that what the function keeps in its module does not last.
 
+    Attributes:
+        recording: As given.
+        fresh: As given; it may be changed between runs.
+
     Raises:
         SandboxError: The process has a sandbox or a replay already, or an address in the recording is none.
     """
@@ -74,7 +78,7 @@ class Replayer:
             raise SandboxError(f"{retries} retries: Lambda tries again 0 to {len(ERROR_DELAYS)} times")
         self.recording = recording
         self._retries = retries
-        self._fresh = fresh
+        self.fresh = fresh
         self._timeline = Timeline(VirtualClock())
         self._payloads: dict[int, bytes] = {}
         self._loaded = False
@@ -119,7 +123,7 @@ class Replayer:
         """
         plan = recorded_plan(self.recording) if plan is None else plan
         invariants = {"no-event-lost": no_event_lost()} if invariants is None else invariants
-        if self._fresh:
+        if self.fresh:
             self.restart()
         self._aws.reset()
         order = itertools.count()
