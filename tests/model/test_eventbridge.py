@@ -123,6 +123,18 @@ def test_all_fields_and_any_value() -> None:
     assert not matches({**pattern, "region": ["eu-west-1"]}, EC2)
 
 
+def test_what_was_seen_on_aws() -> None:
+    """By LocalStack's tests against AWS, where the guide is silent or says otherwise (300 and 300.0)."""
+    assert not matches({"resources": [None]}, {"resources": []})
+    assert matches({"n": [300]}, {"n": 300.0})
+    for value in (12, None):
+        assert matches({"state": [{"anything-but": {"prefix": "init"}}]}, {"state": value})
+    assert matches({"path": [{"anything-but": {"wildcard": "*/dir/*"}}]}, {"path": 123})
+    assert matches({"path": [{"anything-but": {"wildcard": ""}}]}, {"path": "dir"})
+    assert matches({"a": {"b": [{"anything-but": ["x"]}, {"exists": False}]}}, {"a": {"c": 1}})
+    assert not matches({"a": [{"exists": True}]}, {"a": {"b": 1}})
+
+
 def test_exists_sees_leaves_only() -> None:
     assert matches({"detail": {"count": [{"exists": False}]}}, {"detail": {"count": {"inner": 1}}})
 

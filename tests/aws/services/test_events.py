@@ -250,7 +250,7 @@ def test_targets_that_are_refused(control: Any) -> None:
 
 def test_event_pattern_is_tested(control: Any) -> None:
     client = control.aws("events")
-    event = dict.fromkeys(("id", "account", "source", "time", "region", "detail-type"), "x") | {"resources": []}
+    event = dict.fromkeys(("id", "account", "source", "time", "region", "detail-type"), "x")
     pattern = '{"source": [{"prefix": "x"}]}'
     assert client.test_event_pattern(Event=json.dumps(event), EventPattern=pattern)["Result"] is True
     del event["id"]
