@@ -38,7 +38,10 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 HEALTH_PATH = "/_sandbox/health"
 MAX_BODY = 200 * 2**20
 """Bytes. Larger than Lambda's largest direct upload (50 MB, a third more in base64) and than what S3 tests put."""
-_THREADS = 64  # 50 callers may each wait for a Lambda function, and others must still get through
+_THREADS = 64
+# Calls may wait for long: for a Lambda function, for a message of SQS. Others must still get through.
+_SPARE_THREADS = 8
+_MOST_THREADS = 1200  # Lambda runs 1,000 invocations at once
 _SHUTDOWN = 0.8  # seconds that calls under way get to finish
 _READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
 
@@ -274,9 +277,13 @@ class _Listener:
 
     def __init__(self, address: tuple[str, int] | str, app: WsgiApp) -> None:
         self._address = address
+        self._app = app
+        self._busy = 0
+        self._threads = _THREADS
+        self._counting = threading.Lock()
         self._server = wsgi.Server(
             address,
-            app,
+            self._call,
             numthreads=_THREADS,
             server_name="sandbox",
             request_queue_size=128,
@@ -299,6 +306,19 @@ class _Listener:
 
     def stop(self) -> None:
         self._server.stop()
+
+    def _call(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        with self._counting:
+            self._busy += 1
+            more = _THREADS if self._busy > self._threads - _SPARE_THREADS and self._threads < _MOST_THREADS else 0
+            self._threads += more
+        try:
+            if more:
+                self._server.requests.grow(more)
+            return self._app(environ, start_response)
+        finally:
+            with self._counting:
+                self._busy -= 1
 
     def _serve(self) -> None:
         try:

@@ -329,3 +329,19 @@ def test_a_path_of_ones_own_answers_unsigned_gets_only(gateway: Gateway, aws: Cl
     assert ask("POST", "/own-path/task")[0] == ask("GET", "/v5/task")[0] == 403
     aws("s3").create_bucket(Bucket="own-path")  # a signed request for the same path is S3's
     assert aws("s3").list_objects_v2(Bucket="own-path")["KeyCount"] == 0
+
+
+def test_calls_that_wait_do_not_keep_others_out() -> None:
+    waiting = Ecs()
+    with Gateway([waiting, CloudMap()]) as gateway, ThreadPoolExecutor(150) as pool:
+        clients = Clients(gateway.url)
+        ecs, cloud_map = clients("ecs"), clients("servicediscovery")
+        waits = [pool.submit(ecs.list_tasks) for _ in range(150)]  # more than the gateway begins with threads
+        started = time.monotonic()
+        found = cloud_map.discover_instances(NamespaceName="n", ServiceName="s")["Instances"]
+        taken = time.monotonic() - started
+        assert not any(wait.done() for wait in waits)
+        waiting.release.set()
+        assert all(wait.result()["taskArns"] == [] for wait in waits)
+    assert found == [{"InstanceId": "s"}]
+    assert taken < 5

@@ -42,7 +42,7 @@ _LOG_TAIL = 4096
 
 
 class LambdaService(LayerOperations, EventSourceOperations):
-    """Functions of one account, by region. `close` ends what polls for them.
+    """Functions of one account, by region. `close` ends what waits and polls for them.
 
     Args:
         runtime: Runs them.

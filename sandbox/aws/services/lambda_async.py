@@ -78,6 +78,13 @@ class AsyncOperations(ConcurrencyOperations):
         self._queues: dict[str, Workers] = {}
         self._queues_lock = threading.Lock()
 
+    def close(self) -> None:
+        """Drop the events that wait, and the retries."""
+        with self._queues_lock:
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue.close()
+
     # -- what is configured --
 
     def put_function_event_invoke_config(self, request: Request, context: RequestContext) -> Answer:

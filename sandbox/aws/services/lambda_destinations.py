@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.function import Result
+from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.lambda_requests import invalid
 from sandbox.timeline import Timeline
 
@@ -119,7 +120,7 @@ class Destinations:
         error = None
         try:
             send()
-        except (ClientError, BotoCoreError) as failure:
+        except (AwsError, ClientError, BotoCoreError) as failure:
             error = str(failure)
         self._timeline.record(
             "lambda.destination",

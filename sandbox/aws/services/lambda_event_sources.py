@@ -139,10 +139,11 @@ class EventSourceOperations(AsyncOperations):
         return {**mapping, "State": "Deleting"}
 
     def close(self) -> None:
-        """Stop polling."""
+        """Stop polling, and drop the events that wait."""
         with self._mappings_lock:
             for mapping in self._mappings.values():
                 self._stop(mapping)
+        super().close()
 
     # -- inside --
 

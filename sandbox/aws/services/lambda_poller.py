@@ -95,6 +95,7 @@ class SqsPoller:
         """Take no more messages. What is at work goes on."""
         self._ended.set()
         self._free.release()
+        self._workers.close()
 
     def _poll(self) -> None:
         while True:

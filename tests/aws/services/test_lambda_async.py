@@ -226,6 +226,14 @@ def test_a_destination_that_is_gone_is_told(control: Any) -> None:
     assert (told["function"], told["condition"]) == ("f", "Success")
 
 
+def test_a_function_that_is_gone_as_a_destination_is_told(control: Any) -> None:
+    control.function(ECHO)
+    configure(control, OnSuccess=f"arn:aws:lambda:{ACCOUNT}:function:nobody")
+    invoke(control)
+    told = control.timeline.wait_for("the failure", lambda o: o.kind == "lambda.destination", within=20)
+    assert told["error"].startswith("ResourceNotFoundException")
+
+
 def test_too_large_an_event(control: Any) -> None:
     control.function(ECHO)
     code, message = refused(
