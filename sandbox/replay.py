@@ -258,10 +258,13 @@ class _Search:
         perturbation, seed = self._options.perturbation, self._options.seed
         recorded = recorded_plan(self._replayer.recording)
         report = self.run(recorded, "as recorded")
-        if not report.held or perturbation == Perturbation():
-            return self._shortened(Outcome(report, seed, 1, as_recorded=True, zones=self.zones))
+        outcome = Outcome(report, seed, 1, as_recorded=True, zones=self.zones)
+        if report.held and perturbation == Perturbation():
+            return outcome
         if not self._replayer.fresh and _did(self.run(recorded, "once more")) != _did(report):
             self._replayer.fresh = True  # what the module keeps from one order would decide about the next
+        if not report.held:
+            return self._shortened(replace(outcome, fresh=self._replayer.fresh))
         of = self._options.orders
         for number in range(of):
             seed = self._options.seed + number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     source = sources.from_arguments(request.events, before)
     if source.plan is not None and (request.perturbation != Perturbation() or request.tries):
         raise SandboxError("a saved replay has its order; it takes no --order, --duplicate, --delay, --drop or --tries")
+    if request.name and "record-points-at-running-task" not in request.invariants:
+        raise SandboxError("--name is of --invariant record-points-at-running-task, which is not asked for")
     if request.pattern:
         source = sources.matching(source, request.pattern)
     zones = before.zones or source.zones
@@ -90,7 +93,9 @@ def show(outcome: Outcome, saved: Path | None) -> None:
     if outcome.held:
         title = f"{number} events as recorded" if outcome.as_recorded else f"{tried}, seed {outcome.seed}"
     elif outcome.as_recorded:
-        title = f"{number} events break it as recorded, told once each"
+        title = "broken as recorded, each event told once"
+        if len(shown.plan) < number:
+            title += f"; of {number} events, those that did nothing are left out"
     else:
         out.print(f"broken by the order of seed {outcome.seed}, of {tried} tried")
         title = "the shortest order found that breaks it" if outcome.minimal else ""
@@ -100,6 +105,13 @@ def show(outcome: Outcome, saved: Path | None) -> None:
         out.print(f"held in each of {tried}; the last is shown")
     if outcome.fresh:
         out.print("the function keeps something in its module, so each order had a new process", style="dim")
+    if lone := _never_stopped(outcome):
+        out.print(
+            f"{lone} tasks of one service run until the end: no event tells of a stop. If that is not so, record every "
+            "state of the tasks, not RUNNING alone.",
+            style="yellow",
+            soft_wrap=True,
+        )
     if not outcome.repeats:
         out.print("this order did not fail once more: the function decides by chance or by time", style="yellow")
     if saved is not None and not outcome.held:
@@ -107,3 +119,16 @@ def show(outcome: Outcome, saved: Path | None) -> None:
         out.print(f"saved: {again}", soft_wrap=True)
     elif outcome.minimal is not None and not outcome.as_recorded:
         out.print("to keep this order as a file: --save FILE", style="dim")
+
+
+def _never_stopped(outcome: Outcome) -> int:
+    """How many tasks of one service run in the end, where the recording has no event of a stop; 0 if all is well.
+
+    A rule that lets RUNNING through alone makes such recordings, in which a dead task's address looks right.
+    """
+    events = [one.event["detail"] for one in outcome.report.recording.events]
+    if any(detail.get("desiredStatus") == "STOPPED" for detail in events):
+        return 0
+    groups = Counter(task.group for task in outcome.report.end.running_tasks() if task.group.startswith("service:"))
+    most = max(groups.values(), default=0)
+    return most if most > 1 else 0

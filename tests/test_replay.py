@@ -150,6 +150,17 @@ def test_recorded_events_are_replayed_without_an_engine(cli, tmp_path):
     assert f"✓ {POINTS}: held in the end; it held after 9 of 9 events" in out
 
 
+def test_a_recording_without_stops_is_doubted(cli, tmp_path):
+    events = [one.event for one in Composer().start().replace().recording().events]
+    running = [event for event in events if event["detail"]["lastStatus"] == "RUNNING"]
+    for name, chosen in (("running", [running[0], running[-1]]), ("all", running)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(chosen))
+    doubt = "2 tasks of one service run until the end"
+    arguments = ["--handler", BY_STATE, *FUNCTION, "--invariant", POINTS]
+    assert doubt in told(cli, tmp_path / "running.json", *arguments)
+    assert doubt not in told(cli, tmp_path / "all.json", *arguments)
+
+
 def test_the_shortest_order_is_shown_saved_and_repeated(cli, tmp_path):
     saved, result = tmp_path / "failing.json", tmp_path / "result.json"
     arguments = ["--handler", BY_NAME, *FUNCTION, "--invariant", POINTS]
@@ -232,6 +243,7 @@ def test_a_file_that_is_no_recording(cli, tmp_path, text, why):
         (["start", "--handler", BY_NAME, "--against", "nowhere"], "nowhere cannot be read"),
         (["start", "--handler", BY_NAME, "--invariant", "nope"], "there is no invariant 'nope'"),
         (["start", "--handler", BY_NAME, "--invariant", f"{ROOT}/docs/picture.py:nope"], "has no 'nope'"),
+        (["start", "--handler", BY_NAME, "--name", "a.example.com"], "--name is of --invariant record-points"),
         (["start", "--handler", BY_NAME, "--check", "never"], "there is no check 'never'"),
         (["start", "--handler", BY_NAME, "--save", "/nonexistent/x"], "there is no folder /nonexistent"),
         (["start"], "Missing option '--handler'"),

@@ -7,7 +7,7 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ def split(reference: str) -> tuple[Path, str]:
     path = Path(file)
     if not path.is_file():
         raise SandboxError(f"there is no file {file}")
-    if path.suffix != ".py" or not path.stem.isidentifier():
-        raise SandboxError(f"{file} is not a Python module", hint="its name is letters, digits and _, and ends in .py")
+    if path.suffix != ".py" or "." in path.stem:
+        raise SandboxError(f"{file} is not a Python module", hint="its name ends in .py, and has no other dot")
     return path, name
 
 
@@ -102,25 +102,32 @@ def load_object(reference: str) -> Any:
 
 def _package(file: Path) -> bytes:
     """The zipped folder of ``file``, without what is hidden and without virtual environments."""
-    folder = file.parent
     packed = io.BytesIO()
     size = files = 0
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        pending = [folder]
-        while pending:
-            for path in sorted(pending.pop().iterdir()):
-                if path.name.startswith(".") or path.name in _SKIPPED or (path / "pyvenv.cfg").exists():
-                    continue
-                if path.is_dir():
-                    pending.append(path)
-                elif path.is_file():
-                    size += path.stat().st_size
-                    files += 1
-                    if size > UNZIPPED_LIMIT or files > _FILES:
-                        raise SandboxError(
-                            f"the folder {folder.resolve()} is larger than a deployment package of Lambda's may be",
-                            state="250 MB unzipped",
-                            hint=f"put {file.name}, and what it imports, into a folder of its own",
-                        )
-                    archive.write(path, path.relative_to(folder))
+    try:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
+            for path in _files(file.parent):
+                size += path.stat().st_size
+                files += 1
+                if size > UNZIPPED_LIMIT or files > _FILES:
+                    raise SandboxError(
+                        f"the folder {file.parent.resolve()} is larger than a deployment package of Lambda's may be",
+                        state="250 MB unzipped",
+                        hint=f"put {file.name}, and what it imports, into a folder of its own",
+                    )
+                archive.write(path, path.relative_to(file.parent))
+    except OSError as error:
+        raise SandboxError(f"{error.filename} cannot be read", state=error.strerror or str(error)) from error
     return packed.getvalue()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    pending = [folder]
+    while pending:
+        for path in sorted(pending.pop().iterdir()):
+            if path.name.startswith(".") or path.name in _SKIPPED or (path / "pyvenv.cfg").exists():
+                continue
+            if path.is_dir() and not path.is_symlink():
+                pending.append(path)
+            elif path.is_file():
+                yield path

@@ -183,13 +183,17 @@ def handler(event, context):
         ("import time\ndef handler(event, context):\n    time.sleep(60)\n", "Task timed out after 1.00 seconds"),
         ("def handler(event, context):\n    while True: pass\n", "Task timed out after 1.00 seconds"),
         ("def handler(event, context):\n    return len(bytearray(2**32))\n", "Error"),
+        (
+            "def handler(event, context):\n    kept = []\n    while True: kept.append(b'x' * 2**20)\n",
+            "Runtime.ExitError: RequestId",
+        ),
         ("import os\ndef handler(event, context):\n    os._exit(3)\n", "exit status 3"),
     ],
-    ids=["sleeps", "spins", "memory", "exits"],
+    ids=["sleeps", "spins", "memory at once", "memory bit by bit", "exits"],
 )
 def test_a_broken_function_is_told_and_the_next_event_comes(source, replayer, code, error):
     broken = code.replace("(event, context):\n", "(event, context):\n    if event['detail']['n']: return 'fine'\n")
-    report = replayer(events(2), source(broken, timeout=1), retries=0).run()
+    report = replayer(events(2), source(broken, timeout=5 if "kept" in code else 1), retries=0).run()
     assert error in report.steps[0].error
     assert report.steps[1].result == '"fine"'
 
