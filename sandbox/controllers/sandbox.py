@@ -162,7 +162,7 @@ class Sandbox:
 
         self._logs = logs = LogWriter(self.aws)
         self._closers.append(logs.close)
-        runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock, folder=self._run.folder, logs=logs)
+        runtime = FunctionRuntime(self.aws.environment(), self.timeline, folder=self._run.folder, logs=logs)
         self._closers.append(runtime.close)
         functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
         self._closers.append(functions.close)

@@ -65,7 +65,7 @@ class World:
         self.backend = Embedded()
         self.gateway = Gateway([], self.backend, port=port)
         self.aws = Clients(f"http://127.0.0.1:{port}")
-        self.runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock)
+        self.runtime = FunctionRuntime(self.aws.environment(), self.timeline)
         functions = LambdaService(self.runtime, self.timeline, self.clock)
         targets = EventTargets(functions, self.aws, self.clock)
         self.delivery = EventDelivery(targets, self.timeline, self.clock, recursion=Recursion(budget=200))

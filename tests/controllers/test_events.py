@@ -29,7 +29,7 @@ class World:
     def __init__(self) -> None:
         self.clock = RealClock(600)
         self.timeline = Timeline(self.clock)
-        self.runtime = FunctionRuntime({}, self.timeline, self.clock)
+        self.runtime = FunctionRuntime({}, self.timeline)
         self.functions = LambdaService(self.runtime, self.timeline, self.clock)
         targets = EventTargets(self.functions, Clients("http://127.0.0.1:9"), self.clock)
         self.delivery = EventDelivery(targets, self.timeline, self.clock)

@@ -83,7 +83,7 @@ class World:
         self.backend = Embedded()
         self.gateway = Gateway([], self.backend).start()
         self.aws = Clients(self.gateway.url)
-        self.runtime = FunctionRuntime(self.aws.environment(), self.timeline, self.clock)
+        self.runtime = FunctionRuntime(self.aws.environment(), self.timeline)
         functions = LambdaService(self.runtime, self.timeline, self.clock, self.aws)
         self.gateway.add(functions)
         self.asked: list[tuple[str, int]] = []

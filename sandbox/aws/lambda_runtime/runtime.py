@@ -17,7 +17,6 @@ from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.log_writer import LogEvent, LogWriter
-from sandbox.clock import Clock
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
@@ -32,7 +31,6 @@ class FunctionRuntime:
     Args:
         environment: Variables that every function gets: the sandbox's endpoint and its dummy credentials.
         timeline: Gets one ``lambda.invocation`` for each attempt.
-        clock: Times the retries. A function's own time-out is of the wall clock: its code cannot be sped up.
         concurrency: How many environments one function has at most; further invocations of it wait for one.
         folder: Where the functions' code and files go; by default where the system has temporary files.
         logs: Writes what the functions log to CloudWatch Logs; without it only the results of invocations have it.
@@ -42,7 +40,6 @@ class FunctionRuntime:
         self,
         environment: Mapping[str, str],
         timeline: Timeline,
-        clock: Clock,
         *,
         concurrency: int = 10,
         folder: Path | None = None,
@@ -51,7 +48,6 @@ class FunctionRuntime:
         self._logs = logs
         self._environment = dict(environment)
         self._timeline = timeline
-        self._clock = clock
         self._concurrency = concurrency
         self._folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
         self._lock = threading.Lock()

@@ -40,7 +40,7 @@ def timeline() -> Timeline:
 
 @pytest.fixture
 def runtime(timeline: Timeline) -> Iterator[FunctionRuntime]:
-    runtime = FunctionRuntime(CREDENTIALS, timeline, RealClock())
+    runtime = FunctionRuntime(CREDENTIALS, timeline)
     yield runtime
     runtime.close()
 

@@ -20,7 +20,6 @@ import pytest
 
 from sandbox.aws.lambda_runtime.function import RESPONSE_LIMIT, FunctionConfig
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
-from sandbox.clock import RealClock
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
@@ -202,7 +201,7 @@ def test_a_loop_in_one_function_does_not_hold_up_another(runtime: FunctionRuntim
 
 
 def test_no_more_environments_than_the_bound(timeline: Timeline) -> None:
-    runtime = FunctionRuntime({}, timeline, RealClock(), concurrency=2)
+    runtime = FunctionRuntime({}, timeline, concurrency=2)
     pid = function("import os, time\ndef handler(e, c):\n    time.sleep(0.05)\n    return os.getpid()")
     pids: list[int] = []
     threads = [
@@ -275,7 +274,7 @@ def test_nothing_outside_the_sandbox_is_reached(run: Callable[..., Any], call: s
 
 
 def test_closing_ends_everything(timeline: Timeline, tmp_path: Path) -> None:
-    runtime = FunctionRuntime({}, timeline, RealClock())
+    runtime = FunctionRuntime({}, timeline)
     source = (
         "import os\nprint(os.getpid(), os.environ['HOME'])\n"
         "def handler(pipe, context):\n    if pipe: open(pipe, 'w').close()\n    while pipe: pass"
@@ -308,7 +307,8 @@ def test_functions_die_with_the_sandbox(tmp_path: Path) -> None:
         "import sys, threading\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_runtime import *\n"
-        f"runtime = FunctionRuntime({{}}, Timeline(RealClock()), RealClock(), folder=Path({str(tmp_path)!r}))\n"
+        "from sandbox.clock import RealClock\n"
+        f"runtime = FunctionRuntime({{}}, Timeline(RealClock()), folder=Path({str(tmp_path)!r}))\n"
         "source = 'import os\\ndef handler(e, c):\\n    while e: pass\\n    return os.getpid()'\n"
         "config = function(source, timeout=900)\n"
         "print(runtime.invoke(config, b'0').payload.decode(), flush=True)\n"

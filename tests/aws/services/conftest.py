@@ -74,7 +74,7 @@ def start_control() -> Iterator[Callable[..., Control]]:
         gateway.start()
         aws = Clients(gateway.url)
         logs = LogWriter(aws)
-        runtime = FunctionRuntime(aws.environment(), timeline, clock, logs=logs)
+        runtime = FunctionRuntime(aws.environment(), timeline, logs=logs)
         functions = LambdaService(runtime, timeline, clock, aws)
         targets = EventTargets(functions, aws, clock)
         delivery = EventDelivery(targets, timeline, clock)
