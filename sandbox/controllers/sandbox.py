@@ -270,6 +270,26 @@ class Sandbox:
         self.timeline.record("http.response", **result.facts())
         return result
 
+    def http_send(
+        self, method: str, url: str, *, address: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> http.HttpResult:
+        """One request that is no GET, from this machine as a viewer; recorded as ``http.response`` with its method.
+
+        Args:
+            method: "POST", "PUT", ...
+            url: http://NAME/PATH.
+            address: Where to connect, for a client that goes on with an address it has ("": ask DNS).
+            headers: Beside Host.
+            body: What is sent.
+        """
+
+        def connect(name: str, port: int, timeout: float) -> socket.socket:
+            return self._internet.connect(address or name, port, timeout)
+
+        result = http.request(connect, url, 10.0, method=method, headers=headers, body=body)
+        self.timeline.record("http.response", method=method, **result.facts())
+        return result
+
     def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
         """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
         result = http.get_until(self._internet.connect, url, status=status, within=within, stop=self._ending)
