@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 from pathlib import Path
 
 import pytest
@@ -209,6 +211,24 @@ def test_a_state_a_sequence_and_an_invariant_of_one_s_own(cli, tmp_path):
     )
     assert "blog.example.com A: 192.0.2.1 -> 198.51.100.10" in out
     assert "mine.py:one_record: held in the end" in out
+
+
+def test_an_interrupted_replay_leaves_nothing(cli, tmp_path):
+    os.mkfifo(tmp_path / "begun")
+    (tmp_path / "app.py").write_text(
+        "import time\n"
+        "def handler(event, context):\n"
+        f"    open({str(tmp_path / 'begun')!r}, 'w').write('x')\n"
+        "    time.sleep(600)\n"
+    )
+    command = cli.start("replay", "start", "--handler", f"{tmp_path / 'app.py'}:handler", "--timeout", "900")
+    begun = os.open(tmp_path / "begun", os.O_RDONLY | os.O_NONBLOCK)
+    assert select.select([begun], [], [], 60)[0], command.err
+    os.close(begun)
+    command.interrupt(group=True)
+    assert command.end(30) == 130
+    assert "interrupted" in command.err
+    assert cli.files() == []
 
 
 @pytest.mark.parametrize(

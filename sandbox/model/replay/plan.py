@@ -7,7 +7,7 @@ out of its turn waits for the newer ones that are told before it.
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -161,20 +161,23 @@ def times(recording: Recording, plan: Plan) -> list[float]:
 
 
 def notes(recording: Recording, plan: Plan) -> list[str]:
-    """What is unlike the recorded order in each of the deliveries that happen, in words; "" for nothing."""
+    """What is unlike each event's own time in each of the deliveries that happen, in words; "" for nothing."""
     found = []
-    seen: Counter[int] = Counter()
+    seen: set[object] = set()  # ids: a recording may itself have an event twice
+    moments: list[float] = []
     for one, at in zip(told(plan), times(recording, plan), strict=True):
-        said = []
-        if seen[one.event]:
-            said.append("again")
-        overtaken = sum(1 for event in seen if event > one.event)
-        if overtaken:
-            said.append(f"after {overtaken} newer")
-        late = at - recording.events[one.event].at
-        if late > 0:
-            said.append(f"{late:g} s late" if late >= 0.1 else "")
-        seen[one.event] += 1
+        happened = recording.events[one.event]
+        identity = happened.event.get("id", one.event)
+        late = at - happened.at
+        newer = len(moments) - bisect_right(moments, happened.at)
+        said = (
+            "again" if identity in seen else "",
+            f"after {newer} newer" if newer else "",
+            f"{round(late, 1):g} s late" if late >= 0.1 else "",
+        )
+        if identity not in seen:
+            insort(moments, happened.at)
+        seen.add(identity)
         found.append(", ".join(filter(None, said)))
     return found
 

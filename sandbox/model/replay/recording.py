@@ -106,8 +106,8 @@ def _lines(text: str, whole: ValueError) -> Iterator[tuple[str, Any]]:
 
 
 def _time_of(event: Mapping[str, Any], before: float, place: str) -> float:
-    # ECS's envelope has whole seconds only; when the task changed stands in the detail, to the millisecond.
-    text = event["detail"].get("updatedAt") if is_task_event(event) else None
+    # ECS's envelope has whole seconds only; when it was stands in the detail, to the millisecond.
+    text = event["detail"].get("updatedAt") if event.get("source") == SOURCE else None
     text = text or event.get("time")
     if text is None:
         return before

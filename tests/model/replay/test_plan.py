@@ -61,6 +61,12 @@ def test_delays_let_events_overtake_each_other():
     assert all(at >= FOUR.events[one.event].at + one.delay for one, at in zip(plan, times(FOUR, plan), strict=True))
 
 
+def test_a_recording_may_itself_have_an_event_twice_and_late():
+    first, second = FOUR.events[0], FOUR.events[1]
+    recording = Recording((first, second, first))
+    assert notes(recording, recorded_plan(recording)) == ["", "", "again, after 1 newer, 10 s late"]
+
+
 def test_every_event_may_be_lost():
     assert told(draw_plan(FOUR, Perturbation(drop=1.0), 0)) == ()
 
