@@ -29,10 +29,10 @@ class ContainerLogs:
         self._clock = clock
         self._threads: dict[str, threading.Thread] = {}
 
-    def follow(self, container_id: str, target: LogTarget, stream: str) -> None:
-        """Send what a started container has printed, and goes on to print, to a stream of ``target``."""
+    def follow(self, container_id: str, target: LogTarget, stream: str, since: float | None = None) -> None:
+        """Send what a started container prints, and has printed since its start or a time, to ``stream``."""
         thread = threading.Thread(
-            target=self._follow, args=(container_id, target, stream), name=f"logs-{stream}", daemon=True
+            target=self._follow, args=(container_id, target, stream, since), name=f"logs-{stream}", daemon=True
         )
         self._threads[container_id] = thread
         thread.start()
@@ -43,8 +43,8 @@ class ContainerLogs:
         if thread is not None:
             thread.join(_END_WITHIN)
 
-    def _follow(self, container_id: str, target: LogTarget, stream: str) -> None:
-        for line in lines(self._containers.follow(container_id)):
+    def _follow(self, container_id: str, target: LogTarget, stream: str, since: float | None) -> None:
+        for line in lines(self._containers.follow(container_id, since)):
             self._writer.write(
                 target.group,
                 stream,

@@ -88,6 +88,16 @@ class ContainerSpecs:
                 for item in raw.get("ulimits", ())
             ],
             check=self._check(definition.health_check),
+            init=definition.linux.init,
+            stdin=bool(raw.get("interactive")),
+            tty=bool(raw.get("pseudoTerminal")),
+            cap_add=definition.linux.add,
+            cap_drop=definition.linux.drop,
+            tmpfs={item.path: ",".join([f"size={item.size}m", *item.options]) for item in definition.linux.tmpfs},
+            volumes_from=[
+                host.containers[item["sourceContainer"]] + (":ro" if item.get("readOnly") else "")
+                for item in raw["volumesFrom"]
+            ],
             read_only=bool(raw.get("readonlyRootFilesystem", False)),
             labels={
                 **raw.get("dockerLabels", {}),

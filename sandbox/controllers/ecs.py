@@ -21,11 +21,11 @@ from sandbox.model.ecs.messages import (
     DetachEni,
     PrepareResources,
     PublishTask,
+    Remind,
+    RestartContainer,
     StartContainer,
-    StartTimedOut,
     StopContainer,
     TaskEvent,
-    WatchStart,
 )
 from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.timeline import Timeline
@@ -123,8 +123,10 @@ class EcsController:
                 runner.expect_start(arn, name, self._submit(runner.start, arn, name))
             case StopContainer(arn, name, timeout):
                 self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
-            case WatchStart(arn, name, timeout):
-                self._clock.call_later(timeout, lambda: self.happened(arn, StartTimedOut(name)))
+            case RestartContainer(arn, name):
+                runner.expect_start(arn, name, self._submit(runner.restart, arn, name))
+            case Remind(arn, event, delay):
+                self._clock.call_later(delay, lambda: self.happened(arn, event))
             case PublishService():
                 self._announce_service(command)
             case ServiceSaid(arn, message):

@@ -4,8 +4,11 @@ containers joined to it, as in awsvpc mode (localhost reaches the neighbours).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+
+from docker.errors import APIError
 
 from sandbox.aws.protocol import AwsError
 from sandbox.controllers.container_logs import ContainerLogs
@@ -31,6 +34,8 @@ from sandbox.model.ecs.messages import (
 )
 from sandbox.model.ecs.taskdef import TaskDefinition
 from sandbox.timeline import Timeline
+
+_OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 Report = Callable[[str, TaskEvent], None]
 
@@ -87,6 +92,8 @@ class TaskRunner:
     def detach(self, task_arn: str) -> None:
         """Remove the task's containers, volumes and interface."""
         host = self._hosts[task_arn]
+        for start in host.starts.values():
+            start.result()  # a container may have ended before its start was over, and its log is not followed yet
         for container_id in host.containers.values():
             self._logs.finish(container_id)
             self._containers.remove(container_id)
@@ -127,7 +134,11 @@ class TaskRunner:
             return
         try:
             container_id = self._containers.create(self._specs.make(task_arn, host, definition, image))
-            host.containers[name] = container_id
+        except SandboxError as error:
+            self._failed(task_arn, name, "CannotCreateContainerError", error)
+            return
+        host.containers[name] = container_id
+        try:
             self._containers.start(container_id)
         except SandboxError as error:
             self._failed(task_arn, name, "CannotStartContainerError", error)
@@ -141,8 +152,25 @@ class TaskRunner:
         host = self._hosts.get(task_arn)
         return host.eni.container if host and host.eni else ""
 
+    def restart(self, task_arn: str, name: str) -> None:
+        """Start a container again that has ended."""
+        host = self._hosts[task_arn]
+        definition, container_id = host.definition.container(name), host.containers[name]
+        self._logs.finish(container_id)
+        since = time.time()
+        try:
+            self._containers.start(container_id)
+        except SandboxError as error:
+            self._report(task_arn, ContainerExited(name, 1, f"CannotStartContainerError: {_words(error)}"))
+            return
+        if definition.log is not None:
+            stream = definition.log.stream(name, task_arn.rsplit("/", 1)[-1])
+            self._logs.follow(container_id, definition.log, stream, since)
+        self._timeline.record("container.restarted", task=task_arn, container=name)
+        self._report(task_arn, ContainerStarted(name, container_id))
+
     def _failed(self, task_arn: str, name: str, kind: str, error: SandboxError) -> None:
-        reason = f"{kind}: {error.message}" + (f": {error.state}" if error.state else "")
+        reason = f"{kind}: {_words(error)}"
         self._timeline.record(
             "container.failed", task=task_arn, container=name, reason=reason, log=error.log, hint=error.hint
         )
@@ -168,7 +196,8 @@ class TaskRunner:
             exit_code=end.exit_code,
             log=self._containers.log_tail(end.container_id),
         )
-        self._report(task_arn, ContainerExited(name, end.exit_code))
+        reason = _OUT_OF_MEMORY if self._containers.ran_out_of_memory(end.container_id) else ""
+        self._report(task_arn, ContainerExited(name, end.exit_code, reason))
 
     def health(self, report: HealthReport) -> None:
         """The engine says that a container's health has changed."""
@@ -195,3 +224,10 @@ class TaskRunner:
 
     def _digest(self, image: str) -> str:
         return str(self._containers.client.api.inspect_image(image)["Id"])
+
+
+def _words(error: SandboxError) -> str:
+    """What the ECS agent says of an error: the engine's words where it has refused."""
+    if isinstance(error.__cause__, APIError):
+        return f"Error response from daemon: {error.state}"
+    return error.message + (f": {error.state}" if error.state else "")

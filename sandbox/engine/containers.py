@@ -56,6 +56,8 @@ class Spec:
         mounts: Volumes and files.
         publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
         memory: A hard limit in MiB (None: none); memory_reservation is a soft one.
+        tmpfs: Path to mount options ("size=64m,noexec").
+        volumes_from: Containers whose volumes it mounts, as ``ID`` or ``ID:ro``.
         check: The health check; None: none, not the image's either.
         labels: Beside those of the run.
     """
@@ -80,6 +82,12 @@ class Spec:
     ulimits: Sequence[Mapping[str, Any]] = ()
     read_only: bool = False
     init: bool = False
+    stdin: bool = False
+    tty: bool = False
+    cap_add: Sequence[str] = ()
+    cap_drop: Sequence[str] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volumes_from: Sequence[str] = ()
     check: Check | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,6 +135,10 @@ class Containers:
             "ulimits": [docker.types.Ulimit(**ulimit) for ulimit in spec.ulimits],
             "read_only": spec.read_only,
             "init": spec.init,
+            "cap_add": list(spec.cap_add),
+            "cap_drop": list(spec.cap_drop),
+            "tmpfs": dict(spec.tmpfs),
+            "volumes_from": list(spec.volumes_from),
         }
         networking = None
         if spec.network_of is not None:
@@ -146,6 +158,8 @@ class Containers:
                 environment=dict(spec.environment),
                 user=spec.user or None,
                 working_dir=spec.working_dir,
+                stdin_open=spec.stdin,
+                tty=spec.tty,
                 ports=list(spec.publish) or None,
                 mac_address=spec.mac_address,
                 hostname=spec.hostname,
@@ -218,12 +232,19 @@ class Containers:
             return []
         return output.decode(errors="replace").splitlines()
 
-    def follow(self, container_id: str) -> Iterator[bytes]:
-        """A started container's output from its beginning, in pieces as they come, until it ends."""
+    def follow(self, container_id: str, since: float | None = None) -> Iterator[bytes]:
+        """A started container's output from its beginning, or from a time, in pieces as they come, until it ends."""
         try:
-            yield from self.client.api.logs(container_id, stream=True, follow=True)
+            yield from self.client.api.logs(container_id, stream=True, follow=True, since=since)
         except (APIError, requests.RequestException, OSError):  # it has been removed, or the engine is gone
             return
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Whether the kernel has ended it because of its memory limit."""
+        try:
+            return bool(self.client.api.inspect_container(container_id)["State"]["OOMKilled"])
+        except APIError:
+            return False
 
     def check_output(self, container_id: str) -> str:
         """What its last health check printed ("" where it is gone)."""

@@ -14,6 +14,8 @@ class Container:
     Attributes:
         asked: It has been told to start: it is being started, runs, or has ended.
         stopping: It has been told to stop.
+        may_restart: It has run for as long as its restart policy wants.
+        restarts: How often it has been started again.
         created_at, started_at, finished_at: Seconds since the epoch; None: not yet.
     """
 
@@ -29,6 +31,8 @@ class Container:
     asked: bool = False
     stopping: bool = False
     health: Health = "UNKNOWN"
+    may_restart: bool = False
+    restarts: int = 0
     created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None

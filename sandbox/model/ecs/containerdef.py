@@ -6,15 +6,17 @@ Rules: API reference "ContainerDefinition"; developer guide "Amazon ECS task def
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import dependencies, environment_files, health, logs, secrets
+from sandbox.model.ecs import dependencies, environment_files, health, linux_parameters, logs, restart, secrets
 from sandbox.model.ecs.dependencies import Dependency
 from sandbox.model.ecs.environment_files import EnvironmentFile
 from sandbox.model.ecs.errors import client_exception, not_carried_out
 from sandbox.model.ecs.health import HealthCheck
+from sandbox.model.ecs.linux_parameters import LinuxParameters
 from sandbox.model.ecs.logs import LogTarget
+from sandbox.model.ecs.restart import RestartPolicy
 from sandbox.model.ecs.secrets import Secret
 
 DEFAULT_STOP_TIMEOUT = 30
@@ -25,19 +27,20 @@ MAX_TIMEOUT = 120  # of startTimeout, and of stopTimeout on Fargate
 _NOT_YET_IN_CONTAINER = (
     "repositoryCredentials",
     "firelensConfiguration",
-    "volumesFrom",
-    "links",
-    "linuxParameters",
     "systemControls",
     "resourceRequirements",
-    "restartPolicy",
     "credentialSpecs",
+)
+
+# "Not valid in Fargate tasks" (developer guide "Amazon ECS task definition differences for Fargate"), or with awsvpc.
+_NEVER_ON_FARGATE = (
     "disableNetworking",
     "dnsSearchDomains",
     "dnsServers",
     "dockerSecurityOptions",
     "extraHosts",
     "hostname",
+    "links",
     "privileged",
 )
 
@@ -57,6 +60,14 @@ class ContainerDefinition:
     secrets: tuple[Secret, ...] = ()
     environment_files: tuple[EnvironmentFile, ...] = ()
     log: LogTarget | None = None
+    linux: LinuxParameters = field(default_factory=LinuxParameters)
+    restart: RestartPolicy | None = None
+    volumes_from: tuple[str, ...] = ()
+
+    @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What must have happened before it is started: dependsOn, and the containers whose volumes it mounts."""
+        return (*self.depends_on, *(Dependency(name, "START") for name in self.volumes_from))
 
     @property
     def needs_resources(self) -> bool:
@@ -88,6 +99,13 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
     for parameter in _NOT_YET_IN_CONTAINER:
         if definition.get(parameter):
             raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
+    for parameter in _NEVER_ON_FARGATE:
+        if definition.get(parameter):
+            if not fargate:
+                raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
+            raise client_exception(
+                f"Invalid setting for container '{name}'. '{parameter}' is not supported on Fargate."
+            )
     stop_timeout = int(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT))
     start_timeout = definition.get("startTimeout")
     if start_timeout is not None and not MIN_START_TIMEOUT <= start_timeout <= MAX_TIMEOUT:
@@ -117,12 +135,15 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
         essential,
         stop_timeout,
         raw,
-        start_timeout,
-        health.parse(name, raw.get("healthCheck")),
-        dependencies.parse(raw.get("dependsOn")),
-        secrets.parse(name, raw),
-        environment_files.parse(name, raw.get("environmentFiles")),
-        logs.parse(name, raw.get("logConfiguration"), fargate=fargate),
+        start_timeout=start_timeout,
+        health_check=health.parse(name, raw.get("healthCheck")),
+        depends_on=dependencies.parse(raw.get("dependsOn")),
+        secrets=secrets.parse(name, raw),
+        environment_files=environment_files.parse(name, raw.get("environmentFiles")),
+        log=logs.parse(name, raw.get("logConfiguration"), fargate=fargate),
+        linux=linux_parameters.parse(name, raw.get("linuxParameters"), fargate=fargate),
+        restart=restart.parse(name, raw.get("restartPolicy")),
+        volumes_from=tuple(item.get("sourceContainer") or "" for item in raw["volumesFrom"]),
     )
 
 

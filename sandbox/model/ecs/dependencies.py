@@ -72,8 +72,14 @@ def check(containers: Sequence[ContainerDefinition]) -> None:
                 raise client_exception(
                     "A dependency container with HEALTHY condition must have health check configured"
                 )
+        for name in container.volumes_from:
+            if name not in by_name:
+                raise client_exception(
+                    f"Invalid setting for container '{container.name}'. The container '{name}' of its volumesFrom "
+                    "does not exist."
+                )
     started: set[str] = set()
-    while ready := [c.name for c in containers if c.name not in started and _names(c) <= started]:
+    while ready := [c.name for c in containers if c.name not in started and _all_names(c) <= started]:
         started.update(ready)
     if len(started) < len(by_name):
         waiting = ", ".join(f"'{name}'" for name in by_name if name not in started)
@@ -128,6 +134,10 @@ def dependants(on: str, containers: Sequence[ContainerDefinition]) -> list[str]:
 
 def _names(container: ContainerDefinition) -> set[str]:
     return {dependency.container for dependency in container.depends_on}
+
+
+def _all_names(container: ContainerDefinition) -> set[str]:
+    return {dependency.container for dependency in container.waits_for}
 
 
 def _failed(on: str, target: str) -> str:

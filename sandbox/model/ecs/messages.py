@@ -128,9 +128,17 @@ class HealthChanged:
 
 @dataclass(frozen=True)
 class StartTimedOut:
-    """The time of a `WatchStart` is over."""
+    """A container's startTimeout is over."""
 
     container: str
+
+
+@dataclass(frozen=True)
+class MayRestart:
+    """A container has run for as long as its restart policy wants, if it still runs as started at ``since``."""
+
+    container: str
+    since: float
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,7 @@ TaskEvent = (
     | ContainerExited
     | HealthChanged
     | StartTimedOut
+    | MayRestart
     | StopRequested
 )
 
@@ -191,12 +200,20 @@ class StartContainer:
 
 
 @dataclass(frozen=True)
-class WatchStart:
-    """Report `StartTimedOut` in ``timeout`` seconds: others wait for the container to be healthy or done."""
+class RestartContainer:
+    """Start a container again that has ended."""
 
     task_arn: str
     container: str
-    timeout: int
+
+
+@dataclass(frozen=True)
+class Remind:
+    """Report ``event`` in ``delay`` seconds."""
+
+    task_arn: str
+    event: StartTimedOut | MayRestart
+    delay: int
 
 
 @dataclass(frozen=True)
@@ -216,4 +233,6 @@ class PublishTask:
     task: Mapping[str, Any]
 
 
-TaskCommand = AttachEni | DetachEni | PrepareResources | StartContainer | WatchStart | StopContainer | PublishTask
+TaskCommand = (
+    AttachEni | DetachEni | PrepareResources | StartContainer | RestartContainer | Remind | StopContainer | PublishTask
+)

@@ -83,6 +83,7 @@ def of_container(task: Task, name: str, subnet: Subnet) -> dict[str, Any]:
         "StartedAt": _time(container.started_at),
         "FinishedAt": _time(container.finished_at),
         "Type": "NORMAL",
+        "RestartCount": container.restarts if definition.restart else None,
         "Health": {"status": container.health} if definition.health_check else None,
         "ContainerARN": container.arn,
         "Networks": [_network(task, subnet)] if task.interface else [],

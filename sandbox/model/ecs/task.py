@@ -30,18 +30,20 @@ from sandbox.model.ecs.messages import (
     HealthChanged,
     ImagePulled,
     Interface,
+    MayRestart,
     Network,
     PrepareResources,
     PublishTask,
+    Remind,
     ResourcesFailed,
     ResourcesReady,
+    RestartContainer,
     StartContainer,
     StartTimedOut,
     StopContainer,
     StopRequested,
     TaskCommand,
     TaskEvent,
-    WatchStart,
 )
 from sandbox.model.ecs.taskdef import TaskDefinition
 
@@ -125,6 +127,15 @@ class Task:
                 commands = self._resources_ready(now)
             case ResourcesFailed(reason) if "pullStartedAt" not in self.times:
                 commands = self._stop("TaskFailedToStart", reason, now)
+            case StopRequested(reason, stop_code):
+                commands = self._stop(stop_code, reason, now)
+            case _:
+                commands = self._container_event(event, now)
+        return commands
+
+    def _container_event(self, event: TaskEvent, now: float) -> list[TaskCommand]:
+        commands: list[TaskCommand] = []
+        match event:
             case ImagePulled(name, digest):
                 self._pulled(name, digest, now)
             case ContainerStarted(name, runtime_id):
@@ -137,8 +148,8 @@ class Task:
                 commands = self._health_changed(name, status, now)
             case StartTimedOut(name):
                 commands = self._start_timed_out(name, now)
-            case StopRequested(reason, stop_code):
-                commands = self._stop(stop_code, reason, now)
+            case MayRestart(name, since):
+                self._may_restart(name, since)
         return commands
 
     # -- starting --
@@ -176,10 +187,32 @@ class Task:
         container = self.containers[name]
         container.runtime_id = runtime_id
         container.started_at = container.started_at or now
-        if container.status != "PENDING":  # it has exited before its start was reported
-            return []
+        if container.status != "PENDING":  # a restart, or it has exited before its start was reported
+            return self._allow_restart(container)
         container.status = "RUNNING"
-        return [*self._running_if_complete(now), *self._start_ready(now), *self._watch_start(name)]
+        further = [*self._start_ready(now), *self._watch_start(name)]
+        return [*self._running_if_complete(now), *further, *self._allow_restart(container)]
+
+    def _allow_restart(self, container: Container) -> list[TaskCommand]:
+        policy = self.definition.container(container.name).restart
+        if policy is None or container.status != "RUNNING" or container.started_at is None:
+            return []
+        return [Remind(self.arn, MayRestart(container.name, container.started_at), policy.period)]
+
+    def _may_restart(self, name: str, since: float) -> None:
+        container = self.containers[name]
+        if container.status == "RUNNING" and container.started_at == since:
+            container.may_restart = True
+
+    def _restart(self, container: Container, exit_code: int, now: float) -> list[TaskCommand]:
+        """Start it again, where its policy allows it; without an event, as its status stays RUNNING."""
+        policy = self.definition.container(container.name).restart
+        if policy is None or not container.may_restart or exit_code in policy.ignored:
+            return []
+        container.may_restart = False
+        container.restarts += 1
+        container.started_at, container.health = now, "UNKNOWN"
+        return [RestartContainer(self.arn, container.name)]
 
     def _running_if_complete(self, now: float) -> list[TaskCommand]:
         complete = all(container.status != "PENDING" for container in self.containers.values())
@@ -192,7 +225,7 @@ class Task:
         """Start what waits for nothing any more."""
         commands: list[TaskCommand] = []
         for container in self._waiting():
-            dependencies_of_it = self.definition.container(container.name).depends_on
+            dependencies_of_it = self.definition.container(container.name).waits_for
             try:
                 ready = all(
                     dependencies.met(dependency, self.containers[dependency.container], container.name)
@@ -222,7 +255,7 @@ class Task:
         timeout = self.definition.container(name).start_timeout
         if timeout is None or not dependencies.timed_dependants(name, self.definition.containers):
             return []
-        return [WatchStart(self.arn, name, timeout)]
+        return [Remind(self.arn, StartTimedOut(name), timeout)]
 
     def _start_timed_out(self, name: str, now: float) -> list[TaskCommand]:
         if self.containers[name].status == "STOPPED":  # "cannot time out": what it has come to decides
@@ -255,6 +288,8 @@ class Task:
         container = self.containers[name]
         if container.status == "STOPPED":
             return []
+        if self.desired_status == "RUNNING" and (again := self._restart(container, exit_code, now)):
+            return again
         # What has exited has run, also where its start is reported after its end: "the task already moved to the
         # RUNNING state" ("Service throttle logic").
         container.status = "RUNNING"

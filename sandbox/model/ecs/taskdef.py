@@ -28,6 +28,8 @@ FARGATE_MEMORY: Mapping[int, Sequence[int]] = {
     16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
 }
 
+FARGATE_STORAGE = (21, 200)  # GiB, where more than the 20 that every task has is asked for
+
 _FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _REFERENCE = re.compile(r"(?:arn:[^/]*:task-definition/)?([A-Za-z0-9_-]{1,255})(?::([^:/]*))?")
 _CPU_UNITS = re.compile(r"\s*(\d*\.?\d+)\s*(vcpu)?\s*", re.IGNORECASE | re.ASCII)
@@ -99,7 +101,9 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
     for parameter in _NOT_YET_IN_TASK:
         if request.get(parameter):
             raise not_carried_out(parameter)
-    volumes = _volumes(request.get("volumes") or ())
+    _check_platform(request.get("runtimePlatform") or {})
+    _check_storage(request.get("ephemeralStorage"))
+    volumes = _volumes(request.get("volumes") or (), fargate=fargate)
     containers = tuple(containerdef.parse(definition, fargate=fargate, memory=memory) for definition in definitions)
     _check_names(containers, volumes)
     dependencies.check(containers)
@@ -158,7 +162,19 @@ def check_fargate(network_mode: str | None, cpu: int | None, memory: int | None)
         raise client_exception("No Fargate configuration exists for given values.")
 
 
-def _volumes(volumes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _check_platform(platform: Mapping[str, Any]) -> None:
+    system = platform.get("operatingSystemFamily") or "LINUX"
+    if system != "LINUX":
+        raise not_carried_out(f"runtimePlatform.operatingSystemFamily {system}")
+
+
+def _check_storage(storage: Mapping[str, Any] | None) -> None:
+    least, most = FARGATE_STORAGE
+    if storage is not None and not least <= int(storage.get("sizeInGiB") or 0) <= most:
+        raise client_exception(f"Ephemeral storage size must be between {least} and {most} GiB.")
+
+
+def _volumes(volumes: Sequence[Mapping[str, Any]], *, fargate: bool) -> list[Mapping[str, Any]]:
     for volume in volumes:
         if not volume.get("name"):
             raise client_exception("Volume.name should not be null or empty.")
@@ -166,6 +182,8 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             if volume.get(parameter):
                 raise not_carried_out(f"volumes[name={volume['name']}].{parameter}")
         if (volume.get("host") or {}).get("sourcePath"):
+            if fargate:
+                raise client_exception("host.sourcePath should not be set for volumes in Fargate.")
             raise not_carried_out(f"volumes[name={volume['name']}].host.sourcePath")
         if ((volume.get("efsVolumeConfiguration") or {}).get("authorizationConfig") or {}).get("accessPointId"):
             raise not_carried_out(f"volumes[name={volume['name']}].efsVolumeConfiguration.authorizationConfig")

@@ -28,12 +28,11 @@ from sandbox.model.ecs.messages import (
     Interface,
     PrepareResources,
     PublishTask,
+    Remind,
     ResourcesReady,
     StartContainer,
-    StartTimedOut,
     StopContainer,
     TaskEvent,
-    WatchStart,
 )
 from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
@@ -250,8 +249,8 @@ class Composer:
                     self._happens(takes.start + takes.healthy, arn, HealthChanged(name, "HEALTHY"))
             case PrepareResources(arn):
                 self._happens(0.0, arn, ResourcesReady())
-            case WatchStart(arn, name, timeout):
-                self._happens(timeout, arn, StartTimedOut(name))
+            case Remind(arn, reminder, delay):
+                self._happens(delay, arn, reminder)
             case StopContainer(arn, name, timeout):
                 in_time = takes.stop is not None and takes.stop < timeout
                 seconds = takes.stop if in_time and takes.stop is not None else float(timeout)

@@ -23,10 +23,11 @@ from sandbox.model.ecs.messages import (
     Network,
     PrepareResources,
     PublishTask,
+    Remind,
+    RestartContainer,
     StartContainer,
     StopContainer,
     TaskEvent,
-    WatchStart,
 )
 from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
@@ -100,8 +101,10 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
                 word = f"start {name}"
             case StopContainer(_, name, timeout):
                 word = f"stop {name} {timeout}s"
-            case WatchStart(_, name, timeout):
-                word = f"watch {name} {timeout}s"
+            case RestartContainer(_, name):
+                word = f"restart {name}"
+            case Remind(_, event, delay):
+                word = f"remind {type(event).__name__} {event.container} {delay}s"
             case Wake(_, delay):
                 word = f"wake in {delay:g}s"
             case PublishService(_, _, detail):

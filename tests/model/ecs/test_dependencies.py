@@ -184,7 +184,7 @@ def timed(play: Make, container: Make) -> Any:
     db = container("db", healthCheck=CHECK, startTimeout=20)
     two = play(container("web", dependsOn=after(("db", "HEALTHY"))), db).start()
     two.on(two.attached, "event PENDING v2", "start db")
-    return two.on(ContainerStarted("db", "id-db"), "watch db 20s")
+    return two.on(ContainerStarted("db", "id-db"), "remind StartTimedOut db 20s")
 
 
 def test_waiting_is_given_up(play: Make, container: Make) -> None:

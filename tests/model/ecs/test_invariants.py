@@ -30,11 +30,11 @@ from sandbox.model.ecs.messages import (
     ImagePulled,
     Interface,
     PublishTask,
+    Remind,
+    RestartContainer,
     StartContainer,
-    StartTimedOut,
     StopContainer,
     TaskEvent,
-    WatchStart,
 )
 from sandbox.model.ecs.rollout import Standing, standing_of
 from sandbox.model.ecs.service import Wake
@@ -70,7 +70,7 @@ class EcsMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.todo: list[AttachEni | DetachEni | StartContainer | StopContainer] = []
         self.wakes: list[Wake] = []
-        self.watched: list[WatchStart] = []
+        self.watched: list[Remind] = []
         self.reported: list[tuple[str, TaskEvent]] = []
         self.started: dict[tuple[str, str], str] = {}  # container: "starting", "up" or "ended", as the engine sees it
         self.stops: set[tuple[str, str]] = set()
@@ -104,6 +104,7 @@ class EcsMachine(RuleBasedStateMachine):
                         "essential": sidecar_essential,
                         "healthCheck": check,
                         "startTimeout": 20,
+                        "restartPolicy": {"enabled": True, "ignoredExitCodes": [143]},
                     },
                 ],
             },
@@ -128,13 +129,17 @@ class EcsMachine(RuleBasedStateMachine):
                         assert event["detail"]["lastStatus"] == task["lastStatus"]
                 case Wake():
                     self.wakes.append(command)
-                case WatchStart():
+                case Remind():
                     self.watched.append(command)
                 case StartContainer(arn, name):
                     assert self.ecs.tasks[arn].desired_status == "RUNNING", "nothing starts in a task that stops"
                     assert (arn, name) not in self.started, "each container starts once"
                     self.started[arn, name] = "starting"
                     self.todo.append(command)
+                case RestartContainer(arn, name):
+                    assert self.started[arn, name] == "ended", "only what has ended is started again"
+                    assert self.ecs.tasks[arn].desired_status == "RUNNING", "nothing starts in a task that stops"
+                    self.started[arn, name] = "up"
                 case StopContainer(arn, name):
                     assert (arn, name) in self.started, "what was never started is not stopped"
                     assert (arn, name) not in self.stops, "each container is stopped once"
@@ -243,7 +248,7 @@ class EcsMachine(RuleBasedStateMachine):
     @rule(pick=PICK)
     def a_start_times_out(self, pick: int) -> None:
         watch = self.watched.pop(pick % len(self.watched))
-        self.report(watch.task_arn, StartTimedOut(watch.container))
+        self.report(watch.task_arn, watch.event)
 
     @precondition(lambda self: "up" in self.started.values())
     @rule(pick=PICK, health=st.sampled_from(["HEALTHY", "UNHEALTHY"]))

@@ -194,8 +194,8 @@ def test_volumes(register: Make, container: Make) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("restartPolicy", {"enabled": True}),
-        ("privileged", True),
+        ("systemControls", [{"namespace": "net.core.somaxconn", "value": "1"}]),
+        ("firelensConfiguration", {"type": "fluentbit"}),
     ],
 )
 def test_what_would_be_ignored_in_silence_is_refused(
