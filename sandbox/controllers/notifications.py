@@ -94,9 +94,9 @@ class NotificationDelivery:
 
     def _to_function(self, delivery: Delivery) -> None:
         topic = delivery.topic_arn.rpartition(":")[2]
-        event = json.dumps(lambda_event(delivery, self._clock.now(), self._endpoint_url(False)))
+        event = json.dumps(lambda_event(delivery, self._clock.now(), self._endpoint_url(False))).encode()
         try:
-            self._functions.accept(delivery.endpoint, event.encode(), trigger=f"sns:{topic}")
+            self._functions.accept(delivery.endpoint, event, trigger=f"sns:{topic}", trace_id=delivery.trace_id)
         except AwsError as error:
             self._failed(delivery, 1, str(error))
         else:

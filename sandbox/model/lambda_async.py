@@ -17,6 +17,7 @@ LONGEST_BACK_OFF = 300.0
 EXHAUSTED = "RetriesExhausted"
 TOO_OLD = "EventAgeExceeded"
 NOTHING_RESERVED = "ZeroReservedConcurrency"
+RECURSION = "RecursiveInvocation"
 
 
 class Outcome(Enum):

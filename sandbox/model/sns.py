@@ -49,6 +49,7 @@ class Delivery:
         group_id: Of a FIFO topic's message.
         deduplication_id: Of a FIFO topic's message.
         token: What confirms the subscription; "" for a message.
+        trace_id: The trace header of the call that published it, or "".
     """
 
     topic_arn: str
@@ -66,6 +67,7 @@ class Delivery:
     group_id: str | None = None
     deduplication_id: str | None = None
     token: str = ""
+    trace_id: str = ""
 
     @property
     def region(self) -> str:

@@ -197,6 +197,25 @@ def test_a_function_that_fails_is_tried_again_by_lambda_and_not_by_sns(world: Wo
     assert len(world.attempts(1)) == 1
 
 
+def test_a_function_that_publishes_to_its_own_topic_is_stopped(world: World) -> None:
+    source = (
+        "import boto3, os\nsns = boto3.client('sns')\n"
+        "def handler(event, context):\n"
+        "    sns.publish(TopicArn=event['Records'][0]['Sns']['TopicArn'], Message='again')"
+    )
+    world.subscribe("lambda", world.function(source))
+    world.publish()
+    world.timeline.wait_for("the end", lambda o: o.kind == "lambda.recursion", within=30)
+    seen: list[Any] = []
+
+    def sixteen(observation: Any) -> bool:
+        seen.append(observation) if observation.kind == "lambda.invocation" else None
+        return len(seen) == 16
+
+    world.timeline.wait_for("16 invocations", sixteen, within=20)
+    assert len([o for o in world.timeline.since() if o.kind == "lambda.invocation"]) == 16
+
+
 def test_a_queue_gets_the_message_in_an_envelope_or_raw(world: World) -> None:
     wrapped, raw = world.queue("wrapped"), world.queue("raw")
     world.subscribe("sqs", wrapped, RawMessageDelivery="false")

@@ -26,8 +26,9 @@ from moto.core.request import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from sandbox.aws.backends.queues import wait_without_spinning
+from sandbox.aws.backends.queues import correct_queues
 from sandbox.aws.backends.topics import correct_subscriptions
+from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
 
@@ -53,7 +54,7 @@ def load(service: str) -> Any:
         if service == "route53":
             enforce_change_rules()
         elif service == "sqs":
-            wait_without_spinning()
+            correct_queues()
         elif service == "sns":
             correct_subscriptions()
         elif service == "ec2":
@@ -137,6 +138,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     The gateway has put service, region and the raw URI into the environment. The request keeps the Host that the client
     used, so that URLs in answers (SQS queues) lead back here.
     """
+    TRACE_ID.set(environ.get("HTTP_X_AMZN_TRACE_ID", ""))
     path = environ["RAW_URI"].partition("?")[0]
     try:
         status, headers, body = _call(environ, path)

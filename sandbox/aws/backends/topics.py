@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.model.sns import Delivery, text
 
 Deliver = Callable[[Delivery], None]
@@ -158,6 +159,7 @@ def _of(subscription: Any) -> dict[str, Any]:
         "delivery_policy": attributes.get("DeliveryPolicy") or "",
         "topic_policy": subscription.topic.delivery_policy or "",
         "dead_letters": redrive.get("deadLetterTargetArn", ""),
+        "trace_id": TRACE_ID.get(),
     }
 
 

@@ -20,6 +20,9 @@ from sandbox.aws.log_writer import LogEvent, LogWriter
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
+PROCESSES = 20
+"""Processes of one function. More than the invocations after which a function that calls itself is stopped, so that it
+is stopped rather than waiting for itself."""
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _EXCERPT = 1000  # characters of an event on the timeline
 _LOG_LINES = 40
@@ -41,7 +44,7 @@ class FunctionRuntime:
         environment: Mapping[str, str],
         timeline: Timeline,
         *,
-        concurrency: int = 10,
+        concurrency: int = PROCESSES,
         folder: Path | None = None,
         logs: LogWriter | None = None,
     ) -> None:

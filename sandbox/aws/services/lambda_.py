@@ -142,10 +142,13 @@ class LambdaService(LayerOperations, EventSourceOperations):
         if kind == "DryRun":
             return {"StatusCode": 204}
         if kind == "Event":
-            self.accept(function.config.arn, payload, trigger="invoke")
+            self.accept(function.config.arn, payload, trigger="invoke", trace_id=context.trace_id)
             return {"StatusCode": 202, "Payload": b""}
+        lineage = self._entered(function, context.trace_id)
         with self._admitted(function.config):
-            result = self._runtime.invoke(function.config, payload, client_context=client_context(request))
+            result = self._runtime.invoke(
+                function.config, payload, client_context=client_context(request), lineage=lineage
+            )
         answer: Answer = {"StatusCode": 200, "Payload": result.payload, "ExecutedVersion": "$LATEST"}
         if result.failed:
             answer["FunctionError"] = "Unhandled"

@@ -22,9 +22,10 @@ from sandbox.aws.services.lambda_destinations import (
     invocation_record,
 )
 from sandbox.aws.services.lambda_functions import Function, FunctionStore
-from sandbox.aws.services.lambda_requests import invalid, not_found
+from sandbox.aws.services.lambda_recursion import RecursionOperations
+from sandbox.aws.services.lambda_requests import check_event, invalid, not_found
 from sandbox.clock import Clock
-from sandbox.model.lambda_async import Attempts, GivenUp, Outcome, Policy, Retry, after
+from sandbox.model.lambda_async import RECURSION, Attempts, GivenUp, Outcome, Policy, Retry, after
 from sandbox.timeline import Timeline
 
 Request = dict[str, Any]
@@ -49,7 +50,7 @@ class _Event:
     result: Result | None = None  # of the last time that the function ran
 
 
-class AsyncOperations(ConcurrencyOperations):
+class AsyncOperations(ConcurrencyOperations, RecursionOperations):
     """The API's operations on asynchronous invocation, and its queue.
 
     Args:
@@ -69,11 +70,14 @@ class AsyncOperations(ConcurrencyOperations):
         clients: Clients | None,
     ) -> None:
         ConcurrencyOperations.__init__(self, store)
+        RecursionOperations.__init__(self, store)
         self._runtime = runtime
         self._timeline = timeline
         self._clock = clock
         self._destinations = Destinations(
-            clients, lambda arn, event: self.accept(arn, event, trigger="destination"), timeline
+            clients,
+            lambda arn, event, trace_id: self.accept(arn, event, trigger="destination", trace_id=trace_id),
+            timeline,
         )
         self._queues: dict[str, Workers] = {}
         self._queues_lock = threading.Lock()
@@ -134,22 +138,31 @@ class AsyncOperations(ConcurrencyOperations):
 
     # -- events --
 
-    def accept(self, function_arn: str, payload: bytes, *, trigger: str) -> None:
+    def accept(self, function_arn: str, payload: bytes, *, trigger: str, trace_id: str = "") -> None:
         """Take an event for a function; it runs, and is tried again, while the caller goes on.
 
         Args:
             function_arn: The function.
             payload: The event, JSON.
             trigger: Who invokes, for the timeline.
+            trace_id: The trace header of the call that invokes, or "". An event that goes round in circles is given up.
 
         Raises:
-            AwsError: ResourceNotFoundException: there is no such function.
+            AwsError: ResourceNotFoundException: there is no such function. RequestEntityTooLargeException.
         """
-        arn = self._existing(function_arn).config.arn
+        check_event(payload, "Event")
+        function = self._existing(function_arn)
+        arn, name = function.config.arn, function.config.name
         with self._queues_lock:
-            queue = self._queues.setdefault(arn, Workers(f"lambda-async-{arn.rpartition(':')[2]}", _AT_ONCE))
+            queue = self._queues.setdefault(arn, Workers(f"lambda-async-{name}", _AT_ONCE))
         event = _Event(arn, payload, trigger, self._clock.now(), queue.submit)
-        queue.submit(lambda: self._attempt(event))
+        try:
+            event.lineage = self._entered(function, trace_id)
+        except AwsError:
+            self._timeline.record("lambda.recursion", function=name, request_id=event.request_id, trigger=trigger)
+            queue.submit(lambda: self._end(function, event, RECURSION))
+        else:
+            queue.submit(lambda: self._attempt(event))
 
     def deliver(
         self,
@@ -169,13 +182,14 @@ class AsyncOperations(ConcurrencyOperations):
             trigger: Who invokes, for the timeline.
             accepted: Called once Lambda has taken the event, before it runs.
             submit: Is given the retries when they are due, to be run on a thread of the caller's.
-            lineage: See `FunctionRuntime.invoke`.
+            lineage: See `FunctionRuntime.invoke`; the chain of invocations begins anew.
 
         Raises:
             AwsError: ResourceNotFoundException: there is no such function.
         """
-        arn = self._existing(function_arn).config.arn
-        event = _Event(arn, payload, trigger, self._clock.now(), submit, lineage)
+        function = self._existing(function_arn)
+        lineage = self._entered(function, lineage)
+        event = _Event(function.config.arn, payload, trigger, self._clock.now(), submit, lineage)
         accepted()
         self._attempt(event)
 
@@ -240,7 +254,7 @@ class AsyncOperations(ConcurrencyOperations):
             record = invocation_record(
                 event.function_arn, event.request_id, event.payload, condition, event.attempts.invoked, event.result
             )
-            self._destinations.send_record(destination, record)
+            self._destinations.send_record(destination, record, event.lineage)
 
 
 def _policy(function: Function) -> Policy:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,7 @@ from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.function import Result
 from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.lambda_requests import invalid
+from sandbox.model.lambda_async import NOTHING_RESERVED, RECURSION
 from sandbox.timeline import Timeline
 
 DEAD_LETTER_SERVICES = frozenset({"sqs", "sns"})
@@ -76,7 +78,9 @@ def dead_letter_attributes(request_id: str, condition: str, result: Result | Non
     """RequestID, ErrorCode and ErrorMessage of a dead letter."""
     if result is not None:
         code, message = "200", str(result.error().get("errorMessage", ""))
-    elif condition == "ZeroReservedConcurrency":
+    elif condition == RECURSION:
+        code, message = "400", "Lambda has detected your function being invoked in a recursive loop."
+    elif condition == NOTHING_RESERVED:
         code = "429"
         message = "Function not invoked. Function is configured with zero reserved concurrent executions"
     else:
@@ -89,20 +93,23 @@ class Destinations:
 
     Args:
         clients: Of the sandbox's endpoint; None where there are no other services: then nothing is sent.
-        invoke: Invokes another function: its ARN, and the event.
+        invoke: Invokes another function: its ARN, the event, and the trace header.
         timeline: Gets a ``lambda.destination`` for each.
     """
 
-    def __init__(self, clients: Clients | None, invoke: Callable[[str, bytes], object], timeline: Timeline) -> None:
+    def __init__(
+        self, clients: Clients | None, invoke: Callable[[str, bytes, str], object], timeline: Timeline
+    ) -> None:
         self._clients = clients
         self._invoke = invoke
         self._timeline = timeline
 
-    def send_record(self, arn: str, record: Mapping[str, Any]) -> None:
+    def send_record(self, arn: str, record: Mapping[str, Any], trace_id: str) -> None:
         """Send an invocation's record; what goes wrong is on the timeline only, as on AWS it is a metric."""
         context = record["requestContext"]
-        function, condition = context["functionArn"], context["condition"]
-        self._send(arn, function.split(":")[6], context["requestId"], condition, lambda: self._record(arn, record))
+        function = context["functionArn"].split(":")[6]
+        send = partial(self._record, arn, record, trace_id)
+        self._send(arn, function, context["requestId"], context["condition"], send)
 
     def send_dead_letter(
         self, arn: str, function: str, condition: str, payload: bytes, attributes: Mapping[str, str]
@@ -131,11 +138,11 @@ class Destinations:
             error=error,
         )
 
-    def _record(self, arn: str, record: Mapping[str, Any]) -> None:
+    def _record(self, arn: str, record: Mapping[str, Any], trace_id: str) -> None:
         service = arn.split(":")[2]
         text = json.dumps(record)
         if service == "lambda":
-            self._invoke(arn, text.encode())
+            self._invoke(arn, text.encode(), trace_id)
         elif service == "events":
             self._put_event(arn, record, text)
         else:

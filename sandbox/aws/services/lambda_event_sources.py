@@ -227,12 +227,13 @@ class EventSourceOperations(AsyncOperations):
         if poller is not None:
             poller.end()
 
-    def _invoke_for_source(self, function_arn: str, payload: bytes, trigger: str) -> Result | None:
+    def _invoke_for_source(self, function_arn: str, payload: bytes, trigger: str, trace_id: str) -> Result | None:
         function = self._store.get(function_arn)
         if function is None or self._runtime.closed:
             return None
+        lineage = self._entered(function, trace_id)
         with self._admitted(function.config):
-            return self._runtime.invoke(function.config, payload, trigger=trigger)
+            return self._runtime.invoke(function.config, payload, trigger=trigger, lineage=lineage)
 
 
 def _filters(mapping: Answer) -> Filters:

@@ -37,6 +37,7 @@ class Function:
         tags: Its tags.
         statements: Its resource policy, by statement id.
         event_invoke: Its FunctionEventInvokeConfig, or None.
+        recursive_loop: "Terminate" or "Allow".
     """
 
     config: FunctionConfig
@@ -45,6 +46,7 @@ class Function:
     tags: dict[str, str]
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
     event_invoke: dict[str, Any] | None = None
+    recursive_loop: str = "Terminate"
 
     def configuration(self) -> Answer:
         """The API's FunctionConfiguration."""

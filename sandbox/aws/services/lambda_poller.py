@@ -18,8 +18,10 @@ from sandbox.aws.clients import Clients
 from sandbox.aws.lambda_runtime.function import Result
 from sandbox.aws.lambda_runtime.workers import Workers
 from sandbox.aws.protocol import AwsError
+from sandbox.aws.services.lambda_recursion import RECURSIVE
 from sandbox.clock import Clock
 from sandbox.model.lambda_async import FIRST_BACK_OFF, LONGEST_BACK_OFF
+from sandbox.model.lambda_recursion import deepest
 from sandbox.model.lambda_sqs import Filters, Record, events, failed_items, record
 from sandbox.timeline import Timeline
 
@@ -60,9 +62,9 @@ class PollerSettings:
         return self.queue_arn.rpartition(":")[2]
 
 
-Invoke = Callable[[str, bytes, str], Result | None]
-"""Invokes a function synchronously: its ARN, the event, and who invokes; None if there is no such function. Raises
-AwsError where it is throttled."""
+Invoke = Callable[[str, bytes, str, str], Result | None]
+"""Invokes a function synchronously: its ARN, the event, who invokes, and the trace header; None if there is no such
+function. Raises AwsError where it is throttled, or goes round in circles."""
 
 
 class SqsPoller:
@@ -161,7 +163,8 @@ class SqsPoller:
 
     def _succeeded(self, records: list[Record], payload: bytes) -> list[Record]:
         """Those of an event's records that are done."""
-        result = self._run(payload)
+        headers = [one["attributes"].get("AWSTraceHeader", "") for one in records]
+        result = self._run(payload, deepest(headers, self._settings.function_arn.rpartition(":")[2]))
         if result is None or result.failed:
             return []
         if not self._settings.report_failures:
@@ -169,14 +172,18 @@ class SqsPoller:
         failed = failed_items(result.payload, [one["messageId"] for one in records])
         return [one for one in records if one["messageId"] not in failed]
 
-    def _run(self, payload: bytes) -> Result | None:
+    def _run(self, payload: bytes, trace_id: str) -> Result | None:
         """Invoke the function; while it is throttled, until the messages can be seen again."""
         delay = FIRST_BACK_OFF
         until = time.monotonic() + self._visibility_timeout()
         while not self._ended.is_set():
             try:
-                result = self._invoke(self._settings.function_arn, payload, f"sqs:{self._settings.queue}")
+                trigger = f"sqs:{self._settings.queue}"
+                result = self._invoke(self._settings.function_arn, payload, trigger, trace_id)
             except AwsError as throttle:
+                if throttle.code == RECURSIVE:
+                    self._tell(f"{throttle.code}: {throttle.message}")
+                    return None
                 wait = self._clock.real_seconds(delay)
                 if time.monotonic() + wait > until:
                     return None
