@@ -156,6 +156,17 @@ def exec_(
 
 
 @app.command()
+def interrupt(
+    task: Annotated[str, typer.Argument(help="A task's id, its beginning, or its ARN.")],
+) -> None:
+    """Interrupt a Fargate Spot task of a stack that is up, as AWS does when it takes the capacity back."""
+    from sandbox.controllers import spot
+    from sandbox.controllers import up as states
+
+    print(f"interrupted {spot.interrupt(states.living(), task)}")
+
+
+@app.command()
 def env() -> None:
     """Print what to export so that AWS clients use the stack that is up: eval "$(sandbox env)"."""
     from sandbox.controllers import up as states

@@ -107,7 +107,7 @@ class Gateway:
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
-        self._paths: dict[str, Callable[[str], HttpResponse]] = {}
+        self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
         self._fallback_lock = threading.Lock()
@@ -125,9 +125,9 @@ class Gateway:
         endpoint = ServiceEndpoint(service)
         self._endpoints[endpoint.name] = endpoint
 
-    def add_path(self, prefix: str, answer: Callable[[str], HttpResponse]) -> None:
-        """Have ``answer`` answer unsigned GETs of paths that begin with ``prefix``; it gets the path."""
-        self._paths[prefix] = answer
+    def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
+        """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
+        self._paths[method, prefix] = answer
 
     def start(self) -> Gateway:
         """Listen.
@@ -189,11 +189,12 @@ class Gateway:
         return _respond(response, start_response)
 
     def _unsigned(self, request: HttpRequest) -> HttpResponse | None:
-        if request.method != "GET" or "authorization" in request.headers or request.query:
+        if "authorization" in request.headers or request.query:
             return None
-        answers = (answer for prefix, answer in self._paths.items() if request.path.startswith(prefix))
-        answer = next(answers, None)
-        return answer(request.path) if answer is not None else None
+        for (method, prefix), answer in self._paths.items():
+            if request.method == method and request.path.startswith(prefix):
+                return answer(request.path)
+        return None
 
     def _answer(
         self, request: HttpRequest, environ: dict[str, Any], start_response: Callable[..., Any]

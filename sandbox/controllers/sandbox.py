@@ -25,7 +25,7 @@ from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import RealClock
-from sandbox.controllers import process, stack_file, task_endpoint
+from sandbox.controllers import process, spot, stack_file, task_endpoint
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.dns import DnsController
@@ -201,6 +201,7 @@ class Sandbox:
         answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._gateway.add_path(prefix, answers.answer)
+        self._gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
 

@@ -93,3 +93,32 @@ def test_waiting_ends_with_the_start_timeout(tasks):
         until={"STOPPED"},
     )
     assert tasks.describe(task)["stoppedReason"].endswith("has timed out.")
+
+
+def test_a_service_replaces_a_task_that_becomes_unhealthy(tasks):
+    tasks.stop(tasks.start(check("test ! -e /broken", retries=1)))  # registers the definition
+    mark = tasks.sandbox.timeline.mark()
+    tasks.ecs.create_service(
+        cluster="c",
+        serviceName="checked",
+        taskDefinition="t",
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": tasks.sandbox.subnets}},
+    )
+
+    def healthy(other_than=""):
+        return tasks.sandbox.timeline.wait_for(
+            "a healthy task",
+            lambda seen: seen.kind == "container.health" and seen["health"] == "HEALTHY" and seen["task"] != other_than,
+            within=30,
+            since=mark,
+        )["task"]
+
+    old = healthy()
+    assert tasks.sh(old, "touch /broken")[0] == 0
+    stopped = tasks.wait(old, {"STOPPED"})
+    assert stopped["stop_code"] == "ServiceSchedulerInitiated"
+    assert "failed container health checks" in stopped["stopped_reason"]
+    assert healthy(other_than=old) != old
+    tasks.ecs.delete_service(cluster="c", service="checked", force=True)

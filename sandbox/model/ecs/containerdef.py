@@ -5,6 +5,7 @@ Rules: API reference "ContainerDefinition"; developer guide "Amazon ECS task def
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ from sandbox.model.ecs.secrets import Secret
 DEFAULT_STOP_TIMEOUT = 30
 MIN_START_TIMEOUT = 2
 MAX_TIMEOUT = 120  # of startTimeout, and of stopTimeout on Fargate
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 # Parameters that change what a container does and that are not carried out yet.
 _NOT_YET_IN_CONTAINER = (
@@ -89,6 +92,11 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
     name, image = definition.get("name"), definition.get("image")
     if not name:
         raise client_exception("Container.name should not be null or empty.")
+    if not _NAME.fullmatch(name):
+        raise client_exception(
+            f"Invalid setting for container '{name}'. Its name has up to 255 letters (uppercase and lowercase), "
+            "numbers, hyphens, and underscores."
+        )
     if not image:
         raise client_exception("Container.image should not be null or empty.")
     if memory is None and not (definition.get("memory") or definition.get("memoryReservation")):
@@ -96,6 +104,7 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
             f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be "
             "specified."
         )
+    _check_memory(name, definition, memory)
     for parameter in _NOT_YET_IN_CONTAINER:
         if definition.get(parameter):
             raise not_carried_out(f"containerDefinitions[name={name}].{parameter}")
@@ -145,6 +154,16 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
         restart=restart.parse(name, raw.get("restartPolicy")),
         volumes_from=tuple(item.get("sourceContainer") or "" for item in raw["volumesFrom"]),
     )
+
+
+def _check_memory(name: str, definition: Mapping[str, Any], task: int | None) -> None:
+    limit, reserved = definition.get("memory"), definition.get("memoryReservation")
+    if task is not None and max(limit or 0, reserved or 0) > task:
+        raise client_exception("The 'memory' setting for container is greater than for the task.")
+    if limit and reserved and reserved > limit:
+        raise client_exception(
+            f"Invalid setting for container '{name}'. 'memory' must be at least 'memoryReservation'."
+        )
 
 
 def _port_mapping(container: str, mapping: Mapping[str, Any]) -> dict[str, Any]:

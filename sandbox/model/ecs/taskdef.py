@@ -28,6 +28,7 @@ FARGATE_MEMORY: Mapping[int, Sequence[int]] = {
     16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
 }
 
+MAX_CONTAINERS = 10
 FARGATE_STORAGE = (21, 200)  # GiB, where more than the 20 that every task has is asked for
 
 _FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -90,6 +91,8 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
         raise client_exception(
             "Task definition does not have any container definitions: Container list cannot be empty."
         )
+    if len(definitions) > MAX_CONTAINERS:
+        raise client_exception(f"A task definition can have at most {MAX_CONTAINERS} containers.")
     network_mode = request.get("networkMode")
     compatibilities = list(request.get("requiresCompatibilities") or ())
     cpu, memory = size(request)

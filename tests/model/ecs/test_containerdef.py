@@ -73,6 +73,23 @@ def test_linux_parameters(register: Make, container: Make) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a b", "web/1", "x" * 256, "café"])
+def test_names(register: Make, container: Make, name: str) -> None:
+    assert "Its name has up to 255 letters" in refusal(register, container(name))
+
+
+def test_the_number_of_containers(register: Make, container: Make) -> None:
+    assert "at most 10 containers" in refusal(register, *(container(f"c{number}") for number in range(11)))
+
+
+@pytest.mark.parametrize("parameter", ["memory", "memoryReservation"])
+def test_memory_is_within_the_task_s(register: Make, container: Make, parameter: str) -> None:
+    assert register(container("web", **{parameter: 512}))
+    said = refusal(register, container("web", **{parameter: 513}))
+    assert said == "The 'memory' setting for container is greater than for the task."
+    assert "'memory' must be at least" in refusal(register, container("web", memory=64, memoryReservation=65))
+
+
 def test_a_volume_of_the_host(register: Make) -> None:
     said = refusal(register, volumes=[{"name": "v", "host": {"sourcePath": "/data"}}])
     assert said == "host.sourcePath should not be set for volumes in Fargate."
