@@ -17,6 +17,7 @@ from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.log_writer import LogEvent, LogWriter
+from sandbox.aws.protocol import AwsError
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
@@ -37,6 +38,9 @@ class FunctionRuntime:
         concurrency: How many environments one function has at most; further invocations of it wait for one.
         folder: Where the functions' code and files go; by default where the system has temporary files.
         logs: Writes what the functions log to CloudWatch Logs; without it only the results of invocations have it.
+
+    Attributes:
+        folder: Where the functions' code and files are.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class FunctionRuntime:
         self._environment = dict(environment)
         self._timeline = timeline
         self._concurrency = concurrency
-        self._folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
+        self.folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}
         self._closed = False
@@ -86,6 +90,7 @@ class FunctionRuntime:
 
         Raises:
             SandboxError: The runtime is closed.
+            AwsError: ServiceException: this machine cannot run it now (no space for files, no more processes).
         """
         request_id = request_id or str(uuid.uuid4())
         trace = uuid.uuid4().hex
@@ -94,11 +99,14 @@ class FunctionRuntime:
             trace_id += f";{lineage}"
         invocation = Invocation(request_id, payload, 0.0, function.arn, trace_id, client_context)
         pool = self._pool(function.name)
-        environment = pool.acquire(function)
         try:
-            result = environment.invoke(invocation)
-        finally:
-            pool.release(environment)
+            environment = pool.acquire(function)
+            try:
+                result = environment.invoke(invocation)
+            finally:
+                pool.release(environment)
+        except OSError as error:
+            raise AwsError("ServiceException", f"the sandbox cannot run {function.name}: {error}", 500) from error
         self._record(function, payload, result, trigger, attempt)
         return result
 
@@ -118,7 +126,7 @@ class FunctionRuntime:
             pools = list(self._pools.values())
         for pool in pools:
             pool.close(kill=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- environments --
 
@@ -129,7 +137,7 @@ class FunctionRuntime:
             return self._pools.setdefault(name, _Pool(self._start, self._concurrency))
 
     def _start(self, function: FunctionConfig) -> Environment:
-        home = Path(tempfile.mkdtemp(prefix="home-", dir=self._folder))
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=self.folder))
         task, opt = self._unpack(function)
         variables = self._variables(function, task, opt)
         group, stream = variables["AWS_LAMBDA_LOG_GROUP_NAME"], variables["AWS_LAMBDA_LOG_STREAM_NAME"]
@@ -142,7 +150,7 @@ class FunctionRuntime:
 
     def _unpack(self, function: FunctionConfig) -> tuple[Path, Path]:
         """The folders with a revision's code and its layers, which its environments share, as /var/task and /opt."""
-        task, opt = (self._folder / place / f"{function.name}-{function.revision}" for place in ("task", "opt"))
+        task, opt = (self.folder / place / f"{function.name}-{function.revision}" for place in ("task", "opt"))
         with self._lock:
             if not task.exists():
                 try:

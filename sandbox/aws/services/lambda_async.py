@@ -226,13 +226,13 @@ class AsyncOperations(ConcurrencyOperations, RecursionOperations):
                     attempt=event.attempts.invoked + 1,
                     lineage=event.lineage,
                 )
-        except AwsError as throttle:
+        except AwsError as refusal:  # throttled, or this machine cannot run it now
             self._timeline.record(
                 "lambda.throttled",
                 function=function.config.name,
                 request_id=event.request_id,
                 trigger=event.trigger,
-                reason=throttle.members["Reason"],
+                reason=refusal.members.get("Reason", str(refusal)),
             )
             return Outcome.THROTTLED
         return Outcome.FUNCTION_ERROR if event.result.failed else Outcome.SUCCESS

@@ -180,7 +180,7 @@ class SqsPoller:
             try:
                 trigger = f"sqs:{self._settings.queue}"
                 result = self._invoke(self._settings.function_arn, payload, trigger, trace_id)
-            except AwsError as throttle:
+            except AwsError as throttle:  # or this machine cannot run the function now
                 if throttle.code == RECURSIVE:
                     self._tell(f"{throttle.code}: {throttle.message}")
                     return None

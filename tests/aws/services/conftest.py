@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ class Control:
     timeline: Timeline
     events: EventsService
     logs: LogWriter
+    functions_folder: Path
 
     def zipped(self, source: str, file: str = "app.py") -> bytes:
         package = io.BytesIO()
@@ -85,7 +87,7 @@ def start_control() -> Iterator[Callable[..., Control]]:
         closers.extend(
             [clock.close, backend.reset, gateway.close, logs.close, runtime.close, functions.close, delivery.close]
         )
-        return Control(aws, timeline, events, logs)
+        return Control(aws, timeline, events, logs, runtime.folder)
 
     yield start
     for close in reversed(closers):

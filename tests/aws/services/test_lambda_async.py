@@ -234,6 +234,19 @@ def test_a_function_that_is_gone_as_a_destination_is_told(control: Any) -> None:
     assert told["error"].startswith("ResourceNotFoundException")
 
 
+def test_an_event_waits_for_a_machine_that_cannot_run_it(fast: Any) -> None:
+    fast.function(ECHO)
+    place = fast.functions_folder
+    aside = place.rename(place.with_name(place.name + "-aside"))  # no files can be made, as on a full disk
+    with pytest.raises(ClientError, match=r"ServiceException.*the sandbox cannot run f: "):
+        fast.aws("lambda").invoke(FunctionName="f")
+    invoke(fast)
+    told = fast.timeline.wait_for("an attempt", lambda o: o.kind == "lambda.throttled", within=20)
+    assert told["reason"].startswith("ServiceException")
+    aside.rename(place)
+    assert fast.invocations("f", 1)[0]["status"] == "Success"
+
+
 def test_too_large_an_event(control: Any) -> None:
     control.function(ECHO)
     code, message = refused(
