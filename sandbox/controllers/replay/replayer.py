@@ -83,7 +83,11 @@ class Replayer:
         self._payloads: dict[int, bytes] = {}
         self._loaded = False
         self._aws = ReplayedAws(recording.facts, zones, recording.region, self._timeline)
-        self._runtime = FunctionRuntime(self._aws.environment, self._timeline)
+        try:
+            self._runtime = FunctionRuntime(self._aws.environment, self._timeline)
+        except BaseException:  # the disk is full
+            self._aws.close()
+            raise
         self._function = FunctionConfig(
             handler.name,
             f"arn:aws:lambda:{recording.region}:{ACCOUNT_ID}:function:{handler.name}",

@@ -108,7 +108,12 @@ def matching(source: Source, pattern: str) -> Source:
         raise SandboxError("that is no event pattern", state=str(error)) from error
     recording = source.recording.matching(compiled.matches)
     if not recording.events:
-        raise SandboxError(f"none of the {len(source.recording.events)} events matches the pattern", state=text.strip())
+        raise SandboxError(
+            f"none of the {len(source.recording.events)} events matches the pattern",
+            state=text.strip(),
+            hint="composed events are of service web in cluster production, unless Composer(service=..., cluster=...) "
+            "says otherwise",
+        )
     return Source(recording, source.plan, source.zones)
 
 
