@@ -188,6 +188,12 @@ def replay(
         ),
     ],
     handler: Annotated[str, typer.Option(metavar="FILE:FUNCTION", help="The Lambda function.")],
+    shape: Annotated[
+        str,
+        typer.Option(
+            help="Of the attachments in a sequence's events: documented, elb-first, field-inserted, seen-2024."
+        ),
+    ] = "",
     order: Annotated[str, typer.Option(help="recorded, shuffled or reversed.")] = "recorded",
     duplicate: Annotated[float, typer.Option(metavar="P", help="Tell an event twice with this probability.")] = 0.0,
     delay: Annotated[
@@ -245,6 +251,7 @@ def replay(
     request = replaying.Request(
         tuple(events),
         handler,
+        shape,
         replaying.perturbation(order, duplicate, delay, drop),
         seed,
         tries,

@@ -25,6 +25,7 @@ class Request:
 
     events: tuple[str, ...]
     handler: str
+    shape: str
     perturbation: Perturbation
     seed: int
     tries: int | None
@@ -64,7 +65,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     """
     before = sources.state(str(request.against)) if request.against else Before()
     before = sources.with_zones(before, map(sources.zone, request.zones))
-    source = sources.from_arguments(request.events, before)
+    source = sources.from_arguments(request.events, before, request.shape)
     if source.plan is not None and (request.perturbation != Perturbation() or request.tries):
         raise SandboxError("a saved replay has its order; it takes no --order, --duplicate, --delay, --drop or --tries")
     if request.name and "record-points-at-running-task" not in request.invariants:

@@ -152,6 +152,14 @@ def test_recorded_events_are_replayed_without_an_engine(cli, tmp_path):
     assert f"✓ {POINTS}: held in the end; it held after 9 of 9 events" in out
 
 
+@pytest.mark.parametrize(("shape", "error"), [("elb-first", "IndexError"), ("field-inserted", "IndexError")])
+def test_the_shape_of_the_attachments_is_chosen(cli, shape, error):
+    by_position = f"{ROOT}/compose/ghost/lambda/by_position.py:handler"
+    arguments = ["--handler", by_position, *FUNCTION, "--pattern", RUNNING, "--retries", "0"]
+    assert error in told(cli, "start", *arguments, "--shape", shape, code=1)
+    told(cli, "start", *arguments, "--shape", "documented")
+
+
 def test_a_recording_without_stops_is_doubted(cli, tmp_path):
     events = [one.event for one in Composer().start().replace().recording().events]
     running = [event for event in events if event["detail"]["lastStatus"] == "RUNNING"]
@@ -256,6 +264,8 @@ def test_a_file_that_is_no_recording(cli, tmp_path, text, why):
         (["start", "--handler", f"{ROOT}/README.md:handler"], "is not a Python module"),
         (["start", "--handler", "by_name.handler"], "'by_name.handler' is not FILE:FUNCTION"),
         (["start", "--handler", BY_NAME.replace(":handler", ":other")], "Runtime.HandlerNotFound"),
+        (["start", "--handler", BY_NAME, "--shape", "round"], "there is no shape 'round'"),
+        (["a.json", "--handler", BY_NAME, "--shape", "elb-first"], "--shape is of sequences that are composed by name"),
         (["start", "--handler", BY_NAME, "--delay", "soon"], "--delay soon: it is SECONDS, or FROM-TO"),
         (["start", "--handler", BY_NAME, "--delay", "9-3"], "delays are seconds from low to high"),
         (["start", "--handler", BY_NAME, "--order", "up"], "there is no order 'up'"),

@@ -14,7 +14,7 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.eventbridge import compile_pattern
 from sandbox.model.eventbridge_operators import InvalidEventPatternError
 from sandbox.model.replay import files
-from sandbox.model.replay.compose import NAMED, Composer
+from sandbox.model.replay.compose import NAMED, SHAPES, Composer
 from sandbox.model.replay.files import Before, FormatError
 from sandbox.model.replay.plan import Plan, Recording
 from sandbox.model.replay.recording import RecordingError, read_events, recorded
@@ -40,17 +40,26 @@ class Source:
         self.zones = tuple(zones)
 
 
-def from_arguments(arguments: Sequence[str], before: Before) -> Source:
+def from_arguments(arguments: Sequence[str], before: Before, shape: str = "") -> Source:
     """What the command line names: files, one after another; or one name of `NAMED`, or one ``FILE.py:NAME``.
 
+    Args:
+        arguments: As given.
+        before: The state to start from.
+        shape: One of `SHAPES`, for a name of `NAMED`; "": as documented.
+
     Raises:
-        SandboxError: There is no such file or name, or it has no events.
+        SandboxError: There is no such file or name, it has no events, or a shape was asked for that nothing has.
     """
+    if shape and shape not in SHAPES:
+        raise SandboxError(f"there is no shape '{shape}'", hint=", ".join(SHAPES))
+    if shape and (len(arguments) > 1 or arguments[0] not in NAMED or Path(arguments[0]).exists()):
+        raise SandboxError("--shape is of sequences that are composed by name", hint=f"these are {', '.join(NAMED)}")
     if len(arguments) == 1:
         (argument,) = arguments
         if not Path(argument).exists():
             if argument in NAMED:
-                return from_object(_named(argument), before)
+                return from_object(_named(argument, shape or "documented"), before)
             if ".py:" in argument:
                 made = load_object(argument)
                 return from_object(made() if callable(made) else made, before)
@@ -179,9 +188,9 @@ def invariant(text: str, name: str = "", zone_name: str = "") -> Invariant:
     return made
 
 
-def _named(name: str) -> Composer:
+def _named(name: str, shape: str) -> Composer:
     try:
-        return NAMED[name](Composer())
+        return NAMED[name](Composer(shape=SHAPES[shape]))
     except EcsError as error:
         raise SandboxError(f"'{name}' cannot be composed", state=str(error)) from error
 

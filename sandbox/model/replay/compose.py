@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from sandbox.clock import VirtualClock
 from sandbox.model.ecs.control import Command, Ecs
-from sandbox.model.ecs.events import DOCUMENTED, EventShape, service_event, task_state_change
+from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, EventShape, service_event, task_state_change
 from sandbox.model.ecs.messages import (
     AttachEni,
     ContainerExited,
@@ -355,6 +355,14 @@ def _task_definition(family: str) -> dict[str, Any]:
         "containerDefinitions": [{"name": family, "image": f"{family}:1"}],
     }
 
+
+SHAPES: Mapping[str, EventShape] = {
+    "documented": DOCUMENTED,
+    "elb-first": EventShape(elb_attachment_first=True),
+    "field-inserted": EventShape(private_dns_name=True),
+    "seen-2024": SEEN_2024,
+}
+"""How the command line calls the shapes of what it composes."""
 
 NAMED: Mapping[str, Callable[[Composer], Composer]] = {
     "start": Composer.start,
