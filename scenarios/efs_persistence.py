@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox import evidence
-from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
-from sandbox.probes.http import HttpResult
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
+
+if TYPE_CHECKING:  # scenarios are listed without loading what runs them
+    from sandbox.controllers.sandbox import Sandbox
+    from sandbox.probes.http import HttpResult
 
 NAME = "blog.example.com"
 URL = f"http://{NAME}/"

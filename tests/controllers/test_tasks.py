@@ -218,8 +218,11 @@ def test_a_public_address_may_show_late(tasks):
 
 
 def test_a_spot_task_is_interrupted_and_replaced(tasks):
-    traps = "trap 'echo told; sleep 0.5; exit 7' TERM; while :; do sleep 0.1; done"
-    stopped_by_hand = tasks.start({"entryPoint": ["sh", "-c"], "command": [traps]})  # registers the definition, too
+    traps = "trap 'echo told; sleep 0.5; exit 7' TERM; touch /tmp/ready; while :; do sleep 0.1; done"
+    ready = {"command": ["CMD", "test", "-e", "/tmp/ready"], "interval": 5}
+    stopped_by_hand = tasks.start(  # registers the definition, too
+        {"entryPoint": ["sh", "-c"], "command": [traps], "healthCheck": ready, "stopTimeout": 120}
+    )
     with pytest.raises(SandboxError, match="cannot be interrupted"):
         tasks.sandbox.interrupt_spot(stopped_by_hand)
     tasks.stop(stopped_by_hand)
@@ -236,6 +239,9 @@ def test_a_spot_task_is_interrupted_and_replaced(tasks):
         "it to run", lambda seen: seen.kind == "task.state" and seen["last_status"] == "RUNNING", within=30, since=mark
     )
     old = running["task"]
+    tasks.sandbox.timeline.wait_for(
+        "it to have set its trap", lambda seen: seen.kind == "container.health" and seen["task"] == old, within=30
+    )
     tasks.sandbox.interrupt_spot(old)
     tasks.wait(old, {"STOPPED"})
     told = next(seen for seen in tasks.told(old, "task.state") if seen["desired_status"] == "STOPPED")
