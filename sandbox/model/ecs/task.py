@@ -222,21 +222,23 @@ class Task:
         return []
 
     def _start_ready(self, now: float) -> list[TaskCommand]:
-        """Start what waits for nothing any more."""
-        commands: list[TaskCommand] = []
+        """Start what waits for nothing any more, unless something that it would run with can never start."""
+        ready: list[Container] = []
         for container in self._waiting():
-            dependencies_of_it = self.definition.container(container.name).waits_for
             try:
-                ready = all(
-                    dependencies.met(dependency, self.containers[dependency.container], container.name)
-                    for dependency in dependencies_of_it
-                )
+                if self._is_ready(container):
+                    ready.append(container)
             except Unresolvable as error:
-                return commands + self._never_starts(container, str(error), now)
-            if ready:
-                container.asked, container.created_at = True, now
-                commands.append(StartContainer(self.arn, container.name))
-        return commands
+                return self._never_starts(container, str(error), now)
+        for container in ready:
+            container.asked, container.created_at = True, now
+        return [StartContainer(self.arn, container.name) for container in ready]
+
+    def _is_ready(self, container: Container) -> bool:
+        waits_for = self.definition.container(container.name).waits_for
+        # Each is asked, whatever the others say: it may be one that can never be met.
+        met = [dependencies.met(one, self.containers[one.container], container.name) for one in waits_for]
+        return all(met)
 
     def _waiting(self) -> list[Container]:
         if self.desired_status == "STOPPED":
