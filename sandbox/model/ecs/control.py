@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.model.ecs import definitions, overrides, service_requests, tagging, taskdef
+from sandbox.model.ecs.cluster import Cluster
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.deployment import Deployment
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter
@@ -29,21 +30,6 @@ STOPPED_TASKS_SHOWN_FOR = 3600.0  # "Stopped tasks only appear in the returned r
 MAX_TASKS_A_CALL = 10  # RunTask count
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-
-
-@dataclass
-class Cluster:
-    """A cluster. ``raw`` holds what was given at its creation."""
-
-    name: str
-    arn: str
-    raw: Mapping[str, Any]
-    status: str = "ACTIVE"
-
-    @property
-    def default_strategy(self) -> Sequence[Mapping[str, Any]]:
-        """The capacity provider strategy for requests that name neither one nor a launch type."""
-        return tuple(self.raw.get("defaultCapacityProviderStrategy") or ())
 
 
 @dataclass
@@ -96,34 +82,16 @@ class Ecs:
     def delete_cluster(self, reference: str) -> Cluster:
         """DeleteCluster; refused while services or tasks are in it."""
         cluster = self.find_cluster(reference)
-        if any(s.cluster_arn == cluster.arn and s.status == "ACTIVE" for s in self.services.values()):
-            raise EcsError(
-                "ClusterContainsServicesException",
-                "The Cluster cannot be deleted while Services are active.",
-            )
-        if any(t.cluster_arn == cluster.arn and t.last_status != "STOPPED" for t in self.tasks.values()):
-            raise EcsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
-        cluster.status = "INACTIVE"
+        cluster.delete(*self._within(cluster))
         return cluster
 
     def describe_cluster(self, cluster: Cluster) -> dict[str, Any]:
         """The cluster as DescribeClusters shows it."""
+        return cluster.describe(*self._within(cluster))
+
+    def _within(self, cluster: Cluster) -> tuple[list[Task], list[Service]]:
         tasks = [task for task in self.tasks.values() if task.cluster_arn == cluster.arn]
-        services = [s for s in self.services.values() if s.cluster_arn == cluster.arn and s.status == "ACTIVE"]
-        return {
-            "clusterArn": cluster.arn,
-            "clusterName": cluster.name,
-            "status": cluster.status,
-            "registeredContainerInstancesCount": 0,
-            "runningTasksCount": sum(task.last_status == "RUNNING" for task in tasks),
-            "pendingTasksCount": sum(task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"} for task in tasks),
-            "activeServicesCount": len(services),
-            "statistics": [],
-            "tags": list(cluster.raw.get("tags", ())),
-            "settings": list(cluster.raw.get("settings", ())),
-            "capacityProviders": list(cluster.raw.get("capacityProviders", ())),
-            "defaultCapacityProviderStrategy": list(cluster.default_strategy),
-        }
+        return tasks, [service for service in self.services.values() if service.cluster_arn == cluster.arn]
 
     # -- task definitions --
 
