@@ -1,12 +1,15 @@
 """The first thing that runs in a function's process: it closes the way out, then starts AWS's own runtime client.
 
-Run as ``python -I -X utf8 bootstrap.py LIFELINE``; imports nothing of the sandbox, so that it starts fast and so that
-the function cannot be tripped by it. LIFELINE is the reading end of a pipe that the sandbox holds open.
+Run as ``python -I -X utf8 bootstrap.py LIFELINE FORKS``; imports nothing of the sandbox, so that it starts fast and so
+that the function cannot be tripped by it. LIFELINE is the reading end of a pipe that the sandbox holds open, FORKS a
+file in which the sandbox sees how many processes were started.
 
 The guard is an audit hook, which Python code cannot remove. It does not see programs that the function starts.
 """
 
 import contextlib
+import errno
+import mmap
 import os
 import signal
 import sys
@@ -17,6 +20,10 @@ from typing import Any
 OPT_VARIABLE = "SANDBOX_OPT"
 """The environment variable that names the folder which stands for /opt; the function does not see it."""
 
+# "Lambda quotas": execution processes and threads.
+PROCESSES = 1024
+
+_FORKS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 _CALLS.update({"socket.gethostbyname": 0})
 
@@ -55,6 +62,42 @@ def refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
         )
 
 
+class ProcessLimit:
+    """An audit hook that lets a fork fail, as on AWS, where there are too many processes already.
+
+    All forks share one count of processes, which needs to be exact only near the limit. Programs that the function
+    starts are counted, but can start others.
+
+    Args:
+        forks: A file of eight bytes for the count.
+        limit: Processes.
+    """
+
+    def __init__(self, forks: int, limit: int = PROCESSES) -> None:
+        self._limit = limit
+        self._count = mmap.mmap(forks, 8)  # shared with every child, which has no file descriptor of it to close
+
+    def __call__(self, event: str, _arguments: tuple[Any, ...]) -> None:
+        if event not in _FORKS:
+            return
+        count = int.from_bytes(self._count[:8], "little") + 1
+        if count >= self._limit:  # with those that have ended since
+            count = _session_size()
+            if count >= self._limit:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._count[:8] = count.to_bytes(8, "little")
+
+
+def _session_size() -> int:
+    """How many processes this process's session has; 0 where the system does not tell."""
+    own, size = os.getsid(0), 0
+    with contextlib.suppress(OSError):
+        for folder in os.scandir("/proc"):
+            with contextlib.suppress(OSError, ValueError):
+                size += os.getsid(int(folder.name)) == own
+    return size
+
+
 def _die_with(lifeline: int) -> None:
     """End this process and its children when the sandbox is gone, however it ended."""
 
@@ -76,6 +119,9 @@ def main() -> None:
     _die_with(int(sys.argv[1]))
     _be_first_victim()
     sys.addaudithook(refuse_outside)
+    forks = int(sys.argv[2])
+    sys.addaudithook(ProcessLimit(forks))
+    os.close(forks)
     opt = os.environ.pop(OPT_VARIABLE)
     runtime = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # "python3.12", whatever Python this is
     sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], f"{opt}/python/lib/{runtime}/site-packages", f"{opt}/python"]

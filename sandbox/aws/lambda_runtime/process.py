@@ -6,12 +6,14 @@ It runs AWS's runtime client (awslambdaric) behind our `bootstrap`, in a session
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import queue
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,13 +23,15 @@ from sandbox.aws.lambda_runtime import bootstrap
 from sandbox.aws.lambda_runtime.api import Invocation, RuntimeApi, Said
 from sandbox.aws.lambda_runtime.usage import kill_marked, peak_memory, usage
 
-# "Lambda quotas": execution processes and threads. A fork beyond it fails on AWS; here it is found and the process
-# is killed.
-PROCESSES = 1024
+# What Python code cannot start, other programs may; the process is killed when that is seen.
+PROCESSES = bootstrap.PROCESSES
 _MIB = 2**20
 # Seconds between two looks at the memory of a function at work. The kernel tells nobody of it without cgroups, which
 # need privileges; a function that fills memory at full speed gets some 100 MiB too much in this time.
 _LOOK = 0.02
+# Forks since the last look after which the processes are stopped while it looks: where they multiply, looking takes
+# longer and longer, and the machine with it.
+_MANY_FORKS = 16
 
 
 class Process:
@@ -58,15 +62,19 @@ class Process:
         self._reading = threading.Lock()
         self._closing = threading.Lock()
         lifeline, self._lifeline = os.pipe()
+        forks = _shared_file()
+        self._forks = mmap.mmap(forks, 8)
+        self._forks_seen = 0
+        self._stopped = False  # at the last look
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", bootstrap.__file__, str(lifeline)],
+                [sys.executable, "-I", "-X", "utf8", bootstrap.__file__, str(lifeline), str(forks)],
                 cwd=task_root,
                 env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(lifeline,),
+                pass_fds=(lifeline, forks),
                 start_new_session=True,
             )
         except BaseException:
@@ -75,6 +83,7 @@ class Process:
             raise
         finally:
             os.close(lifeline)
+            os.close(forks)
         assert self._process.stdout is not None
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)
@@ -117,6 +126,8 @@ class Process:
                 continue
             self._look()
             self._peak = max(self._peak, peak_memory(self._process.pid))
+            if self._stopped:
+                self._signal(signal.SIGCONT)
             self.out_of_memory = self.out_of_memory or self._peak > self._limit
             return said
 
@@ -137,6 +148,22 @@ class Process:
                 self._lifeline = -1
 
     def _look(self) -> None:
+        forks = int.from_bytes(self._forks[:8], "little")
+        many = forks - self._forks_seen > _MANY_FORKS
+        self._forks_seen = forks
+        if self._stopped:  # seen: a process that was just being forked stops after its group goes on
+            self._signal(signal.SIGCONT)
+        self._stopped = many
+        if not many:
+            self._judge()
+            return
+        self._signal(signal.SIGSTOP)
+        try:
+            self._judge()
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _judge(self) -> None:
         seen = usage(self._process.pid)
         self._peak = max(self._peak, seen.memory)
         self._had_children = self._had_children or seen.processes > 1
@@ -147,8 +174,11 @@ class Process:
             self._kill()
 
     def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)
 
     def _await_exit(self) -> None:
         code = self._process.wait()
@@ -185,3 +215,14 @@ class Process:
                     return False
                 self._take(data)
             return False
+
+
+def _shared_file() -> int:
+    """A file of eight bytes that two processes can map into memory."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("forks")
+    else:
+        with tempfile.TemporaryFile() as made:
+            file = os.dup(made.fileno())
+    os.truncate(file, 8)
+    return file

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
+import tempfile
+
 import pytest
 
-from sandbox.aws.lambda_runtime.bootstrap import OutsideSandboxError, is_loopback, refuse_outside
+from sandbox.aws.lambda_runtime.bootstrap import OutsideSandboxError, ProcessLimit, is_loopback, refuse_outside
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,16 @@ def test_unix_sockets_and_other_events_pass() -> None:
 def test_the_refusal_says_why() -> None:
     with pytest.raises(OutsideSandboxError, match=r"sts\.amazonaws\.com was refused: is AWS_ENDPOINT_URL used\?"):
         refuse_outside("socket.getaddrinfo", ("sts.amazonaws.com", 443, 0, 0, 0))
+
+
+def test_a_fork_above_the_limit_fails() -> None:
+    with tempfile.TemporaryFile() as forks:
+        forks.truncate(8)
+        tight = ProcessLimit(forks.fileno(), limit=1)  # this test is a process itself
+        wide = ProcessLimit(forks.fileno(), limit=10_000)
+    for event in ("os.fork", "subprocess.Popen", "os.posix_spawn"):
+        wide(event, ())
+        with pytest.raises(BlockingIOError) as caught:
+            tight(event, ())
+        assert caught.value.errno == errno.EAGAIN
+    tight("open", ())

@@ -84,6 +84,24 @@ def test_forks_without_end_are_ended(runtime: FunctionRuntime, make: Make) -> No
     assert runtime.invoke(make("def handler(e, c): return 1", "other"), b"{}").payload == b"1"
 
 
+def test_a_fork_bomb_is_over_at_once(runtime: FunctionRuntime, make: Make) -> None:
+    bomb = make("import os\ndef handler(event, context):\n    while True: os.fork()", timeout=60)
+    result = runtime.invoke(bomb, b"{}")
+    assert "Error Type: Runtime.OutOfMemory" in result.log
+    assert result.duration_ms < 10_000
+
+
+def test_many_processes_one_after_another_are_fine(run: Callable[..., Any], make: Make) -> None:
+    source = (
+        "import os\ndef handler(count, context):\n"
+        "    for _ in range(count):\n"
+        "        if not os.fork(): os._exit(0)\n"
+        "        os.wait()\n"
+        "    return 'fine'"
+    )
+    assert run(make(source, timeout=60), 1100) == "fine"
+
+
 def test_too_many_processes(runtime: FunctionRuntime, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.aws.lambda_runtime.process.PROCESSES", 3)
     source = (

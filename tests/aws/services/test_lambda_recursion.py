@@ -6,6 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from sandbox.aws.lambda_runtime.runtime import PROCESSES
+from sandbox.model.lambda_recursion import LIMIT
+
 SELF = (
     "import boto3\nclient = boto3.client('lambda')\n"
     "def handler(event, context):\n"
@@ -52,9 +57,14 @@ def test_a_function_that_invokes_itself_is_stopped(control: Any) -> None:
     assert letter["Body"] == "{}"
 
 
-def test_a_synchronous_loop_gets_an_error(control: Any) -> None:
+def test_a_synchronous_loop_gets_an_error(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.aws.services.lambda_recursion.LIMIT", 4)  # each is a process of its own
     control.function(DEEP, Timeout=60)
-    assert json.load(control.aws("lambda").invoke(FunctionName="f", Payload=b"1")["Payload"]) == 16
+    assert json.load(control.aws("lambda").invoke(FunctionName="f", Payload=b"1")["Payload"]) == 4
+
+
+def test_no_loop_waits_for_itself() -> None:
+    assert LIMIT < PROCESSES
 
 
 def test_loops_may_be_allowed(control: Any) -> None:
