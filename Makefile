@@ -10,8 +10,9 @@ UV_VERSION := 0.13.9
 run: setup
 	@$(BIN)/sandbox run
 
+# Two at a time: most tests wait for containers.
 test: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,32 +13,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.backends.topics import deliver_with, send_to_queue
-from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients, without_configuration
-from sandbox.aws.gateway import ApiCall, Gateway
-from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
-from sandbox.aws.log_writer import LogWriter
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
-from sandbox.aws.services.ecs import EcsService
-from sandbox.aws.services.events import EventsService
-from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
 from sandbox.controllers import process, spot, stack_file, task_endpoint
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
-from sandbox.controllers.dns import DnsController
-from sandbox.controllers.ecs import EcsController
-from sandbox.controllers.event_targets import EventTargets
-from sandbox.controllers.events import EventDelivery
+from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
-from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, RESOLVER, RunNetwork
-from sandbox.controllers.notifications import NotificationDelivery
+from sandbox.controllers.network import RESOLVER, RunNetwork
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
-from sandbox.dataplane.dns import DnsServer
 from sandbox.dataplane.internet import Door, Internet
 from sandbox.engine import sweep
 from sandbox.engine.containers import Containers
@@ -48,10 +34,8 @@ from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
-from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
-from sandbox.model.route53 import canonical
 from sandbox.probes import dns, http
 from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Observation, Timeline
@@ -123,8 +107,8 @@ class Sandbox:
                 self._start_control_plane(endpoint_port, dns_port)
             self._network = network.result()
         self._closers.append(self._network.close)
-        self._dns.add_names(self._network.endpoint_names())
-        self._internet = Internet(self._addresses, self._network.internet.cidr)
+        self._control_plane.dns.add_names(self._network.endpoint_names())
+        self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
 
@@ -140,47 +124,29 @@ class Sandbox:
         self._ecs.wait_closed()
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
-        self._dns_controller = DnsController(hosted_zones, self.timeline)
-        self._dns = DnsServer(
-            self._dns_controller.answer, port=dns_port, sockets=(self._sockets / DNS_UDP, self._sockets / DNS_TCP)
-        )
-        self._dns.start()
-        self._closers.append(self._dns.close)
-        self.dns_address = ("127.0.0.1", self._dns.port)
-
-        self._gateway = Gateway(
-            [],
+        plane = ControlPlane(
             self._backend,
-            port=endpoint_port,
-            unix_socket=self._sockets / GATEWAY,
-            on_call=self._called,
+            self._run.folder,
+            self.clock,
+            self.timeline,
+            self._connect,
+            self._endpoint_for,
+            endpoint_port=endpoint_port,
+            dns_port=dns_port,
         )
-        self._gateway.start()
-        self._closers.append(self._gateway.close)
-        self.endpoint_url = self._gateway.url
-        self.aws = Clients(self.endpoint_url, REGION)
-
-        self._logs = logs = LogWriter(self.aws)
-        self._closers.append(logs.close)
-        runtime = FunctionRuntime(self.aws.environment(), self.timeline, folder=self._run.folder, logs=logs)
-        self._closers.append(runtime.close)
-        functions = LambdaService(runtime, self.timeline, self.clock, self.aws)
-        self._closers.append(functions.close)
-        notifications = NotificationDelivery(
-            functions, send_to_queue, self._connect, self._endpoint_for, self.clock, self.timeline
-        )
-        deliver_with(notifications.deliver)
-        self._closers.append(notifications.close)
-        targets = EventTargets(functions, self.aws, self.clock)
-        delivery = EventDelivery(targets, self.timeline, self.clock)
-        self._closers.append(delivery.close)
-        self._events = EventsService(delivery, self.clock)
-        targets.forward = self._events.receive
-        ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
-        self._ecs = EcsController(ecs, self._events.publish, self.timeline, self.clock)
+        self._closers.append(plane.close)
+        self._control_plane = plane
+        self._ecs = plane.ecs
         self._closers.append(self._end_tasks)
-        for service in (functions, self._events, EcsService(ecs, self._ecs.apply, self._backend.missing_subnets)):
-            self._gateway.add(service)
+        self.aws = plane.aws
+        self.endpoint_url = plane.gateway.url
+        self.dns_address = ("127.0.0.1", plane.dns.port)
+
+    def _connect(self, name: str, port: int, timeout: float) -> socket.socket:
+        return self._internet.connect(name, port, timeout)
+
+    def _endpoint_for(self, on_this_machine: bool) -> str:
+        return self.endpoint_url if on_this_machine else self._network.endpoint_url
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
@@ -193,15 +159,15 @@ class Sandbox:
             self._interfaces,
             self._images,
             ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock),
-            TaskResources(self.aws, self._logs),
-            ContainerLogs(self._containers, self._logs, self.clock),
+            TaskResources(self.aws, self._control_plane.logs),
+            ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
             self.timeline,
         )
         answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
-            self._gateway.add_path(prefix, answers.answer)
-        self._gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
+            self._control_plane.gateway.add_path(prefix, answers.answer)
+        self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
 
@@ -213,10 +179,6 @@ class Sandbox:
             for block, zone in zip(blocks, "ab", strict=True)
         ]
         self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything")
-
-    def _called(self, call: ApiCall) -> None:
-        if call.service == "route53" and call.method != "GET":
-            self._dns_controller.refresh()
 
     # -- use --
 
@@ -380,7 +342,7 @@ class Sandbox:
         The timeline has each event that was published, as ``event`` of ``event.published``.
         """
         for event in events:
-            self._events.publish(event)
+            self._control_plane.events.publish(event)
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""
@@ -395,16 +357,6 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""
         return self.aws.environment()
-
-    def _connect(self, name: str, port: int, timeout: float) -> socket.socket:
-        return self._internet.connect(name, port, timeout)
-
-    def _endpoint_for(self, on_this_machine: bool) -> str:
-        return self.endpoint_url if on_this_machine else self._network.endpoint_url
-
-    def _addresses(self, name: str) -> list[str]:
-        answers = self._dns_controller.answer(canonical(name), "A").answers
-        return [record.value for record in answers if record.type == "A"]
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
         return self._containers.execute(self._network.viewer(), command)

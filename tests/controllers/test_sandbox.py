@@ -172,6 +172,6 @@ def test_what_a_function_logs_is_in_cloudwatch_logs(box):
         Code={"ZipFile": package.getvalue()},
     )
     box.aws("lambda").invoke(FunctionName="says-hello")
-    assert box._logs.flush()
+    assert box._control_plane.logs.flush()
     events = box.aws("logs").filter_log_events(logGroupName="/aws/lambda/says-hello")["events"]
     assert [event["message"].split()[0] for event in events] == ["INIT_START", "START", "hello", "END", "REPORT"]

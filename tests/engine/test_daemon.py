@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,15 +94,17 @@ def test_a_dockerd_that_ends_at_once_shows_its_last_words(nobody_listens):
 
 
 @can_start
-def test_dockerd_is_started_in_a_session_of_its_own(nobody_listens, tmp_path):
-    # In network and mount namespaces of its own, because a dockerd takes the bridge docker0 for its own.
-    done = subprocess.run(
-        ["unshare", "--net", "--mount", sys.executable, "-c", STARTS_DOCKERD, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+def test_dockerd_is_started_in_a_session_of_its_own(nobody_listens):
+    # In network and mount namespaces of its own, because a dockerd takes docker0 for its own. In a folder with
+    # a short name, because the path of containerd's socket must not have more than 107 characters.
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["unshare", "--net", "--mount", sys.executable, "-c", STARTS_DOCKERD, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said[0] == "starting the Docker engine"

@@ -1,0 +1,115 @@
+"""The AWS side of a sandbox: the endpoint, the APIs behind it, and DNS. It needs no engine."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.topics import deliver_with, send_to_queue
+from sandbox.aws.backends.zones import hosted_zones
+from sandbox.aws.clients import Clients
+from sandbox.aws.gateway import ApiCall, Gateway
+from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
+from sandbox.aws.log_writer import LogWriter
+from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.services.ecs import EcsService
+from sandbox.aws.services.events import EventsService
+from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.clock import Clock
+from sandbox.controllers.dns import DnsController
+from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.event_targets import EventTargets
+from sandbox.controllers.events import EventDelivery
+from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY
+from sandbox.controllers.notifications import NotificationDelivery
+from sandbox.dataplane.dns import DnsServer
+from sandbox.model.ecs.control import Ecs
+from sandbox.model.route53 import canonical
+from sandbox.timeline import Timeline
+
+
+class ControlPlane:
+    """Listens from its construction until `close`.
+
+    Args:
+        backend: Has the services that are not our own.
+        folder: For the files of functions; its ``sockets`` folder for what containers reach endpoint and DNS by.
+        clock: Times everything that AWS does later.
+        timeline: Gets every observation.
+        connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to.
+        endpoint_for: The endpoint's URL for this machine (True) or a container.
+        endpoint_port: The port of 127.0.0.1 for the endpoint (0: any free one).
+        dns_port: The same for DNS.
+
+    Attributes:
+        aws: Clients of the endpoint.
+        gateway: The endpoint.
+        dns: The DNS server.
+        events: EventBridge.
+        ecs: ECS, which starts nothing until it has a runner.
+        logs: Writes to CloudWatch Logs.
+
+    Raises:
+        SandboxError: A port is in use; nothing is left.
+    """
+
+    def __init__(
+        self,
+        backend: Embedded,
+        folder: Path,
+        clock: Clock,
+        timeline: Timeline,
+        connect: Callable[[str, int, float], socket.socket],
+        endpoint_for: Callable[[bool], str],
+        *,
+        endpoint_port: int = 0,
+        dns_port: int = 0,
+    ) -> None:
+        self._closing = ExitStack()
+        self._zones = DnsController(hosted_zones, timeline)
+        sockets = folder / "sockets"
+        try:
+            self.dns = DnsServer(self._zones.answer, port=dns_port, sockets=(sockets / DNS_UDP, sockets / DNS_TCP))
+            self.dns.start()
+            self._closing.callback(self.dns.close)
+            self.gateway = Gateway([], backend, port=endpoint_port, unix_socket=sockets / GATEWAY, on_call=self._called)
+            self.gateway.start()
+            self._closing.callback(self.gateway.close)
+            self.aws = Clients(self.gateway.url, REGION)
+            self.logs = LogWriter(self.aws)
+            self._closing.callback(self.logs.close)
+            runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
+            self._closing.callback(runtime.close)
+            functions = LambdaService(runtime, timeline, clock, self.aws)
+            self._closing.callback(functions.close)
+            notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
+            deliver_with(notifications.deliver)
+            self._closing.callback(notifications.close)
+            targets = EventTargets(functions, self.aws, clock)
+            delivery = EventDelivery(targets, timeline, clock)
+            self._closing.callback(delivery.close)
+            self.events = EventsService(delivery, clock)
+            targets.forward = self.events.receive
+            ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
+            self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
+            for service in (functions, self.events, EcsService(ecs, self.ecs.apply, backend.missing_subnets)):
+                self.gateway.add(service)
+        except BaseException:
+            self.close()
+            raise
+
+    def addresses(self, name: str) -> list[str]:
+        """The IPv4 addresses that DNS has for a name."""
+        return [record.value for record in self._zones.answer(canonical(name), "A").answers if record.type == "A"]
+
+    def close(self) -> None:
+        """Stop listening, and end functions and deliveries. What ECS has under way is its own to end."""
+        self._closing.close()
+
+    def _called(self, call: ApiCall) -> None:
+        if call.service == "route53" and call.method != "GET":
+            self._zones.refresh()
