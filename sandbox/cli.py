@@ -16,7 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from sandbox import interrupts
+from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
+from sandbox.report.files import check_writable
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -29,6 +31,7 @@ app = typer.Typer(
 )
 images_app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
 app.add_typer(images_app, name="images")
+app.add_typer(checks.app, name="check")
 
 ImagesOption = Annotated[
     str,
@@ -81,7 +84,7 @@ def run(
     ]
     quiet = json_file is not None and str(json_file) == "-"
     for file in (None if quiet else json_file, junit_file):
-        _check_writable(file)
+        check_writable(file)
     if keep and timelines is None:
         timelines = Path("timelines")
     _make_folder(timelines)
@@ -122,7 +125,7 @@ def up(
     from sandbox import uphold
 
     _check(images, speed)
-    _check_writable(timeline)
+    check_writable(timeline)
     uphold.up(
         uphold.Request(
             stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
@@ -247,7 +250,7 @@ def replay(
 
     quiet = json_file is not None and str(json_file) == "-"
     for file in (None if quiet else json_file, save):
-        _check_writable(file)
+        check_writable(file)
     request = replaying.Request(
         tuple(events),
         handler,
@@ -287,14 +290,14 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Install and start a Docker engine where none answers.")] = False,
 ) -> None:
     """Say what is missing on this machine, and the one command that mends it."""
-    from sandbox import doctor as checks
+    from sandbox import doctor as health
     from sandbox.report import terminal
 
     if fix:
         from sandbox.engine import daemon
 
         daemon.ensure(terminal.err.print)
-    found = checks.check()
+    found = health.check()
     if as_json:
         print(json.dumps([check.as_json() for check in found], indent=2))
     else:
@@ -367,16 +370,6 @@ def _check(images: str, speed: float = 1.0) -> None:
         raise SandboxError(f"--images {images}: there is no such mode", hint="auto, official or build")
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
-
-
-def _check_writable(file: Path | None) -> None:
-    """Find out before a run of minutes, not after it."""
-    if file is None:
-        return
-    if not file.parent.is_dir():
-        raise SandboxError(f"there is no folder {file.parent} to write {file.name} to")
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise SandboxError(f"{file} cannot be written", state="it is a folder" if file.is_dir() else "not permitted")
 
 
 def _make_folder(folder: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.server
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -305,6 +307,59 @@ def cli() -> Iterator[Cli]:
     made = Cli(_short_folder())
     yield made
     made.close()
+
+
+class WebSite(http.server.ThreadingHTTPServer):
+    """A site on 127.0.0.1, by path: status, headers (Set-Cookie several times as a list) and body.
+
+    It answers 304 to a page's own ETag, 404 to what it does not have. ``asked`` has each request's path and headers.
+    """
+
+    def __init__(self, pages: dict[str, tuple[int, dict[str, Any], str | Callable[[], str]]]) -> None:
+        super().__init__(("127.0.0.1", 0), _WebSiteHandler)
+        self.pages = pages
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _WebSiteHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: WebSite
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        status, headers, body = self.server.pages.get(self.path, (404, {"Content-Type": "text/html"}, "not found"))
+        content = (body() if callable(body) else body).encode()
+        if "ETag" in headers and self.headers.get("If-None-Match") == headers["ETag"]:
+            status, content = 304, b""
+        self.send_response(status)
+        for name, value in headers.items():
+            for one in value if isinstance(value, list) else [value]:
+                self.send_header(name, one)
+        if status != 304:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web_site() -> Iterator[Callable[..., WebSite]]:
+    """Starts a `WebSite`."""
+    started: list[WebSite] = []
+
+    def start(pages: dict[str, Any]) -> WebSite:
+        site = WebSite(pages)
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        started.append(site)
+        return site
+
+    yield start
+    for site in started:
+        site.shutdown()
+        site.server_close()
 
 
 @dataclasses.dataclass

@@ -195,6 +195,33 @@ def test_the_formats_have_all_fields():
     assert documented_fields("`sandbox replay --against STATE`") == known
 
 
+def test_the_format_of_a_cache_check_has_all_fields():
+    from sandbox.checks.cache import Outcome
+    from sandbox.model.cloudfront.config import parse
+    from sandbox.model.cloudfront.findings import Finding
+    from sandbox.model.cloudfront.forecast import Mix, Observed, outlook
+    from sandbox.model.cloudfront.messages import Response
+    from sandbox.probes.http_cache import Crawl
+
+    origin = {"Id": "o", "DomainName": "o", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    policy = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+    behavior = {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": policy}
+    made = parse({"Origins": {"Quantity": 1, "Items": [origin]}, "DefaultCacheBehavior": behavior})
+    seen = outlook(made, Observed("http://x/", "/", "", Response()), 0.0)
+    outcome = Outcome("", Crawl(), [seen], [Finding("", "info", "", "")], Mix(1, 1, 0, 60.0), []).as_json()
+    fields = {*outcome, "exit_code", *outcome["resources"][0], *outcome["findings"][0], *outcome["mix"]}
+    assert documented_fields("`sandbox check cache --json FILE`") == fields
+
+
+def test_every_finding_of_the_cache_check_is_in_its_page():
+    sources = [ROOT / "sandbox" / "model" / "cloudfront" / "findings.py", ROOT / "sandbox" / "checks" / "cache.py"]
+    rules = {rule for path in sources for rule in re.findall(r'Finding\(\s*"([a-z-]+)"', path.read_text())}
+    table = (ROOT / "docs" / "check-cache.md").read_text().partition("## What it finds")[2].partition("\n## ")[0]
+    first_cells = "".join(re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE))
+    assert rules == set(re.findall(r"`([a-z-]+)`", first_cells))
+    assert len(rules) > 20
+
+
 def test_every_kind_of_observation_is_in_the_formats():
     sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
     kinds = set(re.findall(r'\.record\(\s*"([a-z]+\.[a-z]+)"', sources))
