@@ -1,4 +1,4 @@
-"""Observations in the words of evidence: what scenarios say of tasks, answers, pages and functions."""
+"""Observations as evidence: what scenarios look for, and how they say it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from sandbox.timeline import Observation
 def task(seen: Observation) -> str:
     """A task by the start of its id, of a ``task.state``."""
     return str(seen["task"]).rsplit("/", 1)[-1][:8]
+
+
+def runs(seen: Observation) -> bool:
+    """Whether it is the ``task.state`` of a task that is RUNNING and is to be."""
+    return seen.kind == "task.state" and seen["last_status"] == seen["desired_status"] == "RUNNING"
 
 
 def answers(seen: Observation) -> str:

@@ -43,7 +43,7 @@ def play(play: Play) -> None:
 
 def judge(observations: Sequence[Observation]) -> Verdict:
     """Failed when the name does not lead to the replacement, which `play` has seen serving at its own address."""
-    running = [seen for seen in observations if seen.kind == "task.state" and _runs(seen)]
+    running = [seen for seen in observations if evidence.runs(seen)]
     first, last = running[0], running[-1]
     record = [seen for seen in observations if seen.kind == "dns.probe"]
     by_name = [seen for seen in observations if seen.kind == "http.response" and seen["url"] == URL]
@@ -59,10 +59,6 @@ def judge(observations: Sequence[Observation]) -> Verdict:
         f"{NAME} is {evidence.answers(record[-1])}; {URL}: {evidence.page(by_name[-1])}",
     )
     return Verdict(not follows, facts)
-
-
-def _runs(seen: Observation) -> bool:
-    return bool(seen["last_status"] == "RUNNING" and seen["desired_status"] == "RUNNING")
 
 
 SCENARIO = Scenario(

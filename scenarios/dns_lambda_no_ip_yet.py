@@ -53,7 +53,7 @@ def play(play: Play) -> None:
 
 def judge(observations: Sequence[Observation]) -> Verdict:
     """Failed when the name does not lead to the replacement although EC2 has long shown its address."""
-    running = [seen for seen in observations if seen.kind == "task.state" and _runs(seen)][-1]
+    running = [seen for seen in observations if evidence.runs(seen)][-1]
     shown = [seen for seen in observations if seen.kind == "eni.association"][-1]
     invoked = [seen for seen in observations if seen.kind == "lambda.invocation" and seen["function"] == FUNCTION][-1]
     record = [seen for seen in observations if seen.kind == "dns.probe"][-1]
@@ -72,10 +72,6 @@ def judge(observations: Sequence[Observation]) -> Verdict:
         f"{NAME} is {evidence.answers(record)}; {URL}: {evidence.page(page)}",
     )
     return Verdict(not follows, facts)
-
-
-def _runs(seen: Observation) -> bool:
-    return bool(seen["last_status"] == "RUNNING" and seen["desired_status"] == "RUNNING")
 
 
 SCENARIO = Scenario(

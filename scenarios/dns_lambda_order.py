@@ -57,7 +57,7 @@ def play(play: Play) -> None:
 
 def judge(observations: Sequence[Observation]) -> Verdict:
     """Failed when the name, which led to the replacement, leads elsewhere after the duplicate."""
-    running = [seen for seen in observations if seen.kind == "task.state" and _runs(seen)]
+    running = [seen for seen in observations if evidence.runs(seen)]
     first, last = running[0], running[-1]
     record = [seen for seen in observations if seen.kind == "dns.probe"]
     page = [seen for seen in observations if seen.kind == "http.response" and seen["url"] == URL][-1]
@@ -95,10 +95,6 @@ def _running_event(observations: Sequence[Observation], task: str) -> dict[str, 
 
 def _stopped(seen: Observation) -> bool:
     return seen["last_status"] in {"DEPROVISIONING", "STOPPED"}
-
-
-def _runs(seen: Observation) -> bool:
-    return bool(seen["last_status"] == "RUNNING" and seen["desired_status"] == "RUNNING")
 
 
 SCENARIO = Scenario(

@@ -70,7 +70,7 @@ class Editor:
 def play(play: Play) -> None:
     """Write a post, deploy, and rename the site as soon as the new task serves."""
     sandbox, timeline = play.sandbox, play.sandbox.timeline
-    first = [seen for seen in timeline.since() if _runs(seen)][-1]
+    first = [seen for seen in timeline.since() if evidence.runs(seen)][-1]
     editor = Editor(sandbox, first["public_ip"])
     editor.sign_up()
     editor.publish("Kept")
@@ -84,7 +84,7 @@ def play(play: Play) -> None:
         forceNewDeployment=True,
         deploymentConfiguration=play.variant.settings["limits"],
     )
-    running = timeline.wait_for("the new task to be RUNNING", _runs, within=90, since=mark)
+    running = timeline.wait_for("the new task to be RUNNING", evidence.runs, within=90, since=mark)
     sandbox.progress("waiting for the new task's Ghost at its own address")
     sandbox.wait_serving(f"http://{running['public_ip']}/")
     if any(seen.kind == "container.exited" and seen["task"] == first["task"] for seen in timeline.since(mark)):
@@ -109,7 +109,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     saved = [seen for seen in responses if seen["url"] == SETTINGS and seen["status"] == 200]
     title = [seen for seen in observations if seen.kind == "page.title"][-1]["title"]
     states = [seen for seen in observations if seen.kind == "task.state"]
-    tasks = {seen["task"]: seen for seen in states if _runs(seen)}
+    tasks = {seen["task"]: seen for seen in states if evidence.runs(seen)}
     old, new = list(tasks.values())[-2:]
     told = next((seen for seen in states if seen["task"] == old["task"] and seen["desired_status"] == "STOPPED"), None)
     beside = told.at - new.at if told is not None else 0.0
@@ -127,10 +127,6 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 
 def _whose(seen: Observation, old: Observation) -> str:
     return "the old" if seen["remote_ip"] == old["public_ip"] else "the new"
-
-
-def _runs(seen: Observation) -> bool:
-    return bool(seen.kind == "task.state" and seen["last_status"] == "RUNNING" and seen["desired_status"] == "RUNNING")
 
 
 SCENARIO = Scenario(

@@ -18,3 +18,11 @@ def test_words():
     assert evidence.page(seen(status=0, error="timed out")) == "timed out"
     assert evidence.invocation(seen(status="Success", error=None)) == "Success"
     assert evidence.invocation(seen(status="KeyError", error="'Association'")) == "KeyError: 'Association'"
+
+
+def test_a_task_runs_when_it_is_running_and_is_to_be():
+    state = {"last_status": "RUNNING", "desired_status": "RUNNING"}
+    assert evidence.runs(Observation(0.0, "task.state", state))
+    assert not evidence.runs(Observation(0.0, "task.state", {**state, "desired_status": "STOPPED"}))
+    assert not evidence.runs(Observation(0.0, "task.state", {**state, "last_status": "PENDING"}))
+    assert not evidence.runs(Observation(0.0, "dns.change", {}))
