@@ -1,4 +1,6 @@
-"""Draws docs/run.svg: the summary of a real run. ``python docs/picture.py RESULTS.json``, from ``sandbox run --json``.
+"""Draws docs/run.svg from a real run (``sandbox run --json``): ``python docs/picture.py RESULTS.json [SCENARIO...]``.
+
+The summary has every variant; where scenarios are named, only theirs have their evidence, and dots stand for others.
 
 Rich's template names a host to fetch its font from; a document that fetches nothing is wanted, so those lines go.
 """
@@ -9,6 +11,7 @@ import io
 import json
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +23,16 @@ PICTURE = Path(__file__).with_name("run.svg")
 COMMAND = "$ sandbox run"
 
 
-def draw(results: list[Result]) -> str:
+def draw(results: list[Result], shown: list[str]) -> str:
     """The lines and the table that ``sandbox run`` prints for ``results``, as SVG."""
     terminal.out = Console(record=True, width=116, highlight=False, file=io.StringIO())
     terminal.out.print(COMMAND)
-    for result in results:
-        terminal.result_line(result)
+    for name, group in groupby(results, lambda result: result.scenario):
+        if shown and name not in shown:
+            terminal.out.print("...")
+            continue
+        for result in group:
+            terminal.result_line(result)
     terminal.summary(results)
     svg = terminal.out.export_svg(title="sandbox run", unique_id="run")
     return re.sub(r"@font-face\s*{.*?}\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
@@ -36,7 +43,8 @@ def main() -> None:
     content = json.loads(Path(sys.argv[1]).read_text())
     fields = set(Result.__dataclass_fields__)
     entries = [{key: value for key, value in entry.items() if key in fields} for entry in content["results"]]
-    PICTURE.write_text(draw([Result(**{**entry, "evidence": tuple(entry["evidence"])}) for entry in entries]))
+    results = [Result(**{**entry, "evidence": tuple(entry["evidence"])}) for entry in entries]
+    PICTURE.write_text(draw(results, sys.argv[2:]))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     stopped = [seen for seen in observations if seen.kind == "task.state" and seen["stop_code"]]
     facts = (
         f"{len(started)} {'task' if len(started) == 1 else 'tasks'} started for a desired count of 1",
-        *(f"task {evidence.task(seen)}: nginx exited with code {seen['exit_code']}" for seen in ends),
+        *(f"task {evidence.task(seen)}: nginx exited with code {seen['exit_code']}" for seen in ends[:ENDS]),
         *(f"nginx: {line.partition('[emerg] ')[2]}" for line in said[:1]),
         *(f"task {evidence.task(seen)}: {seen['stop_code']}: {seen['stopped_reason']}" for seen in stopped[:1]),
         f"{URL}: {evidence.page(page)}",
