@@ -264,7 +264,9 @@ class Task:
             return []
         late = dependencies.timed_dependants(name, self.definition.containers)
         commands: list[TaskCommand] = []
-        for container in self._waiting():
+        # An essential one ends the task: first, so that nothing is started that only waited for the others.
+        waiting = sorted(self._waiting(), key=lambda one: not self.definition.container(one.name).essential)
+        for container in waiting:
             if container.name in late and container.status == "PENDING" and self.desired_status == "RUNNING":
                 commands += self._never_starts(container, dependencies.timed_out(name, container.name), now)
         return commands

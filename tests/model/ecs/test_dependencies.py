@@ -161,6 +161,19 @@ def test_what_ends_before_it_is_healthy(play: Make, container: Make) -> None:
     )
 
 
+def test_when_a_time_out_ends_the_task_nothing_starts_that_waited_for_others(play: Make, container: Make) -> None:
+    """`second` can never start, for which `third` has waited; but `web` is essential and can never start either."""
+    four = play(
+        container("init", essential=False, startTimeout=10),
+        container("second", essential=False, dependsOn=after(("init", "COMPLETE"))),
+        container("third", essential=False, dependsOn=after(("second", "START"))),
+        container("web", dependsOn=after(("init", "COMPLETE"))),
+    ).start()
+    four.on(four.attached, "event PENDING v2", "start init")
+    four.on(ContainerStarted("init", "id-init"), "remind StartTimedOut init 10s")
+    four.on(StartTimedOut("init"), "event PENDING>STOPPED v3", "stop init 30s")
+
+
 def test_a_chain(play: Make, container: Make) -> None:
     three = play(
         container("a", dependsOn=after(("b", "START"), ("c", "START"))),
