@@ -251,6 +251,10 @@ def _named(url: str) -> str:
         raise SandboxError(
             f"{url} is no URL to check", hint="such as http://127.0.0.1:8080/ or https://example.org/blog/"
         )
+    if "@" in parts.netloc:
+        raise SandboxError(
+            f"{parts.hostname}: no name and password in a URL", hint="--header 'Authorization: Basic ...'"
+        )
     return _whole(text)
 
 
@@ -261,4 +265,4 @@ def _whole(url: str) -> str:
 
 def _host(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
+    return parts.scheme, parts.netloc.lower()

@@ -191,6 +191,12 @@ def test_a_link_that_does_not_answer_is_told_and_the_rest_goes_on(web_site):
     assert list(found.failures) == [f"{site.url}/bad"]
 
 
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    with pytest.raises(SandboxError) as error:
+        crawl(["http://me:secret@127.0.0.1/"])
+    assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize("url", ["ftp://example.org/", "http://", "", "http://x:99999/", "http://["])
 def test_what_is_no_url(url):
     with pytest.raises(SandboxError, match="is no URL to check"):

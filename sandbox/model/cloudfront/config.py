@@ -33,6 +33,7 @@ _METHODS = {
     frozenset((*_READ, "OPTIONS", "PUT", "POST", "PATCH", "DELETE")),
 }
 _ERROR_CODES = {400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504}
+_RESPONSE_CODES = {"200", *map(str, _ERROR_CODES)}
 _FAILOVER_CODES = {403, 404, 416, 429, 500, 502, 503, 504}
 
 
@@ -357,7 +358,7 @@ def _error_response(config: Mapping[str, Any]) -> ErrorResponse:
         raise invalid_argument("The parameters ResponsePagePath and ResponseCode must be used together.")
     if page and not page.startswith("/"):
         raise invalid_argument("The parameter ResponsePagePath must begin with a slash.")
-    if code and not code.isdigit():
+    if code and code not in _RESPONSE_CODES:
         raise CloudFrontError("InvalidResponseCode", "A response code is not valid.")
     least = config.get("ErrorCachingMinTTL")
     return ErrorResponse(status, page, int(code or 0), ERROR_CACHING_MIN_TTL if least is None else least)

@@ -26,6 +26,10 @@ from sandbox.model.cloudfront.messages import FAILURE_STATUS, Failure, OriginReq
 LONGEST_URL = 8192
 _READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _MOST_ROUTES = 65_536
+_ABOUT_ANOTHER = frozenset((206, 304))  # they say nothing of the whole object that may be there
+_OF_THE_OBJECT = frozenset(
+    ("if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range", "range")
+)
 
 
 @dataclass(slots=True)
@@ -139,10 +143,10 @@ class Edge:
             now: Seconds since the epoch.
         """
         response = Response(FAILURE_STATUS[outcome.kind]) if isinstance(outcome, Failure) else outcome
-        if fetch.stored is not None:
-            fetch.stored.revalidating = False
         if (other := self._secondary(fetch, outcome, response.status)) is not None:
             return Decision(fetch=other)
+        if fetch.stored is not None:
+            fetch.stored.revalidating = False
         if fetch.page_for is not None:
             return Decision(self._page_came(fetch, fetch.page_for, response, now))
         if response.status == 304 and fetch.stored is not None:
@@ -150,7 +154,7 @@ class Edge:
         if response.status >= 400:
             return self._error_came(fetch, response, now)
         encode = encoding_for(response, fetch.behavior, fetch.key.encoding) if fetch.key else ""
-        if response.complete and response.status != 304:
+        if response.complete and response.status not in _ABOUT_ANOTHER:
             self._keep(fetch, response, now, encode)
         return Decision(Answer(MISS, response, fetch.viewer, fetch.behavior, encode=encode))
 
@@ -266,7 +270,9 @@ class Edge:
         return Decision(Answer(ERROR, response, fetch.viewer, fetch.behavior))
 
     def _page(self, wanted: PageFor, now: float) -> Decision:
-        viewer = replace(wanted.fetch.viewer, method="GET", path=wanted.rule.page, query="")
+        asked = wanted.fetch.viewer
+        headers = {name: value for name, value in asked.headers.items() if name not in _OF_THE_OBJECT}
+        viewer = replace(asked, method="GET", path=wanted.rule.page, query="", headers=headers)
         behavior = self._route(wanted.rule.page)
         kept = key(viewer, behavior, viewer.path) if behavior.cache.caches else None
         stored = self._objects.get(kept) if kept is not None else None

@@ -152,6 +152,7 @@ def test_a_viewer_s_conditions(site, asked, status):
     ("asked", "status", "shown"),
     [
         ("bytes=0-99", 206, "bytes 0-99/5000"),
+        ("bytes=7-7", 206, "bytes 7-7/5000"),
         ("bytes=4900-", 206, "bytes 4900-4999/5000"),
         ("bytes=-10", 206, "bytes 4990-4999/5000"),
         ("bytes=4900-9999", 206, "bytes 4900-4999/5000"),
@@ -168,6 +169,12 @@ def test_ranges_of_what_is_kept(site, asked, status, shown):
     assert answer.status == status
     assert headers(answer).get("content-range") == shown
     assert headers(answer)["content-length"] == ("5000" if shown is None else str(answer.span[1] - answer.span[0] + 1))
+
+
+def test_an_origin_that_knows_no_ranges_is_passed_on_whole(site):
+    answer = site().ask(0, text(), range="bytes=0-99")
+    assert answer.status == 200
+    assert headers(answer)["content-length"] == "5000"
 
 
 def test_if_range(site):

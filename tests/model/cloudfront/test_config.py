@@ -210,6 +210,10 @@ def test_errors_in_cloudfront_s_words(given, code, words):
             ),
             "InvalidResponseCode",
         ),
+        (
+            described(CustomErrorResponses=listed({"ErrorCode": 404, "ResponsePagePath": "/e", "ResponseCode": "302"})),
+            "InvalidResponseCode",
+        ),
         (described(CustomErrorResponses=listed({"ErrorCode": 404, "ResponsePagePath": "/e"})), "InvalidArgument"),
         (described(with_policy(AllowedMethods=listed("GET", "POST"))), "InvalidArgument"),
         (

@@ -117,6 +117,11 @@ def test_cookies_defeat_the_cache():
     assert mix(distribution(behavior(headers=["*"])), pages, NOW).hits == 0
 
 
+def test_what_is_confirmed_in_the_background_is_a_hit():
+    page = observed("max-age=1, stale-while-revalidate=600", etag='"1"', confirms=True)
+    assert mix(distribution(), [page], NOW, per_minute=6).confirmed == 0
+
+
 def test_a_mix_of_nothing():
     assert mix(distribution(), [observed(status=500)], NOW).hit_ratio == 0
 

@@ -182,6 +182,10 @@ def test_a_body_goes_with_its_headers():
     assert {"content-type": "text/plain", "content-length": "3"}.items() <= request.headers.items()
 
 
+def test_headers_of_a_body_do_not_go_without_one():
+    assert "content-type" not in sent(behavior(), content_type="text/plain").headers
+
+
 def test_a_viewer_without_either_coding_gets_identity():
     assert sent(behavior(gzip=True), accept_encoding="deflate").headers["accept-encoding"] == "identity"
     assert "accept-encoding" not in sent(behavior(gzip=True)).headers

@@ -59,6 +59,13 @@ def test_paths_that_no_invalidation_takes(path):
         patterns.invalidated([path])
 
 
+def test_what_covers_what():
+    assert patterns.covers("images/*", "/images/*.jpg")
+    assert patterns.covers("a?", "ab")
+    assert not patterns.covers("?", "*")
+    assert not patterns.covers("*.jpg", "images/*")
+
+
 @given(st.text("ab/*?", min_size=1, max_size=6), st.text("ab/*?", min_size=1, max_size=6), st.text("ab/", max_size=6))
 def test_a_pattern_that_covers_another_matches_all_its_paths(earlier, later, path):
     rooted = f"/{path}"
