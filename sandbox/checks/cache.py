@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.errors import SandboxError
 from sandbox.model.cloudfront import config, findings, forecast, managed, unsupported
@@ -37,6 +38,7 @@ class Request:
     policy_files: tuple[Path, ...]
     min_ttl: int | None
     headers: Mapping[str, str]
+    host: str
     limits: Limits
     per_minute: float
 
@@ -99,7 +101,12 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     if request.min_ttl is not None:
         distribution = _with_minimum(distribution, request.min_ttl)
         by += f", minimum TTL {request.min_ttl} s"
-    seen = crawl(_urls(request.urls), request.limits, request.headers, progress)
+    urls, names = _urls(request.urls)
+    headers = dict(request.headers)
+    if host := request.host or next(iter(names), ""):
+        names = {**names, host: urls[0]} if request.host else names
+        headers.setdefault("Host", host)
+    seen = crawl(urls, request.limits, headers, names, progress)
     now = time.time()
     outlooks = [forecast.outlook(distribution, one, now) for one in seen.seen]
     found = _of_the_crawl(seen) + findings.find(distribution, outlooks)
@@ -211,19 +218,21 @@ def _with_minimum(distribution: Distribution, seconds: int) -> Distribution:
     return replace(distribution, behaviors=tuple(behaviors))
 
 
-def _urls(named: tuple[str, ...]) -> list[str]:
-    """The URLs; a stack that is up stands for its own."""
-    urls = []
+def _urls(named: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """The URLs, and the public hosts of those that stand behind one: a stack that is up stands for its own."""
+    urls: list[str] = []
+    names: dict[str, str] = {}
     for one in named:
-        found = _of_a_stack(one) if one.replace("-", "").isalnum() else []
-        urls += found or [one]
-    return urls
+        found = _of_a_stack(one) if one.replace("-", "").isalnum() else {}
+        urls += found.values() or [one]
+        names |= {urlsplit(public).netloc: door for public, door in found.items()}
+    return urls, names
 
 
-def _of_a_stack(name: str) -> list[str]:
+def _of_a_stack(name: str) -> dict[str, str]:
     from sandbox.controllers import up
 
-    return [url for state in up.living() if state.stack == name for url in state.urls.values()]
+    return next((state.urls for state in up.living() if state.stack == name), {})
 
 
 def _of_the_crawl(seen: Crawl) -> list[Finding]:

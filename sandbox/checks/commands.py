@@ -43,6 +43,9 @@ def cache(
         list[str] | None,
         typer.Option(metavar="'NAME: VALUE'", help="Send this to the origin (X-Forwarded-Proto); may be repeated."),
     ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="The site's public name: sent as Host; links to it lead to the origin.")
+    ] = "",
     count: Annotated[int, typer.Option(min=1, help="Ask for at most so many URLs.")] = 50,
     depth: Annotated[int, typer.Option(min=0, help="Follow links so far; 0: the URLs and what they need.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, help="Crawl for at most so long.")] = 60.0,
@@ -64,7 +67,7 @@ def cache(
     check_writable(None if quiet else json_file)
     limits = Limits(count, depth, seconds)
     request = check.Request(
-        tuple(urls), policy, distribution, tuple(policy_file or ()), min_ttl, _headers(header or []), limits, rate
+        tuple(urls), policy, distribution, tuple(policy_file or ()), min_ttl, _headers(header or []), host, limits, rate
     )
     with terminal.Progress("check cache") as progress:
         outcome = check.carry_out(request, progress.step)

@@ -78,6 +78,7 @@ def crawl(
     urls: Iterable[str],
     limits: Limits = Limits(),
     headers: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Crawl:
     """Ask for the URLs, and for what they lead to on the same hosts.
@@ -86,22 +87,30 @@ def crawl(
         urls: Where to begin.
         limits: Where to end.
         headers: Sent with each request ("X-Forwarded-Proto" where the site wants to know of HTTPS).
+        names: Public hosts of the site, with the URL of the origin behind each: links to them lead there.
         progress: Told of each URL.
 
     Raises:
         SandboxError: One of the named URLs is none, or cannot be reached.
     """
     begins = [_named(url) for url in urls]
-    return _Crawler(begins, limits, headers or {}, progress).run()
+    behind = {name.lower(): _host(_named(url)) for name, url in (names or {}).items()}
+    return _Crawler(begins, limits, headers or {}, behind, progress).run()
 
 
 class _Crawler:
     def __init__(
-        self, begins: list[str], limits: Limits, headers: Mapping[str, str], progress: Callable[[str], None]
+        self,
+        begins: list[str],
+        limits: Limits,
+        headers: Mapping[str, str],
+        behind: Mapping[str, tuple[str, str]],
+        progress: Callable[[str], None],
     ) -> None:
         self.begins = list(dict.fromkeys(begins))
         self.hosts = {_host(url) for url in begins}
         self.limits = limits
+        self.behind = behind
         self.progress = progress
         self.end = time.monotonic() + limits.seconds
         self.session = requests.Session()
@@ -146,8 +155,14 @@ class _Crawler:
         if location is not None and 300 <= first.response.status < 400:
             return self._redirected(url, urljoin(url, location), depth)
         needed, leading = links.of(first.response.headers.get("content-type", ""), first.text, url)
-        further = [(one, depth) for one in needed]
-        return further + [(one, depth + 1) for one in leading if depth < self.limits.depth]
+        further = [(self._at_the_origin(one), depth) for one in needed]
+        return further + [(self._at_the_origin(one), depth + 1) for one in leading if depth < self.limits.depth]
+
+    def _at_the_origin(self, url: str) -> str:
+        """Where a link to a public name of the site leads, which the origin stands behind."""
+        parts = urlsplit(url)
+        scheme, host = self.behind.get(parts.netloc.lower(), (parts.scheme, parts.netloc))
+        return urlunsplit((scheme, host, parts.path, parts.query, ""))
 
     def _repeat(self, url: str, first: _Answer) -> tuple[Response | None, bool | None]:
         headers = first.response.headers
@@ -168,7 +183,7 @@ class _Crawler:
             return None, None
 
     def _redirected(self, url: str, target: str, depth: int) -> list[tuple[str, int]]:
-        target = _whole(target)
+        target = self._at_the_origin(_whole(target))
         self.redirects[url] = target
         if _host(target) not in self.hosts:
             self.found.elsewhere[url] = target

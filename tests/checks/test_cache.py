@@ -131,6 +131,27 @@ def test_what_is_not_carried_out_is_left_out_and_named(web_site, written):
     assert "left out, as the sandbox does not carry it out: WebACLId" in out
 
 
+def test_a_site_with_a_public_name(web_site, tmp_path):
+    site = web_site({"/": (200, KEPT, '<a href="http://blog.invalid/post/">'), "/post/": (200, KEPT, "")})
+    for host, number in ((), 1), (("--host", "blog.invalid"), 2):
+        check(site.url, *host, "--json", tmp_path / "r.json")
+        assert len(json.loads((tmp_path / "r.json").read_text())["resources"]) == number
+    assert site.asked[-1][1]["host"] == "blog.invalid"
+
+
+def test_a_stack_that_is_up_is_named_and_its_own_names_are_known(web_site, monkeypatch):
+    from sandbox.checks import cache
+    from sandbox.controllers import up
+    from sandbox.probes.http_cache import Limits
+
+    site = web_site({"/": (200, KEPT, '<a href="http://blog.invalid/post/">'), "/post/": (200, KEPT, "")})
+    state = up.UpState("blog", os.getpid(), {"http://blog.invalid/": f"{site.url}/"}, "", "", {})
+    monkeypatch.setattr(up, "living", lambda: [state])
+    request = cache.Request(("blog",), "CachingOptimized", None, (), None, {}, "", Limits(), 60)
+    outcome = cache.carry_out(request, lambda text: None)
+    assert [one.observed.path for one in outcome.outlooks] == ["/", "/post/"]
+
+
 def test_a_loop_of_redirects(web_site):
     code, out, _ = check(web_site({"/": (302, {"Location": "/"}, "")}).url)
     assert code == 1

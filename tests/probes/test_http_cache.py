@@ -103,6 +103,20 @@ def test_redirects_are_followed_on_the_same_host_and_told_elsewhere(web_site):
     assert found.loops == []
 
 
+def test_links_to_the_site_s_public_name_lead_to_its_origin(web_site):
+    site = web_site(
+        {
+            "/": (200, HTML, '<a href="https://www.example.invalid/b">b</a><img src="//cdn.invalid/i.png">'),
+            "/b": (302, {"Location": "https://WWW.example.invalid/c"}, ""),
+            "/c": (200, HTML, ""),
+        }
+    )
+    found = crawl([site.url], headers={"Host": "www.example.invalid"}, names={"www.example.invalid": site.url})
+    assert paths(found) == ["/", "/b", "/c"]
+    assert found.elsewhere == {}
+    assert {headers["host"] for _, headers in site.asked} == {"www.example.invalid"}
+
+
 def test_a_loop_of_redirects_ends_and_is_told(web_site):
     site = web_site({"/": (302, {"Location": "/a"}, ""), "/a": (302, {"Location": "/"}, "")})
     found = crawl([site.url])
