@@ -20,11 +20,13 @@ from sandbox.model.cloudfront.policies import (
     Policies,
     Ttl,
     cache_policy,
+    made_of_viewers,
     origin_request_policy,
     response_headers_policy,
 )
 from sandbox.probes.http_cache import Crawl, Limits, crawl
 
+DEFAULT_POLICY = "CachingOptimized"  # what the console recommends
 _WRONG_JSON = (KeyError, TypeError, AttributeError, ValueError)
 
 
@@ -98,6 +100,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
         SandboxError: An option or a file is wrong, or a URL cannot be reached.
     """
     distribution, by, left_out = _distribution(request)
+    left_out += _headers_left_out(distribution)
     if request.min_ttl is not None:
         distribution = _with_minimum(distribution, request.min_ttl)
         by += f", minimum TTL {request.min_ttl} s"
@@ -118,15 +121,16 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
 def _distribution(request: Request) -> tuple[Distribution, str, list[str]]:
     policies = _policies(request.policy_files)
     if request.distribution is not None:
+        if request.policy:
+            raise SandboxError("--policy and --distribution: one of them", hint="a distribution names its own policies")
         return _from_file(request.distribution, policies)
-    id_ = managed.cache_policy_id(request.policy)
-    if id_ is None and request.policy in policies.cache:
-        id_ = request.policy
+    wanted = request.policy or DEFAULT_POLICY
+    id_ = managed.cache_policy_id(wanted)
     if id_ is None:
-        id_ = next((one for one, policy in policies.cache.items() if policy.name == request.policy), None)
+        id_ = next((one for one, policy in policies.cache.items() if wanted in {one, policy.name}), None)
     if id_ is None:
         known = ", ".join(policy.name for policy in managed.CACHE.values())
-        raise SandboxError(f"--policy {request.policy}: there is no such cache policy", hint=f"managed ones: {known}")
+        raise SandboxError(f"--policy {wanted}: there is no such cache policy", hint=f"managed ones: {known}")
     policy = policies.cache[id_]
     origin = {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "match-viewer"}
     made = {
@@ -205,6 +209,12 @@ def _policy_items(content: Any) -> list[tuple[str, Any]]:
     if not found:
         raise KeyError("CachePolicy, OriginRequestPolicy, ResponseHeadersPolicy")
     return found
+
+
+def _headers_left_out(distribution: Distribution) -> list[str]:
+    used = [(one.cache.name, one.cache.headers) for one in distribution.behaviors]
+    used += [(one.origin_request.name, one.origin_request.headers.names) for one in distribution.behaviors]
+    return list(dict.fromkeys(f"the header {name} in {by}" for by, names in used for name in made_of_viewers(names)))
 
 
 def _with_minimum(distribution: Distribution, seconds: int) -> Distribution:

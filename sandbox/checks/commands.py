@@ -26,8 +26,9 @@ def _group() -> None:
 def cache(
     urls: Annotated[list[str], typer.Argument(help="Where to begin: URLs of the origin, or a stack that is up.")],
     policy: Annotated[
-        str, typer.Option(metavar="NAME|ID", help="The cache policy: a managed one, or one of --policy-file.")
-    ] = "CachingOptimized",
+        str,
+        typer.Option(metavar="NAME|ID", help="The cache policy: a managed one (CachingOptimized), or --policy-file's."),
+    ] = "",
     distribution: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A DistributionConfig (aws cloudfront get-distribution-config) instead."),

@@ -125,6 +125,18 @@ def test_a_policy_of_one_s_own(web_site, written):
     assert "--policy-file FILE" in err
 
 
+def test_a_policy_beside_a_distribution_is_refused(written):
+    code, _, err = check("http://127.0.0.1:1/", "--policy", "CachingDisabled", "--distribution", written(config()))
+    assert code == 2
+    assert "--policy and --distribution: one of them" in err
+
+
+def test_headers_that_cloudfront_makes_are_left_out_and_named(web_site):
+    code, out, _ = check(web_site({"/": (200, KEPT, "")}).url, "--policy", "Amplify", "--severity", "never")
+    assert code == 0
+    assert "does not carry it out: the header cloudfront-viewer-country in Amplify" in out
+
+
 def test_what_is_not_carried_out_is_left_out_and_named(web_site, written):
     code, out, _ = check(web_site({"/": (200, KEPT, "")}).url, "--distribution", written(config() | {"WebACLId": "x"}))
     assert code == 0

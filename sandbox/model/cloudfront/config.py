@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.model.cloudfront import patterns
-from sandbox.model.cloudfront.errors import CloudFrontError, invalid_argument
+from sandbox.model.cloudfront.errors import CloudFrontError, invalid_argument, not_carried_out
 from sandbox.model.cloudfront.managed import MANAGED
 from sandbox.model.cloudfront.policies import (
     CachePolicy,
@@ -20,7 +20,7 @@ from sandbox.model.cloudfront.policies import (
     ResponseHeadersPolicy,
     Selection,
     items,
-    refuse_made_headers,
+    made_of_viewers,
     ttl,
 )
 from sandbox.model.cloudfront.unsupported import refuse
@@ -272,9 +272,9 @@ def _behavior(
         response_headers = policies.response_headers.get(id_)
         if response_headers is None:
             raise _no_such_policy("ResponseHeadersPolicy", "response headers")
-    if not lenient:
-        refuse_made_headers(cache.headers, cache.name)
-        refuse_made_headers(origin_request.headers.names, origin_request.name)
+    for policy, names in ((cache.name, cache.headers), (origin_request.name, origin_request.headers.names)):
+        if not lenient and (made := made_of_viewers(names)):
+            raise not_carried_out(f"the header {made[0]} in {policy}")
     return Behavior(
         pattern,
         patterns.matcher(pattern),

@@ -22,6 +22,7 @@ _REMOVED = frozenset(
 ) | {"user-agent", "x-http-method-override"}
 _WITH_A_BODY = ("content-type", "content-length", "content-encoding", "content-md5")
 _READ = ("GET", "HEAD")
+_PROTOCOL = "cloudfront-forwarded-proto"
 
 
 def forwards_cookies(behavior: Behavior) -> bool:
@@ -49,6 +50,9 @@ def origin_request(
     for name in behavior.cache.headers:
         if name != "*" and (value := header(request, name)) is not None:
             sent[name] = value
+    added = behavior.origin_request.headers
+    if added.behavior != "allExcept" and _PROTOCOL in added.names:
+        sent[_PROTOCOL] = request.scheme
     _add_encoding(sent, request, behavior)
     if cookies := chosen_cookies(request, behavior.cache.cookies, behavior.origin_request.cookies):
         sent["cookie"] = cookies

@@ -7,7 +7,7 @@ or remove HTTP headers in CloudFront responses with a policy"; API reference, Ca
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -83,8 +83,7 @@ class OriginRequestPolicy:
     """What goes to the origin beside what is in the cache key.
 
     Attributes:
-        headers: "all" for allViewer; names are lower case. What CloudFront makes itself (``cloudfront-...``) is not
-            in it.
+        headers: "all" for allViewer, also with what CloudFront makes itself in addition; names are lower case.
     """
 
     name: str = ""
@@ -178,7 +177,6 @@ def cache_policy(config: Mapping[str, Any]) -> CachePolicy:
         bool(key.get("EnableAcceptEncodingGzip")),
         bool(key.get("EnableAcceptEncodingBrotli")),
     )
-    refuse_made_headers(made.headers, "a cache policy")
     if not limits.max and (made != CachePolicy(made.name, limits)):
         raise invalid_argument("The parameters of the cache key cannot be set when caching is disabled (MaxTTL is 0).")
     return made
@@ -188,15 +186,12 @@ def origin_request_policy(config: Mapping[str, Any]) -> OriginRequestPolicy:
     """An OriginRequestPolicyConfig.
 
     Raises:
-        CloudFrontError: It is not one, or has headers that the sandbox cannot make.
+        CloudFrontError: It is not one.
     """
     headers = config["HeadersConfig"]
     behavior = headers["HeaderBehavior"]
     names = tuple(name.lower() for name in items(headers.get("Headers")))
-    refuse_made_headers(names, "an origin request policy")
-    if behavior == "allViewerAndWhitelistCloudFront":
-        behavior, names = "all", ()
-    elif behavior == "allViewer":
+    if behavior in {"allViewer", "allViewerAndWhitelistCloudFront"}:
         behavior = "all"
     return OriginRequestPolicy(
         config["Name"],
@@ -226,15 +221,12 @@ def response_headers_policy(config: Mapping[str, Any]) -> ResponseHeadersPolicy:
     )
 
 
-def refuse_made_headers(names: Sequence[str], where: str) -> None:
-    """Refuse the headers that CloudFront makes of what it knows of a viewer: the sandbox has no such viewers.
+def made_of_viewers(names: Iterable[str]) -> list[str]:
+    """Those of the headers that CloudFront makes of what it knows of a viewer: the sandbox has no such viewers.
 
-    Raises:
-        CloudFrontError: One of the names is of them (CloudFront-Forwarded-Proto is not: the sandbox makes it).
+    CloudFront-Forwarded-Proto is none of them: the sandbox makes it.
     """
-    for name in names:
-        if name.startswith("cloudfront-") and name != "cloudfront-forwarded-proto":
-            raise not_carried_out(f"the header {name} in {where}")
+    return [name for name in names if name.startswith("cloudfront-") and name != "cloudfront-forwarded-proto"]
 
 
 def _selection(config: Mapping[str, Any] | None, behavior: str, names: str, lower: bool = False) -> Selection:

@@ -200,6 +200,12 @@ def test_the_origin_s_protocol():
     assert [sent(behavior(), origin=one).scheme for one in protocols] == ["http", "https", "https"]
 
 
+def test_the_viewer_s_protocol_is_told_where_it_is_asked_for():
+    rule = behavior(OriginRequestPolicy("p", headers=Selection("all", ("cloudfront-forwarded-proto",))))
+    assert sent(rule, cloudfront_forwarded_proto="gopher").headers["cloudfront-forwarded-proto"] == "https"
+    assert "cloudfront-forwarded-proto" not in sent(behavior(), cloudfront_forwarded_proto="gopher").headers
+
+
 def test_conditions_replace_the_viewer_s():
     rule = behavior(legacy=True)
     assert sent(rule, if_none_match='"v"').headers["if-none-match"] == '"v"'
