@@ -19,6 +19,7 @@ from sandbox.controllers import task_endpoint
 from sandbox.controllers.network import GATEWAY, SOCKETS, RunNetwork
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
+from sandbox.interrupts import held_back
 from sandbox.model.ecs.messages import Interface, Network
 from sandbox.timeline import Timeline
 
@@ -119,7 +120,8 @@ class Interfaces:
 
     def make_ahead(self, network: Network) -> None:
         """Begin to make the interface that the next `attach` of the same network gets: a container takes 0.3 s."""
-        with self._lock:
+        # A pool does not wait at its end for a thread in whose start it was interrupted.
+        with held_back(), self._lock:
             if network not in self._ahead:
                 self._ahead[network] = self._pool.submit(self._make, network)
 

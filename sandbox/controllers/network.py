@@ -21,6 +21,7 @@ from sandbox.engine import networks
 from sandbox.engine.containers import Containers, Spec
 from sandbox.engine.networks import Network
 from sandbox.errors import SandboxError
+from sandbox.interrupts import held_back
 
 # Offsets within both networks. The first is the gateway's; AWS reserves the first four of a subnet likewise.
 RESOLVER = 2
@@ -97,7 +98,7 @@ class RunNetwork:
         A task does not wait for the resolver: like its own processes, it is up within half a second, and what asks
         DNS in that time asks again.
         """
-        with self._lock:
+        with held_back(), self._lock:  # a pool does not wait for a thread in whose start it was interrupted
             if self._resolver is None:
                 self._resolver = self._pool.submit(self._start_resolver)
 
@@ -109,7 +110,7 @@ class RunNetwork:
         """
         try:
             self.start()
-            with self._lock:
+            with held_back(), self._lock:
                 if self._viewer is None:
                     self._viewer = self._pool.submit(self._start_viewer)
                 resolver, viewer = self._resolver, self._viewer

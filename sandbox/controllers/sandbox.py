@@ -101,9 +101,11 @@ class Sandbox:
         self._backend.preload("route53")
         self._toolbox = self._images.ensure("toolbox")
         with ThreadPoolExecutor(1) as pool:
-            # The engine makes the networks while this process loads what it needs for the control plane.
-            network = pool.submit(RunNetwork, self._containers, self._sockets, self._toolbox)
-            with held_back():  # it is quick, and what is half made could not be closed
+            # It is quick, and what is half made could not be closed; nor does a pool wait at its end for a thread in
+            # whose start it was interrupted.
+            with held_back():
+                # The engine makes the networks while this process loads what it needs for the control plane.
+                network = pool.submit(RunNetwork, self._containers, self._sockets, self._toolbox)
                 self._start_control_plane(endpoint_port, dns_port)
             self._network = network.result()
         self._closers.append(self._network.close)

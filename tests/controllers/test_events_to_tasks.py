@@ -59,8 +59,7 @@ def test_an_event_runs_a_task_with_a_command_of_its_own(box):
     events.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": '{"id": 7}'}])
     end = ended(box, mark)
     assert (end["exit_code"], end["log"]) == (3, ["order 7"])
-    (task,) = box.aws("ecs").list_tasks(cluster="jobs", desiredStatus="STOPPED")["taskArns"]
-    (shown,) = box.aws("ecs").describe_tasks(cluster="jobs", tasks=[task])["tasks"]
+    (shown,) = box.aws("ecs").describe_tasks(cluster="jobs", tasks=[end["task"]])["tasks"]
     assert shown["startedBy"] == "events-rule/on-order"
 
 
