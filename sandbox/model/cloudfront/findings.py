@@ -119,8 +119,8 @@ def _moments(one: Outlook) -> Iterator[Finding]:
 
 
 def _outage(one: Outlook) -> Iterator[Finding]:
-    if one.observed.first.status < 300 and one.lifetime.ttl > 0 and not one.survives:
-        seconds = one.lifetime.stale_if_error or 0
+    seconds = one.lifetime.stale_if_error
+    if one.observed.first.status < 300 and one.lifetime.ttl > 0 and not one.survives and seconds is not None:
         yield Finding(
             "error-while-origin-is-down",
             "warning",

@@ -77,7 +77,8 @@ class Outlook:
     def survives(self) -> bool:
         """Whether viewers get the last copy while the origin is down."""
         lifetime = self.lifetime
-        return self.observed.first.status < 400 and lifetime.kept and lifetime.serves_on_error(lifetime.ttl + 1)
+        expired = min(lifetime.ttl, lifetime.available - 1)  # what lives for the maximum TTL is never stale
+        return self.observed.first.status < 400 and lifetime.kept and lifetime.serves_on_error(expired)
 
 
 @dataclass(frozen=True, slots=True)

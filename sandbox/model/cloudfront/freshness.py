@@ -26,8 +26,8 @@ class Lifetime:
         ttl: Seconds for which it is served without asking the origin.
         reason: Why, for a person ("max-age=0 with minimum TTL 0").
         stale_while_revalidate: Seconds after that for which it is served while the origin is asked.
-        stale_if_error: Seconds after the TTL for which it is served where the origin fails; None: no limit.
-        available: Seconds after which it is not there any more for stale serving by a directive: Maximum TTL.
+        stale_if_error: Seconds after the TTL for which it is served where the origin fails; None: while it is there.
+        available: Seconds after which it is not there any more to be served stale: Maximum TTL.
     """
 
     kept: bool
@@ -44,9 +44,8 @@ class Lifetime:
 
     def serves_on_error(self, age: float) -> bool:
         """Whether it may be served ``age`` seconds after it came, where the origin fails."""
-        if self.stale_if_error is None:
-            return True
-        return age < min(self.ttl + self.stale_if_error, self.available)
+        longest = self.available if self.stale_if_error is None else self.ttl + self.stale_if_error
+        return age < min(longest, self.available)
 
 
 def of_answer(status: int, headers: Headers, policy: CachePolicy, now: float) -> Lifetime:

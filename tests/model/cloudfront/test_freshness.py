@@ -130,7 +130,13 @@ def test_stale_if_error_ends_with_the_maximum_ttl():
     found = ttl("max-age=60, stale-if-error=100", policy(0, 60, 90))
     assert [found.serves_on_error(age) for age in (89, 90)] == [True, False]
     assert not ttl("max-age=60, stale-if-error=0").serves_on_error(61)
-    assert ttl("max-age=60").serves_on_error(10**9)
+
+
+def test_a_stale_object_is_there_until_the_maximum_ttl():
+    """AWS: only "up to the specified maximum TTL"; with or without a directive."""
+    assert [ttl("max-age=60").serves_on_error(age) for age in (365 * 86400 - 1, 365 * 86400)] == [True, False]
+    found = ttl("max-age=60", policy(0, 60, 90))
+    assert [found.serves_on_error(age) for age in (89, 90)] == [True, False]
 
 
 # -- errors --
