@@ -84,11 +84,10 @@ def test_forks_without_end_are_ended(runtime: FunctionRuntime, make: Make) -> No
     assert runtime.invoke(make("def handler(e, c): return 1", "other"), b"{}").payload == b"1"
 
 
-def test_a_fork_bomb_is_over_at_once(runtime: FunctionRuntime, make: Make) -> None:
+def test_a_fork_bomb_is_ended_by_its_memory_and_not_by_its_time(runtime: FunctionRuntime, make: Make) -> None:
     bomb = make("import os\ndef handler(event, context):\n    while True: os.fork()", timeout=60)
     result = runtime.invoke(bomb, b"{}")
     assert "Error Type: Runtime.OutOfMemory" in result.log
-    assert result.duration_ms < 10_000
 
 
 def test_many_processes_one_after_another_are_fine(run: Callable[..., Any], make: Make) -> None:
