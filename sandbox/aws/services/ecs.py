@@ -80,6 +80,11 @@ class EcsService:
         ecs = self._ecs
         return {"cluster": self._read(lambda: ecs.describe_cluster(ecs.delete_cluster(request["cluster"])))}
 
+    def put_cluster_capacity_providers(self, request: Request, context: RequestContext) -> Answer:
+        """PutClusterCapacityProviders."""
+        ecs = self._ecs
+        return {"cluster": self._read(lambda: ecs.describe_cluster(ecs.put_cluster_capacity_providers(request)))}
+
     # -- task definitions --
 
     def register_task_definition(self, request: Request, context: RequestContext) -> Answer:

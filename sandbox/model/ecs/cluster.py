@@ -1,6 +1,6 @@
 """Clusters: what holds tasks and services together.
 
-Rules: API reference "CreateCluster", "DeleteCluster" and "Cluster".
+Rules: API reference "CreateCluster", "DeleteCluster", "PutClusterCapacityProviders" and "Cluster".
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.ecs.deployment import pending_count, running_count
-from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.errors import EcsError, invalid_parameter
+from sandbox.model.ecs.launch import FARGATE_PROVIDERS
 from sandbox.model.ecs.service import Service
 from sandbox.model.ecs.task import Task
 
@@ -42,6 +43,31 @@ class Cluster:
         if any(task.last_status != "STOPPED" for task in tasks):
             raise EcsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         self.status = "INACTIVE"
+
+    def put_capacity_providers(self, request: Mapping[str, Any], tasks: Collection[Task]) -> None:
+        """PutClusterCapacityProviders: those that are not named any more are disassociated.
+
+        Raises:
+            EcsError: InvalidParameterException for a provider that there is not, or a default strategy with one that is
+                not associated; ResourceInUseException for one that a task (``tasks`` are those in it) still uses. AWS
+                documents the rules, the words are ours.
+        """
+        providers = list(request["capacityProviders"])
+        strategy = list(request["defaultCapacityProviderStrategy"])
+        for name in providers:
+            if name not in FARGATE_PROVIDERS:
+                raise invalid_parameter(f"The specified capacity provider {name} was not found.")
+        for item in strategy:
+            if item["capacityProvider"] not in providers:
+                raise invalid_parameter(
+                    f"The default capacity provider strategy names {item['capacityProvider']}, which is not associated "
+                    "with the cluster."
+                )
+        used = {task.capacity_provider for task in tasks if task.last_status != "STOPPED"}
+        for name in self.raw.get("capacityProviders", ()):
+            if name in used and name not in providers:
+                raise EcsError("ResourceInUseException", f"The capacity provider {name} is used by tasks.")
+        self.raw = {**self.raw, "capacityProviders": providers, "defaultCapacityProviderStrategy": strategy}
 
     def describe(self, tasks: Sequence[Task], services: Collection[Service]) -> dict[str, Any]:
         """The cluster as DescribeClusters shows it; ``tasks`` and ``services`` are those in it."""

@@ -85,6 +85,12 @@ class Ecs:
         cluster.delete(*self._within(cluster))
         return cluster
 
+    def put_cluster_capacity_providers(self, request: Request) -> Cluster:
+        """PutClusterCapacityProviders."""
+        cluster = self.find_cluster(request["cluster"])
+        cluster.put_capacity_providers(request, self._within(cluster)[0])
+        return cluster
+
     def describe_cluster(self, cluster: Cluster) -> dict[str, Any]:
         """The cluster as DescribeClusters shows it."""
         return cluster.describe(*self._within(cluster))

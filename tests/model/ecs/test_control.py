@@ -46,6 +46,38 @@ def test_a_cluster_is_created_once(ecs: Ecs) -> None:
     assert ecs.find_cluster(None).name == "default"
 
 
+def associate(ecs: Ecs, *providers: str, default: str = "") -> None:
+    strategy = [{"capacityProvider": default, "weight": 1}] if default else []
+    ecs.put_cluster_capacity_providers(
+        {"cluster": "default", "capacityProviders": list(providers), "defaultCapacityProviderStrategy": strategy}
+    )
+
+
+def test_capacity_providers_of_a_cluster(ecs: Ecs) -> None:
+    """They are replaced as a whole; the default strategy holds for tasks that name nothing."""
+    associate(ecs, "FARGATE", "FARGATE_SPOT", default="FARGATE_SPOT")
+    shown = ecs.describe_cluster(ecs.find_cluster(None))
+    assert shown["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    assert shown["defaultCapacityProviderStrategy"] == [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    [task], _ = ecs.run_task({**RUN, "launchType": None}, 0.0)
+    assert task.capacity_provider == "FARGATE_SPOT"
+    with refused("ResourceInUseException", "The capacity provider FARGATE_SPOT is used by tasks."):
+        associate(ecs, "FARGATE")
+    task.last_status = "STOPPED"
+    associate(ecs, "FARGATE")
+    assert ecs.describe_cluster(ecs.find_cluster(None))["capacityProviders"] == ["FARGATE"]
+
+
+def test_capacity_providers_that_a_cluster_cannot_have(ecs: Ecs) -> None:
+    with refused("InvalidParameterException", "The specified capacity provider mine was not found."):
+        associate(ecs, "mine")
+    with refused(
+        "InvalidParameterException", "The default capacity provider strategy names FARGATE_SPOT, which is not"
+    ):
+        associate(ecs, "FARGATE", default="FARGATE_SPOT")
+    assert ecs.describe_cluster(ecs.find_cluster(None))["capacityProviders"] == []
+
+
 @pytest.mark.parametrize("name", ["a/b", "my cluster", "x" * 256])
 def test_cluster_names(ecs: Ecs, name: str) -> None:
     with refused("InvalidParameterException", "Cluster name contains invalid characters"):
