@@ -12,6 +12,8 @@ from sandbox.model.ecs.logs import LogTarget
 
 # Seconds: the end of a container ends its output, so that this only bounds an engine that hangs.
 _END_WITHIN = 10.0
+# Bytes up to which the output of a container that has ended is read once more.
+_READ_AGAIN = 16 * 2**20
 
 
 class ContainerLogs:
@@ -44,7 +46,7 @@ class ContainerLogs:
             thread.join(_END_WITHIN)
 
     def _follow(self, container_id: str, target: LogTarget, stream: str, since: float | None) -> None:
-        for line in lines(self._containers.follow(container_id, since)):
+        for line in lines(self._output(container_id, since)):
             self._writer.write(
                 target.group,
                 stream,
@@ -52,6 +54,19 @@ class ContainerLogs:
                 region=target.region,
                 create_group=target.create_group,
             )
+
+    def _output(self, container_id: str, since: float | None) -> Iterator[bytes]:
+        """What it prints, until it ends.
+
+        The engine may end what it lets follow before the last of it (seen with Docker 20.10, a container that ends at
+        once and a busy machine), so the rest is looked for.
+        """
+        taken = 0
+        for chunk in self._containers.follow(container_id, since):
+            taken += len(chunk)
+            yield chunk
+        if taken <= _READ_AGAIN:
+            yield self._containers.output(container_id, since)[taken:]
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -239,6 +239,13 @@ class Containers:
         except (APIError, requests.RequestException, OSError):  # it has been removed, or the engine is gone
             return
 
+    def output(self, container_id: str, since: float | None = None) -> bytes:
+        """All that a container has printed up to now, or since a time, as `follow` orders it; b"" where it is gone."""
+        try:
+            return bytes(self.client.api.logs(container_id, since=since))
+        except (APIError, requests.RequestException, OSError):
+            return b""
+
     def ran_out_of_memory(self, container_id: str) -> bool:
         """Whether the kernel has ended it because of its memory limit."""
         try:
