@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -9,6 +10,8 @@ from sandbox.aws.log_writer import LogWriter
 from sandbox.clock import Clock
 from sandbox.engine.containers import Containers
 from sandbox.model.ecs.logs import LogTarget
+
+log = logging.getLogger(__name__)
 
 # Seconds: the end of a container ends its output, so that this only bounds an engine that hangs.
 _END_WITHIN = 10.0
@@ -44,6 +47,10 @@ class ContainerLogs:
         thread = self._threads.pop(container_id, None)
         if thread is not None:
             thread.join(_END_WITHIN)
+            if thread.is_alive():
+                log.warning(
+                    "%s: the engine sends output still, %g s after the end; it is cut", thread.name, _END_WITHIN
+                )
 
     def _follow(self, container_id: str, target: LogTarget, stream: str, since: float | None) -> None:
         for line in lines(self._output(container_id, since)):

@@ -10,7 +10,6 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
@@ -21,7 +20,7 @@ from sandbox.aws.services.events_state import Arrival
 from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.aws.services.lambda_requests import check_event
 from sandbox.clock import Clock
-from sandbox.model.eventbridge_input import target_input
+from sandbox.model.eventbridge_input import log_event, target_input
 from sandbox.model.eventbridge_recursion import Lineage, started_by
 from sandbox.model.eventbridge_retry import Failure, classify
 from sandbox.model.eventbridge_transformer import InvalidJsonError
@@ -172,7 +171,7 @@ class EventTargets:
         client = self._client("logs", job)
         group = job.arn.split(":")[6]
         stream = str(uuid.uuid4())
-        message, at = _log_event(job.input())
+        message, at = log_event(job.input())
         client.create_log_stream(logGroupName=group, logStreamName=stream)
         event = {"timestamp": int(1000 * (self._clock.now() if at is None else at)), "message": message}
         client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
@@ -219,22 +218,6 @@ def _overrides(job: Job) -> dict[str, Any]:
     except ValueError as error:
         raise InvalidJsonError(text) from error
     return {name: value[name] for name in _OVERRIDES if name in value} if isinstance(value, dict) else {}
-
-
-def _log_event(text: str) -> tuple[str, float | None]:
-    """Message and time of a log event: those of ``{"timestamp": ..., "message": ...}``, else the text, now."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text, None
-    if not isinstance(value, dict) or value.keys() != {"timestamp", "message"}:
-        return text, None
-    message, at = value["message"], value["timestamp"]
-    message = message if isinstance(message, str) else json.dumps(message)
-    try:
-        return message, at / 1000 if isinstance(at, int) else datetime.fromisoformat(at).timestamp()
-    except (TypeError, ValueError):
-        return message, None
 
 
 def _of_client(error: ClientError) -> Failure:

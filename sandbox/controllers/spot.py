@@ -9,6 +9,7 @@ from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.up import UpState
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.task import is_meant
 
 PATH = "/_sandbox/interrupt/"
 _ANSWER_WITHIN = 30.0  # seconds
@@ -27,9 +28,7 @@ class Interruptions:
     def answer(self, path: str) -> HttpResponse:
         """POST of `PATH` and a task's ARN, id, or the beginning of an id."""
         wanted = path.removeprefix(PATH)
-        found = self._ecs.read(
-            lambda ecs: [arn for arn in ecs.tasks if wanted and (arn == wanted or _id(arn).startswith(wanted))]
-        )
+        found = self._ecs.read(lambda ecs: [arn for arn in ecs.tasks if is_meant(arn, wanted)])
         if len(found) != 1:
             return HttpResponse(404, {}, f"there are {len(found)} tasks of that name".encode())
         try:
@@ -60,7 +59,3 @@ def interrupt(stacks: list[UpState], task: str) -> str:
         if answer.status_code == 409:
             break
     raise SandboxError(f"task {task} cannot be interrupted", state=refusal)
-
-
-def _id(arn: str) -> str:
-    return arn.rpartition("/")[2]

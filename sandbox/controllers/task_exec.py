@@ -11,6 +11,7 @@ from sandbox.controllers.container_specs import LABEL_CONTAINER, LABEL_TASK
 from sandbox.engine import attach
 from sandbox.engine.run import LABEL_PROJECT
 from sandbox.errors import SandboxError
+from sandbox.model.ecs.task import is_meant
 
 
 def run(client: docker.DockerClient, task: str, container: str, command: Sequence[str]) -> int:
@@ -26,7 +27,7 @@ def run(client: docker.DockerClient, task: str, container: str, command: Sequenc
         SandboxError: No such task or container runs, or more than one does.
     """
     running = _running(client)
-    of_task = [labels for labels in running if _is(labels[LABEL_TASK], task)]
+    of_task = [labels for labels in running if is_meant(labels[LABEL_TASK], task)]
     if not of_task:
         known = sorted({labels[LABEL_TASK].rpartition("/")[2] for labels in running})
         raise SandboxError(f"no task {task} runs", hint=f"running tasks: {', '.join(known) or 'none'}")
@@ -44,7 +45,3 @@ def _running(client: docker.DockerClient) -> list[dict[str, Any]]:
     """The labels of the tasks' running containers, and each container's Id."""
     listed = client.api.containers(filters={"label": [LABEL_PROJECT, LABEL_TASK, LABEL_CONTAINER]})
     return [{**item["Labels"], "Id": item["Id"]} for item in listed]
-
-
-def _is(arn: str, task: str) -> bool:
-    return task == arn or (bool(task) and arn.rpartition("/")[2].startswith(task))

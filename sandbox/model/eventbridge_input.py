@@ -6,6 +6,7 @@ InputTransformer).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -92,6 +93,30 @@ def target_input(
         return transformer_of(transformer["InputTemplate"]).render(values)
     value = extract(parse_path(target.get("InputPath", "$")), event)
     return as_json(None if value is MISSING else value)
+
+
+def log_event(text: str) -> tuple[str, float | None]:
+    """What a log group gets of a target's input: message and time, in seconds since the epoch (None: now).
+
+    ``{"timestamp": ..., "message": ...}``, milliseconds or ISO 8601 (UTC unless it says otherwise), says both;
+    anything else is the message ("Amazon EventBridge input transformation", the example of a log group).
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text, None
+    if not isinstance(value, dict) or value.keys() != {"timestamp", "message"}:
+        return text, None
+    message, at = value["message"], value["timestamp"]
+    message = message if isinstance(message, str) else json.dumps(message)
+    if isinstance(at, int):
+        return message, at / 1000
+    try:
+        stamp = datetime.fromisoformat(at)
+    except (TypeError, ValueError):
+        return message, None
+    # a time that names no zone must not become one of this machine's zone
+    return message, (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()
 
 
 def _without_detail(event: Mapping[str, Any]) -> dict[str, Any]:

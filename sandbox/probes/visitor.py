@@ -18,6 +18,7 @@ from sandbox.probes.dns import DnsResult
 
 INTERVAL = 0.2  # seconds from the end of a request to the next one
 MAX_REQUESTS = 10_000
+END_WITHIN = 10.0  # seconds for the request under way; each of its reads has a time-out of its own
 
 
 class Visitor:
@@ -31,7 +32,10 @@ class Visitor:
         resolve: Asks DNS for a name's addresses.
         connect: Gives a connection to an address (see `sandbox.probes.http.Connect`).
         record: Writes an observation: kind and fields.
-        timeout: Seconds for a request.
+        timeout: Seconds to connect, and for each read.
+
+    Raises:
+        SandboxError: At the end of the block: the last request goes on and on.
     """
 
     def __init__(
@@ -61,7 +65,12 @@ class Visitor:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._end.set()
-        self._thread.join()
+        self._thread.join(END_WITHIN)
+        if self._thread.is_alive() and error is None:
+            raise SandboxError(
+                f"a visitor's request to {self.url} has not ended within {END_WITHIN:g} s",
+                state=f"at {self._address[1] or 'no address'}; an answer still comes, slowly",
+            )
 
     def _visit(self) -> None:
         last: tuple[object, ...] = ()

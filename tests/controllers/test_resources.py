@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
-from sandbox.controllers.container_logs import lines
+from sandbox.aws.log_writer import LogWriter
+from sandbox.controllers.container_logs import ContainerLogs, lines
+from sandbox.model.ecs.logs import LogTarget
 
 pytestmark = pytest.mark.docker
 ROLE = "arn:aws:iam::123456789012:role/execution"
@@ -143,6 +146,27 @@ def test_a_log_group_that_there_is_not(tasks):
         "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. "
         ": exit status 1"
     )
+
+
+class CutShort:
+    """An engine that ends what it lets follow too early, which the real one does now and then under load."""
+
+    def follow(self, container_id, since):
+        yield b"one\ntw"
+
+    def output(self, container_id, since):
+        return b"one\ntwo\nthree"
+
+
+def test_the_end_of_output_that_the_engine_leaves_out_is_looked_for(tasks):
+    logs = tasks.sandbox.aws("logs")
+    with closing(LogWriter(tasks.sandbox.aws)) as writer:
+        following = ContainerLogs(CutShort(), writer, tasks.sandbox.clock)
+        following.follow("c", LogTarget("cut", "us-east-1", "", create_group=True), "stream")
+        following.finish("c")
+        assert writer.flush()
+    events = logs.filter_log_events(logGroupName="cut")["events"]
+    assert [event["message"] for event in events] == ["one", "two", "three"]
 
 
 def test_lines_of_output_in_pieces():

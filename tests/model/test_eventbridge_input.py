@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
-from sandbox.model.eventbridge_input import UnsupportedInputPathError, parse_path, target_input
+from sandbox.model.eventbridge_input import UnsupportedInputPathError, log_event, parse_path, target_input
 
 EVENT = {"source": "aws.ecs", "detail": {"containers": [{"name": "web"}, {"name": "log", "n": 0}], "a b": 1, "c/d": 2}}
 
@@ -46,3 +47,27 @@ def test_without_either_the_event_is_sent() -> None:
 def test_a_path_outside_the_subset(path: str) -> None:
     with pytest.raises(UnsupportedInputPathError):
         parse_path(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "at"),
+    [
+        ('{"timestamp": 1500, "message": "up"}', "up", 1.5),
+        ('{"timestamp": "1970-01-01T00:00:02Z", "message": "up"}', "up", 2.0),
+        ('{"timestamp": "1970-01-01T01:00:02+01:00", "message": "up"}', "up", 2.0),
+        ('{"timestamp": "1970-01-01T00:00:02", "message": "up"}', "up", 2.0),
+        ('{"timestamp": "yesterday", "message": "up"}', "up", None),
+        ('{"timestamp": null, "message": {"a": 1}}', '{"a": 1}', None),
+        ('{"timestamp": 1, "message": "up", "more": 2}', '{"timestamp": 1, "message": "up", "more": 2}', None),
+        ('"up"', '"up"', None),
+        ("no JSON", "no JSON", None),
+    ],
+)
+def test_what_a_log_group_gets(monkeypatch: pytest.MonkeyPatch, text: str, message: str, at: float | None) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert log_event(text) == (message, at)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

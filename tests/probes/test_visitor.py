@@ -11,6 +11,7 @@ import pytest
 from sandbox.clock import RealClock
 from sandbox.errors import SandboxError
 from sandbox.model.route53 import Record
+from sandbox.probes import visitor
 from sandbox.probes.dns import DnsResult
 from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Timeline
@@ -112,3 +113,23 @@ def test_a_name_that_does_not_resolve_and_a_server_that_does_not_answer_are_outc
         mark = timeline.mark()
         with Visitor("http://site.example.com/", resolve, socket.create_connection, timeline.record):
             assert outcome(timeline, 0, "", mark)["error"] == error
+
+
+def test_a_request_that_never_ends_does_not_hold_the_scenario(timeline, monkeypatch):
+    monkeypatch.setattr(visitor, "END_WITHIN", 0.1)
+    begun, released = threading.Event(), threading.Event()
+
+    def hang(host, port, timeout):
+        begun.set()
+        released.wait(10)
+        raise ConnectionRefusedError
+
+    try:
+        with (
+            pytest.raises(SandboxError, match=r"request to http://site\.example\.com/ has not ended"),
+            Visitor("http://site.example.com/", lambda name: answer("127.0.0.1", 60), hang, timeline.record),
+        ):
+            assert begun.wait(10)
+    finally:
+        released.set()
+    assert timeline.wait_for("the visitor's end", lambda seen: seen.kind == "visitor.end", within=10)

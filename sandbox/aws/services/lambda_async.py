@@ -24,7 +24,7 @@ from sandbox.aws.services.lambda_destinations import (
 from sandbox.aws.services.lambda_functions import Function, FunctionStore
 from sandbox.aws.services.lambda_recursion import RecursionOperations
 from sandbox.aws.services.lambda_requests import check_event, invalid, not_found
-from sandbox.clock import Clock
+from sandbox.clock import Clock, aws_seconds
 from sandbox.model.lambda_async import RECURSION, Attempts, GivenUp, Outcome, Policy, Retry, after
 from sandbox.timeline import Timeline
 
@@ -203,8 +203,7 @@ class AsyncOperations(ConcurrencyOperations, RecursionOperations):
             return
         outcome = self._run(function, event)
         policy = _policy(function)
-        # AWS's seconds, that is: not those of the wall clock with --speed
-        age = (self._clock.now() - event.accepted_at) / (self._clock.real_seconds(1.0) or 1.0)
+        age = aws_seconds(self._clock, self._clock.now() - event.accepted_at)
         event.attempts, decision = after(
             event.attempts, outcome, policy, age, nothing_reserved=self._reserved(function.config) == 0
         )

@@ -59,6 +59,11 @@ STATUSES = (
 )
 
 
+def is_meant(arn: str, wanted: str) -> bool:
+    """Whether a person means the task ``arn`` by ``wanted``: its ARN, its id, or the beginning of that."""
+    return bool(wanted) and (arn == wanted or arn.rpartition("/")[2].startswith(wanted))
+
+
 @dataclass
 class Task:
     """A task and everything ECS knows of it. Times are seconds since the epoch.

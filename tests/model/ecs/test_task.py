@@ -18,6 +18,7 @@ from sandbox.model.ecs.messages import (
     StopRequested,
     TaskEvent,
 )
+from sandbox.model.ecs.task import is_meant
 
 Play = Any  # the class of conftest.py
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/blog/0123456789abcdef0123456789abcdef"
@@ -382,3 +383,19 @@ def test_a_published_task_does_not_change_any_more(two: Play) -> None:
     before = repr(first)
     two.on(two.attached, "event PENDING v2", "start web", "start sidecar")
     assert repr(first) == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        (ARN, True),
+        ("0123456789abcdef0123456789abcdef", True),
+        ("0123", True),
+        ("123", False),
+        (ARN[:-1], False),
+        ("blog/0123", False),
+        ("", False),
+    ],
+)
+def test_the_task_a_person_means(wanted: str, meant: bool) -> None:
+    assert is_meant(ARN, wanted) is meant
