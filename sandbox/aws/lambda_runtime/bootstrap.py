@@ -2,7 +2,7 @@
 
 Run as ``python -I -X utf8 bootstrap.py LIFELINE FORKS``; imports nothing of the sandbox, so that it starts fast and so
 that the function cannot be tripped by it. LIFELINE is the reading end of a pipe that the sandbox holds open, FORKS a
-file in which the sandbox sees how many processes were started.
+file in which the sandbox sees how many processes were started, and how many were refused.
 
 The guard is an audit hook, which Python code cannot remove. It does not see programs that the function starts.
 """
@@ -22,6 +22,10 @@ OPT_VARIABLE = "SANDBOX_OPT"
 
 # "Lambda quotas": execution processes and threads.
 PROCESSES = 1024
+FORKS_BYTES = 16
+# Processes of one function above which each new one runs only when nothing else wants the processor: hundreds of them
+# would leave the sandbox, which is to end them, one turn in hundreds.
+_CROWD = 64
 
 _FORKS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
@@ -69,21 +73,31 @@ class ProcessLimit:
     starts are counted, but can start others.
 
     Args:
-        forks: A file of eight bytes for the count.
+        forks: A file of `FORKS_BYTES` for the count and, after it, that of the refusals: eight bytes each, least
+            significant first.
         limit: Processes.
     """
 
     def __init__(self, forks: int, limit: int = PROCESSES) -> None:
         self._limit = limit
-        self._count = mmap.mmap(forks, 8)  # shared with every child, which has no file descriptor of it to close
+        self._yielding = False
+        # shared with every child, which has no file descriptor of it to close
+        self._count = mmap.mmap(forks, FORKS_BYTES)
 
     def __call__(self, event: str, _arguments: tuple[Any, ...]) -> None:
         if event not in _FORKS:
             return
         count = int.from_bytes(self._count[:8], "little") + 1
-        if count >= self._limit:  # with those that have ended since
+        if count >= _CROWD and not self._yielding:  # with those that have ended since
+            count = _session_size()
+            if count >= _CROWD:
+                _yield_to_others()
+                self._yielding = True  # and so do its children
+        if count >= self._limit:
             count = _session_size()
             if count >= self._limit:
+                refused = int.from_bytes(self._count[8:16], "little") + 1
+                self._count[8:16] = refused.to_bytes(8, "little")
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._count[:8] = count.to_bytes(8, "little")
 
@@ -96,6 +110,14 @@ def _session_size() -> int:
             with contextlib.suppress(OSError, ValueError):
                 size += os.getsid(int(folder.name)) == own
     return size
+
+
+def _yield_to_others() -> None:
+    """Let this process run only when nothing else wants to (Linux), or seldom."""
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
 
 
 def _die_with(lifeline: int) -> None:

@@ -73,7 +73,8 @@ class Environment:
         out_of_memory = self._process.out_of_memory
         if out_of_memory:
             said = Said("exit", body=b"with error: signal: killed")
-        self._ready = said is not None and said.what in {"response", "error"}
+        # Processes without number would be frozen on AWS now; here they would run on, and answer the next event.
+        self._ready = said is not None and said.what in {"response", "error"} and not self._process.crowded
         if not self._ready:
             self._process.end()
         self._process.drain()

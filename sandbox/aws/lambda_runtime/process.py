@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sandbox.aws.lambda_runtime import bootstrap
 from sandbox.aws.lambda_runtime.api import Invocation, RuntimeApi, Said
-from sandbox.aws.lambda_runtime.usage import kill_marked, peak_memory, usage
+from sandbox.aws.lambda_runtime.usage import Usage, kill_marked, peak_memory, usage
 
 # What Python code cannot start, other programs may; the process is killed when that is seen.
 PROCESSES = bootstrap.PROCESSES
@@ -29,9 +29,11 @@ _MIB = 2**20
 # Seconds between two looks at the memory of a function at work. The kernel tells nobody of it without cgroups, which
 # need privileges; a function that fills memory at full speed gets some 100 MiB too much in this time.
 _LOOK = 0.02
-# Forks since the last look after which the processes are stopped while it looks: where they multiply, looking takes
-# longer and longer, and the machine with it.
-_MANY_FORKS = 16
+# Forks since the last look, or processes, above which they are stopped while it looks: where hundreds of them run, it
+# waits for the processor behind all of them, again and again.
+_MANY = 16
+# Seconds between the end of a look and the next one, for each second that it took.
+_REST = 4
 
 
 class Process:
@@ -63,7 +65,7 @@ class Process:
         self._closing = threading.Lock()
         lifeline, self._lifeline = os.pipe()
         forks = _shared_file()
-        self._forks = mmap.mmap(forks, 8)
+        self._forks = mmap.mmap(forks, bootstrap.FORKS_BYTES)
         self._forks_seen = 0
         self._stopped = False  # at the last look
         try:
@@ -104,6 +106,11 @@ class Process:
         """The most memory that it and its children have been seen with, in MiB; 0 where the system does not tell."""
         return self._peak // _MIB
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it had as many processes as it may have, and was refused one more."""
+        return self._forks[8:16] != bytes(8)
+
     def hand_out(self, invocation: Invocation) -> None:
         """Give it its next event."""
         self._api.hand_out(invocation)
@@ -115,14 +122,17 @@ class Process:
         that was above its limit in between and answers all the same is told by `out_of_memory` alone.
         """
         deadline = time.monotonic() + within
+        pause = _LOOK
         while True:
             left = deadline - time.monotonic()
             try:
-                said = self._api.said.get(timeout=max(min(left, _LOOK), 0))
+                said = self._api.said.get(timeout=max(min(left, pause), 0))
             except queue.Empty:
                 if left <= 0:
                     return None
+                began = time.monotonic()
                 self._look()
+                pause = max(_LOOK, _REST * (time.monotonic() - began))
                 continue
             self._look()
             self._peak = max(self._peak, peak_memory(self._process.pid))
@@ -149,22 +159,24 @@ class Process:
 
     def _look(self) -> None:
         forks = int.from_bytes(self._forks[:8], "little")
-        many = forks - self._forks_seen > _MANY_FORKS
+        many = abs(forks - self._forks_seen) > _MANY or self.crowded
         self._forks_seen = forks
         if self._stopped:  # seen: a process that was just being forked stops after its group goes on
             self._signal(signal.SIGCONT)
+        if not many:
+            seen = usage(self._process.pid, most=_MANY)
+            many = seen.processes > _MANY
         self._stopped = many
         if not many:
-            self._judge()
+            self._judge(seen)
             return
         self._signal(signal.SIGSTOP)
         try:
-            self._judge()
+            self._judge(usage(self._process.pid))
         finally:
             self._signal(signal.SIGCONT)
 
-    def _judge(self) -> None:
-        seen = usage(self._process.pid)
+    def _judge(self, seen: Usage) -> None:
         self._peak = max(self._peak, seen.memory)
         self._had_children = self._had_children or seen.processes > 1
         if seen.memory > self._limit:
@@ -218,11 +230,11 @@ class Process:
 
 
 def _shared_file() -> int:
-    """A file of eight bytes that two processes can map into memory."""
+    """A file that two processes can map into memory."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("forks")
     else:
         with tempfile.TemporaryFile() as made:
             file = os.dup(made.fileno())
-    os.truncate(file, 8)
+    os.truncate(file, bootstrap.FORKS_BYTES)
     return file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,14 @@ class Usage:
     memory: int
 
 
-def usage(pid: int) -> Usage:
-    """The usage of a process and its descendants. One whose parent has ended is not found."""
-    found = _with_descendants(pid)
+def usage(pid: int, most: int = sys.maxsize) -> Usage:
+    """The usage of a process and its descendants. One whose parent has ended is not found.
+
+    Where there are more than ``most``, they are not counted to the end, nor is their memory, which is 0.
+    """
+    found = _with_descendants(pid, most)
+    if len(found) > most:
+        return Usage(len(found), 0)
     if len(found) == 1:
         return Usage(1, _resident(pid))
     return Usage(len(found), sum(map(_proportional, found)))
@@ -48,10 +54,10 @@ def kill_marked(mark: bytes) -> None:
                 os.kill(int(folder.name), signal.SIGKILL)
 
 
-def _with_descendants(pid: int) -> list[int]:
+def _with_descendants(pid: int, most: int) -> list[int]:
     found: list[int] = []
     to_visit = [pid]
-    while to_visit:
+    while to_visit and len(found) <= most:
         visited = to_visit.pop()
         try:
             with os.scandir(f"/proc/{visited}/task") as entries:

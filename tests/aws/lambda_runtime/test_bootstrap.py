@@ -5,7 +5,13 @@ import tempfile
 
 import pytest
 
-from sandbox.aws.lambda_runtime.bootstrap import OutsideSandboxError, ProcessLimit, is_loopback, refuse_outside
+from sandbox.aws.lambda_runtime.bootstrap import (
+    FORKS_BYTES,
+    OutsideSandboxError,
+    ProcessLimit,
+    is_loopback,
+    refuse_outside,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def test_the_refusal_says_why() -> None:
 
 def test_a_fork_above_the_limit_fails() -> None:
     with tempfile.TemporaryFile() as forks:
-        forks.truncate(8)
+        forks.truncate(FORKS_BYTES)
         tight = ProcessLimit(forks.fileno(), limit=1)  # this test is a process itself
         wide = ProcessLimit(forks.fileno(), limit=10_000)
     for event in ("os.fork", "subprocess.Popen", "os.posix_spawn"):

@@ -84,10 +84,16 @@ def test_forks_without_end_are_ended(runtime: FunctionRuntime, make: Make) -> No
     assert runtime.invoke(make("def handler(e, c): return 1", "other"), b"{}").payload == b"1"
 
 
-def test_a_fork_bomb_is_ended_by_its_memory_and_not_by_its_time(runtime: FunctionRuntime, make: Make) -> None:
-    bomb = make("import os\ndef handler(event, context):\n    while True: os.fork()", timeout=60)
-    result = runtime.invoke(bomb, b"{}")
-    assert "Error Type: Runtime.OutOfMemory" in result.log
+@pytest.mark.parametrize("memory_size", [128, 10_240])
+def test_a_fork_bomb_ends_long_before_its_time(runtime: FunctionRuntime, make: Make, memory_size: int) -> None:
+    """By its memory, by the number of its processes, or by the error of a fork that was refused: the first one wins."""
+    source = "import os\ndef handler(event, context):\n    while event: os.fork()\n    return 'fine'"
+    bomb = make(source, timeout=60, memory_size=memory_size)
+    result = runtime.invoke(bomb, b"1")
+    assert result.failed
+    assert result.duration_ms < 60_000
+    again = runtime.invoke(bomb, b"0")  # which none of those processes answers
+    assert (again.payload, again.failed) == (b'"fine"', False)
 
 
 def test_many_processes_one_after_another_are_fine(run: Callable[..., Any], make: Make) -> None:
