@@ -33,7 +33,7 @@ application/x-perl application/x-ttf font/eot font/opentype font/otf font/ttf im
 text/html text/javascript text/js text/plain text/richtext text/tab-separated-values text/xml text/x-component
 text/x-java-source text/x-script vnd.apple.mpegurl
 """
-_COMPRESSED_TYPES = frozenset(_TYPES.split())
+COMPRESSED_TYPES = frozenset(_TYPES.split())
 _REMOVED = frozenset(("connection", "keep-alive", "trailer", "upgrade", "proxy-connection", "transfer-encoding"))
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -151,7 +151,7 @@ def encoding_for(response: Response, behavior: Behavior, encoding: str) -> str:
         return ""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     length = response.headers.get("content-length", "")
-    if kind not in _COMPRESSED_TYPES or "content-encoding" in response.headers or not length.isdigit():
+    if kind not in COMPRESSED_TYPES or "content-encoding" in response.headers or not length.isdigit():
         return ""
     return encoding.partition(",")[0] if SMALLEST <= int(length) <= LARGEST else ""
 
@@ -208,7 +208,7 @@ def uncovered(response: Response, behavior: Behavior) -> tuple[str, ...]:
 
 def _cors(sent: dict[str, str], cors: Cors, request: Request) -> None:
     origin = request.headers["origin"]
-    if "*" not in cors.origins and not any(_origin_matches(one, origin) for one in cors.origins):
+    if "*" not in cors.origins and not any(re.fullmatch(origin_expression(one), origin) for one in cors.origins):
         return
     any_origin = "*" in cors.origins and not cors.credentials
     made = {"access-control-allow-origin": "*" if any_origin else origin}
@@ -228,6 +228,7 @@ def _cors(sent: dict[str, str], cors: Cors, request: Request) -> None:
             sent[name] = value
 
 
-def _origin_matches(pattern: str, origin: str) -> bool:
+def origin_expression(pattern: str) -> str:
+    """A pattern of AccessControlAllowOrigins as a regular expression for a whole Origin header."""
     text = re.escape(pattern).replace(r"\*", ".*")
-    return re.fullmatch(text if "://" in pattern else f"https?://{text}", origin) is not None
+    return text if "://" in pattern else f"https?://{text}"

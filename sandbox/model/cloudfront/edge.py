@@ -69,7 +69,8 @@ class Fetch:
         stored: The expired object that it is to confirm.
         background: Whether nobody waits for it.
         failed_over: Whether the primary origin has failed already.
-        page_for: The error whose custom page this is.
+        is_page: Whether it asks for a custom error page: an error of it has none.
+        page_for: The error that it is for.
     """
 
     request: OriginRequest
@@ -81,6 +82,7 @@ class Fetch:
     stored: Stored | None = None
     background: bool = False
     failed_over: bool = False
+    is_page: bool = False
     page_for: PageFor | None = None
 
 
@@ -142,14 +144,15 @@ class Edge:
             outcome: What came.
             now: Seconds since the epoch.
         """
+        if fetch.page_for is not None:
+            wanted, fetch.page_for = fetch.page_for, None
+            return self._as_page(self.answered(fetch, outcome, now), wanted, now)
         response = Response(FAILURE_STATUS[outcome.kind]) if isinstance(outcome, Failure) else outcome
         if (other := self._secondary(fetch, outcome, response.status)) is not None:
             return Decision(fetch=other)
         if fetch.stored is not None:
             fetch.stored.revalidating = False
-        if fetch.page_for is not None:
-            return Decision(self._page_came(fetch, fetch.page_for, response, now))
-        if response.status == 304 and fetch.stored is not None:
+        if response.status == 304 and fetch.stored is not None and conditions(fetch.stored):
             return Decision(self._confirmed(fetch, fetch.stored, response, now))
         if response.status >= 400:
             return self._error_came(fetch, response, now)
@@ -230,7 +233,7 @@ class Edge:
         stored: Stored | None,
     ) -> Fetch:
         method = "GET" if request.method == "HEAD" and wanted is not None else request.method
-        sent = origin_request(request, behavior, origin, path, method, _conditions(stored))
+        sent = origin_request(request, behavior, origin, path, method, conditions(stored))
         return Fetch(sent, origin, request, behavior, path, wanted, stored)
 
     # -- answers --
@@ -243,7 +246,7 @@ class Edge:
             return None
         origin = self.distribution.origins[group.secondary]
         other = self._to(origin, fetch.viewer, fetch.behavior, fetch.path, fetch.key, fetch.stored)
-        return replace(other, failed_over=True, background=fetch.background, page_for=fetch.page_for)
+        return replace(other, failed_over=True, background=fetch.background, is_page=fetch.is_page)
 
     def _confirmed(self, fetch: Fetch, stored: Stored, response: Response, now: float) -> Answer:
         headers = {**stored.response.headers, **response.headers}
@@ -264,7 +267,7 @@ class Edge:
             return Decision(_served(stored, fetch.viewer, fetch.behavior, now, stale=True))
         lifetime = freshness.of_error(status, response.headers, least, fetch.behavior.cache.ttl.max, now)
         rule = self.distribution.errors.get(status)
-        if rule is not None and rule.page and fetch.viewer.method in _READ_METHODS:
+        if rule is not None and rule.page and not fetch.is_page and fetch.viewer.method in _READ_METHODS:
             return self._page(PageFor(fetch, rule, lifetime), now)
         self._keep_error(fetch.key, response, lifetime, now)
         return Decision(Answer(ERROR, response, fetch.viewer, fetch.behavior))
@@ -274,24 +277,25 @@ class Edge:
         headers = {name: value for name, value in asked.headers.items() if name not in _OF_THE_OBJECT}
         viewer = replace(asked, method="GET", path=wanted.rule.page, query="", headers=headers)
         behavior = self._route(wanted.rule.page)
-        kept = key(viewer, behavior, viewer.path) if behavior.cache.caches else None
-        stored = self._objects.get(kept) if kept is not None else None
-        if stored is not None and now < stored.expires and not stored.is_error:
-            return Decision(self._page_shown(wanted, stored.response, now))
-        fetch = self._fetch(viewer, behavior, viewer.path, kept, None)
-        fetch.page_for = wanted
-        return Decision(fetch=fetch)
+        if behavior.cache.caches:
+            decision = self._from_cache(viewer, behavior, viewer.path, now)
+        else:
+            decision = Decision(fetch=self._fetch(viewer, behavior, viewer.path, None, None))
+        return self._as_page(decision, wanted, now)
 
-    def _page_came(self, fetch: Fetch, wanted: PageFor, response: Response, now: float) -> Answer:
-        if response.status >= 400:  # the page is missing: the viewer gets the status of whoever should have had it
-            self._keep_error(wanted.fetch.key, response, wanted.lifetime, now)
-            return Answer(ERROR, response, wanted.fetch.viewer, wanted.fetch.behavior)
-        if response.complete:
-            self._keep(fetch, response, now)
-        return self._page_shown(wanted, response, now)
+    def _as_page(self, decision: Decision, wanted: PageFor, now: float) -> Decision:
+        """What becomes of the error when this becomes of its page, which is an object as any other."""
+        if decision.fetch is not None:
+            decision.fetch.is_page = True
+        if decision.answer is not None:
+            return Decision(self._page_shown(wanted, decision.answer.response, now), decision.fetch)
+        assert decision.fetch is not None
+        decision.fetch.page_for = wanted
+        return decision
 
     def _page_shown(self, wanted: PageFor, page: Response, now: float) -> Answer:
-        shown = replace(page, status=wanted.rule.code)
+        """The page; where it is missing, the viewer gets the status of whoever should have had it."""
+        shown = page if page.status >= 400 else replace(page, status=wanted.rule.code)
         self._keep_error(wanted.fetch.key, shown, wanted.lifetime, now)
         return Answer(ERROR, shown, wanted.fetch.viewer, wanted.fetch.behavior)
 
@@ -333,7 +337,8 @@ def _insecure(request: Request, behavior: Behavior) -> Answer:
     return _made(301 if read else 307, request, behavior, location=f"https://{host}{request.path}{query}")
 
 
-def _conditions(stored: Stored | None) -> dict[str, str]:
+def conditions(stored: Stored | None) -> dict[str, str]:
+    """The headers that ask an origin to confirm an object; none where it has nothing to be confirmed by."""
     if stored is None or stored.response.status >= 300 or stored.response.headers.get("vary", "").strip() == "*":
         return {}
     headers, found = stored.response.headers, {}

@@ -22,7 +22,7 @@ _REMOVED = frozenset(
 ) | {"user-agent", "x-http-method-override"}
 _WITH_A_BODY = ("content-type", "content-length", "content-encoding", "content-md5")
 _READ = ("GET", "HEAD")
-_PROTOCOL = "cloudfront-forwarded-proto"
+PROTOCOL = "cloudfront-forwarded-proto"
 
 
 def forwards_cookies(behavior: Behavior) -> bool:
@@ -51,8 +51,8 @@ def origin_request(
         if name != "*" and (value := header(request, name)) is not None:
             sent[name] = value
     added = behavior.origin_request.headers
-    if added.behavior != "allExcept" and _PROTOCOL in added.names:
-        sent[_PROTOCOL] = request.scheme
+    if added.behavior != "allExcept" and PROTOCOL in added.names:
+        sent[PROTOCOL] = request.scheme
     _add_encoding(sent, request, behavior)
     if cookies := chosen_cookies(request, behavior.cache.cookies, behavior.origin_request.cookies):
         sent["cookie"] = cookies
@@ -65,6 +65,21 @@ def origin_request(
     scheme = {"http-only": "http", "https-only": "https"}.get(origin.protocol, request.scheme)
     uri = f"{origin.path}{path}{'?' if query else ''}{query}"
     return OriginRequest(origin.id, method, scheme, uri, sent)
+
+
+def sends(name: str, behavior: Behavior, method: str = "GET") -> bool:
+    """Whether the origin is sent a viewer's header, or the one of that name which CloudFront makes."""
+    added = behavior.origin_request.headers
+    if name == PROTOCOL:
+        return name in behavior.cache.headers or (added.behavior != "allExcept" and name in added.names)
+    has_body = method not in _READ
+    return name in behavior.cache.headers or _is_sent(name, Request(method, has_body=has_body), behavior)
+
+
+def known_names(behavior: Behavior) -> frozenset[str]:
+    """The headers about which there is a rule; the origin is sent all others, or none of them."""
+    policy = behavior.origin_request.headers.names
+    return _NEVER | _REMOVED | {*_WITH_A_BODY, "range", *behavior.cache.headers, *policy} - {"*"}
 
 
 def _is_sent(name: str, request: Request, behavior: Behavior) -> bool:
