@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: run test lint setup images bench clean
+.PHONY: run test cache-tests lint setup images bench clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -13,6 +13,10 @@ run: setup
 # Two at a time: most tests wait for containers.
 test: setup
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+# The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
+cache-tests: setup
+	@$(BIN)/pytest -q -rP tests/conformance/test_cache_tests.py $(if $(UPDATE),--update-expected)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

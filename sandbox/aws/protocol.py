@@ -1,8 +1,9 @@
-"""The AWS JSON protocols, server side: an HTTP request in, one method call on a service of ours, an HTTP response out.
+"""The AWS protocols, server side: an HTTP request in, one method call on a service of ours, an HTTP response out.
 
 Operations, shapes and errors come from botocore's service models, so that a client sees AWS's own wire format and AWS's
-own errors. Two protocols are spoken: ``json`` (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html) and
-``rest-json`` (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html).
+own errors. Three protocols are spoken: ``json`` (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html),
+``rest-json`` (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html) and ``rest-xml``
+(https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html).
 
 A service is any object with the attribute ``service_name`` (botocore's name) and one method per operation that it
 implements, named as botocore names it::
@@ -26,14 +27,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote
+from xml.etree.ElementTree import Element, SubElement
 
 from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
-from sandbox.aws import wire
+from sandbox.aws import wire, wire_xml
 from sandbox.aws.validation import constraint_errors
 
 log = logging.getLogger(__name__)
@@ -121,15 +124,41 @@ def error_response(error: AwsError, shape: Shape | None = None, operation: str |
         shape: The error's shape in the service's model, if it is modelled.
         operation: The operation that failed.
     """
-    status = error.status
     message_member = "message"
     members: dict[str, Any] = {}
     if shape is not None:
-        status = shape.metadata.get("error", {}).get("httpStatusCode", status)
         message_member = next((name for name in shape.members if name.lower() == "message"), message_member)
         members = wire.to_json(error.members, shape)
     body = {"__type": error.code, message_member: error.message, **members}
-    return HttpResponse(status, _headers({"x-amzn-ErrorType": error.code}), json.dumps(body).encode(), operation)
+    headers = _headers({"x-amzn-ErrorType": error.code})
+    return HttpResponse(_error_status(error, shape), headers, json.dumps(body).encode(), operation)
+
+
+def xml_error_response(
+    error: AwsError, shape: Shape | None, operation: str | None, namespace: str = ""
+) -> HttpResponse:
+    """The answer of a ``rest-xml`` service to a request that failed; further members of the error are not sent.
+
+    Args:
+        error: What failed; a status that the error's shape states wins over the error's own.
+        shape: The error's shape in the service's model, if it is modelled.
+        operation: The operation that failed.
+        namespace: The service's XML namespace.
+    """
+    status = _error_status(error, shape)
+    headers = _headers({}, "text/xml")
+    root = Element("ErrorResponse", {"xmlns": namespace} if namespace else {})
+    told = SubElement(root, "Error")
+    SubElement(told, "Type").text = "Sender" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Receiver"
+    SubElement(told, "Code").text = error.code
+    SubElement(told, "Message").text = error.message
+    SubElement(root, "RequestId").text = headers["x-amzn-RequestId"]
+    return HttpResponse(status, headers, wire_xml.document(root), operation)
+
+
+def _error_status(error: AwsError, shape: Shape | None) -> int:
+    modelled = shape.metadata.get("error", {}) if shape is not None else {}
+    return int(modelled.get("httpStatusCode", error.status))
 
 
 def _headers(more: Mapping[str, str], content_type: str = "application/json") -> dict[str, str]:
@@ -143,8 +172,9 @@ class ServiceEndpoint:
         service: An object as this module's docstring describes it. Besides ``service_name`` it may have
             ``validation_error_code``: the code of the error that answers a request which breaks a constraint of the
             model (ECS: ``InvalidParameterException``, Lambda: ``InvalidParameterValueException``), by default
-            ``ValidationException``; and ``falls_back``: true if operations that it lacks go to the backend behind the
-            gateway (SSM: Run Command is ours, Parameter Store is not) instead of being refused.
+            ``ValidationException``; ``serialization_error_code``: the same for a request that cannot be read, by
+            default ``SerializationException``; and ``falls_back``: true if operations that it lacks go to the backend
+            behind the gateway (SSM: Run Command is ours, Parameter Store is not) instead of being refused.
     """
 
     def __init__(self, service: Any) -> None:
@@ -164,12 +194,12 @@ class ServiceEndpoint:
 
     @property
     def target_prefix(self) -> str | None:
-        """What precedes the operation in the X-Amz-Target header; None for a service of the ``rest-json`` protocol."""
+        """What precedes the operation in the X-Amz-Target header; None for a service of a REST protocol."""
         return cast("str | None", self.model.metadata.get("targetPrefix"))
 
     def operation_name(self, request: HttpRequest) -> str | None:
         """The operation that a request asks for, or None if the service's model has no such operation."""
-        if self.model.metadata["protocol"] == "rest-json":
+        if self._is_rest:
             route = self._route(request)
             return route[0] if route else None
         name = request.headers.get("x-amz-target", "").rpartition(".")[2]
@@ -186,11 +216,17 @@ class ServiceEndpoint:
             operation = self.operation_name(request)
             return self._call(request, operation, context)
         except AwsError as error:
-            return error_response(error, self._error_shape(error.code), operation)
+            return self._refuse(error, operation)
         except Exception as error:
             log.exception("%s %s failed", self.name, operation or request.path)
             text = f"{type(error).__name__}: {error}"
-            return error_response(AwsError("InternalFailure", text, 500), None, operation)
+            return self._refuse(AwsError("InternalFailure", text, 500), operation)
+
+    def _refuse(self, error: AwsError, operation: str | None) -> HttpResponse:
+        shape = next((shape for shape in self.model.error_shapes if shape.name == error.code), None)
+        if self._is_xml:
+            return xml_error_response(error, shape, operation, self._namespace)
+        return error_response(error, shape, operation)
 
     def _call(self, request: HttpRequest, operation: str | None, context: RequestContext) -> HttpResponse:
         if operation is None:
@@ -211,12 +247,13 @@ class ServiceEndpoint:
         if shape is None:
             return {}
         try:
-            if self.model.metadata["protocol"] == "rest-json":
+            if self._is_rest:
                 parameters = self._parse_rest(request, shape)
             else:
                 parameters = wire.from_json(wire.load_json(request.body), shape)
         except wire.SerializationError as error:
-            raise AwsError("SerializationException", str(error)) from error
+            code = getattr(self.service, "serialization_error_code", "SerializationException")
+            raise AwsError(code, str(error)) from error
         errors = constraint_errors(parameters, shape)
         if errors:
             code = getattr(self.service, "validation_error_code", "ValidationException")
@@ -233,25 +270,45 @@ class ServiceEndpoint:
             query=parse_qs(request.query, keep_blank_values=True),
             headers=request.headers,
             body=request.body,
+            read=wire_xml.from_xml if self._is_xml else wire.read_json,
         )
 
     def _serialize(self, answer: dict[str, Any], operation: OperationModel) -> HttpResponse:
         shape = operation.output_shape
-        metadata = self.model.metadata
-        if metadata["protocol"] == "rest-json":
-            status, headers, body = wire.to_rest(answer, shape, operation.http.get("responseCode", 200))
-            return HttpResponse(status, _headers(headers), body, operation.name)
-        body = json.dumps(wire.to_json(answer, shape) if shape is not None else {}).encode()
-        content_type = f"application/x-amz-json-{metadata.get('jsonVersion', '1.1')}"
-        return HttpResponse(200, _headers({}, content_type), body, operation.name)
+        if not self._is_rest:
+            content = wire.write_json(answer, shape) if shape is not None else b"{}"
+            content_type = f"application/x-amz-json-{self.model.metadata.get('jsonVersion', '1.1')}"
+            return HttpResponse(200, _headers({}, content_type), content, operation.name)
+        write: wire.WriteBody = self._write_xml if self._is_xml else wire.write_json
+        content_type = "text/xml" if self._is_xml else "application/json"
+        status, headers, body = wire.to_rest(answer, shape, operation.http.get("responseCode", 200), write)
+        return HttpResponse(status, _headers(headers, content_type), body, operation.name)
 
-    def _error_shape(self, code: str) -> Shape | None:
-        return next((shape for shape in self.model.error_shapes if shape.name == code), None)
+    def _write_xml(self, value: Any, shape: Shape, name: str) -> bytes:
+        return wire_xml.to_xml(value, shape, name, self._namespace)
+
+    @property
+    def _is_rest(self) -> bool:
+        return self.model.metadata["protocol"] in {"rest-json", "rest-xml"}
+
+    @property
+    def _is_xml(self) -> bool:
+        return bool(self.model.metadata["protocol"] == "rest-xml")
+
+    @cached_property
+    def _namespace(self) -> str:
+        """The XML namespace of the service, which botocore's models state at what is sent to it."""
+        for name in self.model.operation_names:
+            shape = self.model.operation_model(name).input_shape
+            for one in [] if shape is None else [shape, *shape.members.values()]:
+                if "xmlNamespace" in one.serialization:
+                    return cast("str", one.serialization["xmlNamespace"]["uri"])
+        return ""
 
     def _route(self, request: HttpRequest) -> tuple[str, dict[str, str]] | None:
-        """The operation of a ``rest-json`` request and the path's labels, decoded."""
+        """The operation of a REST request and the path's labels, decoded."""
         path = request.path.rstrip("/") or "/"
-        query = set(request.query.split("&"))
+        query = _parameters(request.query)
         for route in self._routes:
             match = route.pattern.fullmatch(path) if route.method == request.method else None
             if match and route.query <= query:
@@ -267,20 +324,25 @@ class ServiceEndpoint:
             template, _, fixed = http["requestUri"].partition("?")
             template = template.rstrip("/") or "/"
             vagueness = [2 if "+}" in part else 1 if "{" in part else 0 for part in template.split("/")]
-            query = frozenset(fixed.split("&")) if fixed else frozenset()
+            query = _parameters(fixed)
             routes.append((vagueness, -len(query), _Route(http["method"], *_path_pattern(template), query, name)))
         return [route for *_, route in sorted(routes, key=lambda item: item[:2])]
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """How the model binds one ``rest-json`` operation to a method, a path and fixed parts of a query."""
+    """How the model binds one operation of a REST protocol to a method, a path and fixed parts of a query."""
 
     method: str
     pattern: re.Pattern[str]
     labels: list[str]
-    query: frozenset[str]
+    query: frozenset[tuple[str, str]]
     operation: str
+
+
+def _parameters(query: str) -> frozenset[tuple[str, str]]:
+    """A query's parameters; some clients send one without a value as ``WithTags=``."""
+    return frozenset(parse_qsl(query, keep_blank_values=True))
 
 
 def _path_pattern(template: str) -> tuple[re.Pattern[str], list[str]]:

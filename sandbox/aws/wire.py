@@ -1,7 +1,7 @@
 """Values on the wire and values in Python, by the shapes of botocore's models: the JSON body and the HTTP bindings.
 
-What AWS calls a serialization error (a string where the model wants a list) is found here; what the model says about
-values (lengths, patterns) is `sandbox.aws.validation`.
+The XML body is `sandbox.aws.wire_xml`. What AWS calls a serialization error (a string where the model wants a list) is
+found here; what the model says about values (lengths, patterns) is `sandbox.aws.validation`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -19,6 +19,11 @@ from botocore.utils import parse_timestamp
 
 _INTEGERS = ("integer", "long")
 _FLOATS = ("float", "double")
+
+ReadBody = Callable[[bytes, Shape, str], Any]
+"""Makes a body a value of a shape; the text says where the value belongs, for errors."""
+WriteBody = Callable[[Any, Shape, str], bytes]
+"""Makes a value a body; the text is what the protocol calls the value, if it names it."""
 
 
 class SerializationError(ValueError):
@@ -37,6 +42,24 @@ def load_json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SerializationError(f"the request body is not JSON: {error}") from error
+
+
+def read_json(body: bytes, shape: Shape, where: str = "") -> Any:
+    """A JSON body as the model's value.
+
+    Raises:
+        SerializationError: It is not JSON, or a value's type is not the shape's.
+    """
+    return from_json(load_json(body), shape, where)
+
+
+def write_json(value: Any, shape: Shape, name: str = "") -> bytes:
+    """A handler's value as a JSON body; JSON has no place for its name.
+
+    Raises:
+        ValueError: The value has a member that the model does not know.
+    """
+    return json.dumps(to_json(value, shape)).encode()
 
 
 def from_json(value: Any, shape: Shape, where: str = "") -> Any:
@@ -91,21 +114,22 @@ def _number(value: Any, kind: str, where: str) -> int | float:
     if kind in _FLOATS and value in ("NaN", "Infinity", "-Infinity"):
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong_type(value, kind, where)
+        raise wrong_type(value, kind, where)
     if kind in _INTEGERS:
         if isinstance(value, float) and not value.is_integer():
-            raise _wrong_type(value, kind, where)
+            raise wrong_type(value, kind, where)
         return int(value)
     return value
 
 
 def _require(value: Any, kind: type, name: str, where: str) -> Any:
     if not isinstance(value, kind):
-        raise _wrong_type(value, name, where)
+        raise wrong_type(value, name, where)
     return value
 
 
-def _wrong_type(value: Any, wanted: str, where: str) -> SerializationError:
+def wrong_type(value: Any, wanted: str, where: str) -> SerializationError:
+    """The error for a value that is not what the shape wants."""
     return SerializationError(f"{where or 'the request'}: {json.dumps(value, default=str)[:80]} is not a {wanted}")
 
 
@@ -115,7 +139,7 @@ def _timestamp(value: Any, where: str) -> datetime:
             raise TypeError
         parsed: datetime = parse_timestamp(value)
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise _wrong_type(value, "timestamp", where) from error
+        raise wrong_type(value, "timestamp", where) from error
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
@@ -123,7 +147,7 @@ def _decode_base64(value: str, where: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _wrong_type(value, "base64 string", where) from error
+        raise wrong_type(value, "base64 string", where) from error
 
 
 def from_rest(
@@ -133,11 +157,12 @@ def from_rest(
     query: Mapping[str, Sequence[str]],
     headers: Mapping[str, str],
     body: bytes,
+    read: ReadBody = read_json,
 ) -> dict[str, Any]:
-    """The input of a ``rest-json`` operation from the places where the model binds its members.
+    """The input of an operation of a REST protocol from the places where the model binds its members.
 
     Raises:
-        SerializationError: A value's type is not the shape's, or the body is not JSON.
+        SerializationError: A value's type is not the shape's, or the body is not what ``read`` reads.
     """
     parsed: dict[str, Any] = {}
     for name, member in shape.members.items():
@@ -146,22 +171,22 @@ def from_rest(
             parsed[name] = value
     payload = shape.serialization.get("payload")
     if payload is not None:
-        parsed.update(_payload(payload, shape.members[payload], body))
+        parsed.update(_payload(payload, shape.members[payload], body, read))
     elif any("location" not in member.serialization for member in shape.members.values()):
-        content = from_json(load_json(body), shape)
+        content = read(body, shape, "")
         bound = {name for name, member in shape.members.items() if "location" in member.serialization}
         parsed.update({name: value for name, value in content.items() if name not in bound})
     return parsed
 
 
-def _payload(name: str, member: Shape, body: bytes) -> dict[str, Any]:
+def _payload(name: str, member: Shape, body: bytes, read: ReadBody) -> dict[str, Any]:
     if not body:
         return {}
     if member.type_name == "blob":
         return {name: body}
     if member.type_name == "string":
         return {name: body.decode("utf-8", "replace")}
-    return {name: from_json(load_json(body), member, name)}
+    return {name: read(body, member, name)}
 
 
 def _bound_value(
@@ -174,7 +199,7 @@ def _bound_value(
     location = member.serialization.get("location")
     key = member.serialization.get("name", name)
     if location == "uri":
-        return _from_text(labels[key], member, name) if key in labels else None
+        return from_text(labels[key], member, name) if key in labels else None
     if location == "header":
         return _header_value(headers.get(key.lower()), member, name)
     if location == "headers":
@@ -189,10 +214,10 @@ def _header_value(text: str | None, member: Shape, where: str) -> Any:
     if text is None:
         return None
     if member.type_name == "list":
-        return [_from_text(item.strip(), member.member, where) for item in text.split(",")]
+        return [from_text(item.strip(), member.member, where) for item in text.split(",")]
     if member.serialization.get("jsonvalue"):
         return load_json(_decode_base64(text, where))
-    return _from_text(text, member, where)
+    return from_text(text, member, where)
 
 
 def _query_value(query: Mapping[str, Sequence[str]], key: str, member: Shape, where: str) -> Any:
@@ -202,21 +227,26 @@ def _query_value(query: Mapping[str, Sequence[str]], key: str, member: Shape, wh
     if key not in query:
         return None
     if member.type_name == "list":
-        return [_from_text(item, member.member, where) for item in query[key]]
-    return _from_text(query[key][0], member, where)
+        return [from_text(item, member.member, where) for item in query[key]]
+    return from_text(query[key][0], member, where)
 
 
-def _from_text(text: str, shape: Shape, where: str) -> Any:
+def from_text(text: str, shape: Shape, where: str) -> Any:
+    """A value that is written as text: in a path, a query, a header or an XML element.
+
+    Raises:
+        SerializationError: It is not of the shape's type.
+    """
     kind = shape.type_name
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
-            raise _wrong_type(text, kind, where)
+            raise wrong_type(text, kind, where)
         return text.lower() == "true"
     if kind in _INTEGERS or kind in _FLOATS:
         try:
             return int(text) if kind in _INTEGERS else float(text)
         except ValueError as error:
-            raise _wrong_type(text, kind, where) from error
+            raise wrong_type(text, kind, where) from error
     return _scalar_from_json(text, kind, where)
 
 
@@ -232,7 +262,7 @@ def to_json(value: Any, shape: Shape, where: str = "") -> Any:
             return value
         return {
             shape.members[name].serialization.get("name", name): to_json(item, shape.members[name], f"{where}.{name}")
-            for name, item in _known(value, shape, where).items()
+            for name, item in known(value, shape, where).items()
         }
     if kind == "list":
         return [to_json(item, shape.member, f"{where}[]") for item in value]
@@ -241,7 +271,12 @@ def to_json(value: Any, shape: Shape, where: str = "") -> Any:
     return _scalar_to_json(value, shape, "unixtimestamp")
 
 
-def _known(value: Mapping[str, Any], shape: Shape, where: str) -> dict[str, Any]:
+def known(value: Mapping[str, Any], shape: Shape, where: str = "") -> dict[str, Any]:
+    """The members of a structure of a handler's answer that are not None.
+
+    Raises:
+        ValueError: There is one that the model does not know.
+    """
     unknown = sorted(set(value) - set(shape.members))
     if unknown:
         raise ValueError(f"the answer has {unknown} in {shape.name}{where}, which the AWS model does not know")
@@ -268,8 +303,17 @@ def _format_timestamp(value: datetime | float, style: str) -> Any:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def to_rest(value: dict[str, Any], shape: Shape | None, status: int) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer of a ``rest-json`` operation; ``status`` is the model's.
+def to_text(value: Any, shape: Shape, timestamp_format: str) -> str:
+    """A single value as text: for a header or an XML element. The shape's own timestamp format comes first."""
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    return str(_scalar_to_json(value, shape, timestamp_format))
+
+
+def to_rest(
+    value: dict[str, Any], shape: Shape | None, status: int, write: WriteBody = write_json
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer of an operation of a REST protocol; ``status`` is the model's.
 
     Raises:
         ValueError: The value has a member that the model does not know.
@@ -278,7 +322,7 @@ def to_rest(value: dict[str, Any], shape: Shape | None, status: int) -> tuple[in
         return status, {}, b""
     headers: dict[str, str] = {}
     content: dict[str, Any] = {}
-    for name, item in _known(value, shape, "").items():
+    for name, item in known(value, shape).items():
         member = shape.members[name]
         location = member.serialization.get("location")
         key = member.serialization.get("name", name)
@@ -290,7 +334,7 @@ def to_rest(value: dict[str, Any], shape: Shape | None, status: int) -> tuple[in
             headers.update({f"{key}{suffix}": str(text) for suffix, text in item.items()})
         else:
             content[name] = item
-    return status, headers, _rest_body(content, shape, status)
+    return status, headers, _rest_body(content, shape, status, write)
 
 
 def _to_header(value: Any, shape: Shape) -> str:
@@ -298,20 +342,19 @@ def _to_header(value: Any, shape: Shape) -> str:
         return ",".join(_to_header(item, shape.member) for item in value)
     if shape.serialization.get("jsonvalue"):
         return base64.b64encode(json.dumps(value).encode()).decode()
-    if shape.type_name == "boolean":
-        return "true" if value else "false"
-    return str(_scalar_to_json(value, shape, "rfc822"))
+    return to_text(value, shape, "rfc822")
 
 
-def _rest_body(content: dict[str, Any], shape: Shape, status: int) -> bytes:
+def _rest_body(content: dict[str, Any], shape: Shape, status: int, write: WriteBody) -> bytes:
     if status == 204:  # No Content
         return b""
     payload = shape.serialization.get("payload")
     if payload is None:
-        return json.dumps(to_json(content, shape)).encode()
+        return write(content, shape, shape.name)
     item = content.get(payload)
     if item is None:
         return b""
-    if shape.members[payload].type_name in ("blob", "string"):
+    member = shape.members[payload]
+    if member.type_name in ("blob", "string"):
         return item.encode() if isinstance(item, str) else bytes(item)
-    return json.dumps(to_json(item, shape.members[payload])).encode()
+    return write(item, member, member.serialization.get("name", member.name))

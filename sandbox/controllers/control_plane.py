@@ -106,6 +106,10 @@ class ControlPlane:
         """The IPv4 addresses that DNS has for a name."""
         return [record.value for record in self._zones.answer(canonical(name), "A").answers if record.type == "A"]
 
+    def name_resource(self, name: str, address: str | None) -> None:
+        """Give a resource of AWS's a name in DNS, or take it away (None)."""
+        self._zones.name_resource(name, address)
+
     def close(self) -> None:
         """Stop listening, and end functions and deliveries. What ECS has under way is its own to end."""
         self._closing.close()

@@ -14,6 +14,9 @@ from sandbox.timeline import Timeline
 MAX_RECORDED_ANSWERS = 1024
 """Different answers recorded between two changes of the zones; a flood of questions must not fill the memory."""
 
+# Seconds. Developer Guide, "Choosing between alias and non-alias records": CloudFront's names and aliases to them.
+_RESOURCE_TTL = 60
+
 _Key = tuple[str, str, str, str | None]
 """Zone name, record name, type, set identifier: what Route 53 tells record sets apart by."""
 
@@ -48,12 +51,22 @@ class DnsController:
         self.hosted_zones: tuple[HostedZone, ...] = ()
         self._recorded: set[tuple[str, str, frozenset[object]]] = set()
         self._rng = Random()
+        self._resources: dict[str, str] = {}
+
+    def name_resource(self, name: str, address: str | None) -> None:
+        """Give a resource of AWS's its name, such as "d111111abcdef8.cloudfront.net"; None takes it away."""
+        with self._refreshing:
+            if address is None:
+                self._resources.pop(name, None)
+            else:
+                self._resources[name] = address
+        self.refresh()
 
     def refresh(self) -> None:
         """Read the zones again and answer from them from now on; called after each change through the API."""
         with self._refreshing:
             hosted_zones = self._read_zones()
-            self._zones = Zones(hosted_zones)
+            self._zones = Zones(hosted_zones, _resource_zones(self._resources))
             self.hosted_zones = tuple(hosted_zones)
             before, self._record_sets = self._record_sets, _by_key(hosted_zones)
             changes = list(_changes(before, self._record_sets))
@@ -73,6 +86,14 @@ class DnsController:
                 values = [record.value for record in given.answers]
                 self._timeline.record("dns.answer", name=name, type=type, rcode=str(given.rcode), values=values)
         return given
+
+
+def _resource_zones(resources: Mapping[str, str]) -> list[HostedZone]:
+    """Each resource's parent domain as a zone. Route 53 shows the name of a CloudFront distribution with 60 s."""
+    zones: dict[str, list[RecordSet]] = {}
+    for name, address in resources.items():
+        zones.setdefault(name.partition(".")[2], []).append(RecordSet(name, "A", _RESOURCE_TTL, (address,)))
+    return [HostedZone("aws", apex, record_sets=tuple(record_sets)) for apex, record_sets in zones.items()]
 
 
 def _by_key(zones: Iterable[HostedZone]) -> dict[_Key, RecordSet]:

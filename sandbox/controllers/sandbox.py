@@ -15,8 +15,10 @@ from typing import Any, Self
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
+from sandbox.aws.services.cloudfront import CloudFrontService
 from sandbox.clock import RealClock
 from sandbox.controllers import process, spot, stack_file, task_endpoint
+from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
@@ -113,6 +115,16 @@ class Sandbox:
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
+        self._cloudfront = CloudFrontController(
+            self._containers,
+            self._images,
+            self._network,
+            self._control_plane.name_resource,
+            run.folder,
+            self.speed,
+            self.timeline,
+        )
+        self._control_plane.gateway.add(CloudFrontService(self._cloudfront, self.clock))
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
@@ -261,6 +273,13 @@ class Sandbox:
         self.timeline.record("http.response", **result.facts())
         return result
 
+    def wait_aws(self, seconds: float) -> None:
+        """Let so many of AWS's seconds go by: for a time to live, or another timer that tells nobody of its end."""
+        over = threading.Event()
+        timer = self.clock.call_later(seconds, over.set)
+        over.wait(self.clock.real_seconds(seconds) + 5)
+        timer.cancel()
+
     def wait_serving(self, url: str, *, within: float = 120.0) -> None:
         """Wait until ``url`` answers 200; recorded as by `http_get_until`.
 
@@ -355,6 +374,11 @@ class Sandbox:
         door = Door(self._internet, name, target_port, port)
         self._closers.append(door.close)
         return f"http://127.0.0.1:{door.port}"
+
+    @property
+    def authority(self) -> bytes:
+        """The certificate, PEM, of what serves HTTPS here; b"" before there is any."""
+        return self._cloudfront.authority
 
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""

@@ -43,6 +43,9 @@ CATALOGUE: Mapping[str, Component] = {
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component("ghost", "ghost:6", "ghost", "/var/lib/ghost/content, port 2368, configuration by environment"),
+        Component(
+            "cache-tests", "", "cache-tests", "the suite http-tests/cache-tests: its origin on port 8000, its client"
+        ),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

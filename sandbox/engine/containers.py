@@ -235,9 +235,10 @@ class Containers:
     def follow(self, container_id: str, since: float | None = None) -> Iterator[bytes]:
         """A started container's output from its beginning, or from a time, in pieces as they come, until it ends."""
         try:
-            yield from self.client.api.logs(container_id, stream=True, follow=True, since=since)
-        except (APIError, requests.RequestException, OSError):  # it has been removed, or the engine is gone
+            pieces = self.client.api.logs(container_id, stream=True, follow=True, since=since)
+        except (APIError, requests.RequestException, OSError):
             return
+        yield from _until_lost(pieces)
 
     def output(self, container_id: str, since: float | None = None) -> bytes:
         """All that a container has printed up to now, or since a time, as `follow` orders it; b"" where it is gone."""
@@ -279,6 +280,19 @@ class Containers:
         except APIError as error:
             raise _refused(f"could not run a command in container '{self.name(container_id)}'", error) from error
         return int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+
+    def stream(self, container_id: str, command: Sequence[str]) -> Iterator[bytes]:
+        """Run a command inside and return what it prints, in pieces as they come, until it or the container ends.
+
+        Raises:
+            SandboxError: The engine could not run it.
+        """
+        api = self.client.api
+        try:
+            pieces = api.exec_start(api.exec_create(container_id, list(command))["Id"], stream=True)
+        except APIError as error:
+            raise _refused(f"could not run a command in container '{self.name(container_id)}'", error) from error
+        return _until_lost(pieces)
 
     # -- volumes --
 
@@ -354,6 +368,13 @@ class Containers:
         self._closing = True
         if self._events is not None:
             self._events.close()
+
+
+def _until_lost(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except (APIError, requests.RequestException, OSError):  # the container has been removed, or the engine is gone
+        return
 
 
 def _refused(what: str, error: APIError) -> SandboxError:

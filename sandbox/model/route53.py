@@ -72,7 +72,7 @@ class RecordSet:
         set_identifier: Tells apart the record sets of one name and type under a routing policy.
         weight: 0 to 255, for weighted routing.
         multivalue: Multivalue answer routing.
-        alias_target: The name of a record set of the same type in the same zone.
+        alias_target: The name of a record set of the same type in the same zone, or of a resource of AWS's.
         health_check_id: The health check that decides `healthy`.
         healthy: What that health check says; without one a record is always healthy.
     """
@@ -126,16 +126,21 @@ def escaped(octet: int) -> str:
 class Zones:
     """Hosted zones indexed for answering; immutable.
 
+    Args:
+        hosted_zones: The account's.
+        aws: AWS's own, with the names of its resources ("cloudfront.net"): aliases may lead into them.
+
     Where two zones of the same visibility have the same name, the first answers: in production it would be the one
     that the registrar delegates to, which the sandbox cannot know.
     """
 
-    def __init__(self, hosted_zones: Iterable[HostedZone]) -> None:
+    def __init__(self, hosted_zones: Iterable[HostedZone], aws: Iterable[HostedZone] = ()) -> None:
         self._private: dict[str, _Zone] = {}
-        self._public: dict[str, _Zone] = {}
+        self._public: dict[str, _Zone] = {canonical(zone.name): _Zone(zone, {}) for zone in aws}
+        resources = dict(self._public)
         for hosted_zone in hosted_zones:
             same_visibility = self._private if hosted_zone.private else self._public
-            same_visibility.setdefault(canonical(hosted_zone.name), _Zone(hosted_zone))
+            same_visibility.setdefault(canonical(hosted_zone.name), _Zone(hosted_zone, resources))
 
     def zone_for(self, name: str) -> _Zone | None:
         """The zone that answers for a `canonical` name."""
@@ -185,9 +190,10 @@ def select(record_sets: Sequence[RecordSet], rng: Random) -> Sequence[RecordSet]
 
 
 class _Zone:
-    """One hosted zone, indexed by name and type."""
+    """One hosted zone, indexed by name and type; ``resources`` are the other zones that its aliases may lead into."""
 
-    def __init__(self, zone: HostedZone) -> None:
+    def __init__(self, zone: HostedZone, resources: Mapping[str, _Zone]) -> None:
+        self._resources = resources
         self.apex = canonical(zone.name)
         self._sets: dict[str, dict[str, list[RecordSet]]] = {}
         for record_set in zone.record_sets:
@@ -229,9 +235,10 @@ class _Zone:
         if record_set.alias_target is None:
             return [Record(name, record_set.type, record_set.ttl or 0, value) for value in record_set.values]
         target = canonical(record_set.alias_target)
-        if target in aliases or not _is_within(target, self.apex):
+        zone = self if _is_within(target, self.apex) else _longest(self._resources, target)
+        if target in aliases or zone is None:
             return []
-        found = self.answer(target, record_set.type, rng, aliases | {target})
+        found = zone.answer(target, record_set.type, rng, aliases | {target})
         return [record._replace(name=name) for record in found.answers if record.type == record_set.type]
 
     def _closest_encloser(self, name: str) -> str:

@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from typing import Any
@@ -52,6 +52,7 @@ class HttpResult:
         remote_ip: The address that the name led to ("": none).
         seconds: From the start to the last byte.
         error: Why there was no answer ("" where there was one).
+        cookies: What Set-Cookie headers set, each as ``NAME=VALUE``.
     """
 
     url: str
@@ -61,6 +62,7 @@ class HttpResult:
     remote_ip: str
     seconds: float
     error: str
+    cookies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.error:
@@ -68,14 +70,17 @@ class HttpResult:
         return f"{self.url}: HTTP {self.status} from {self.remote_ip}"
 
     def facts(self) -> dict[str, Any]:
-        """What goes to the timeline."""
-        return {
+        """What goes to the timeline; ``x_cache`` ("Hit", "Miss", ...) where CloudFront has answered."""
+        facts = {
             "url": self.url,
             "status": self.status,
             "remote_ip": self.remote_ip,
             "seconds": round(self.seconds, 4),
             "error": self.error,
         }
+        if "x-cache" in self.headers:
+            facts["x_cache"] = self.headers["x-cache"].removesuffix(" from cloudfront")
+        return facts
 
 
 def get(execute: Execute, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> HttpResult:
@@ -136,6 +141,7 @@ def request(
     client = HTTPConnection(host, port)
     remote_ip, status, error = "", 0, ""
     received: dict[str, str] = {}
+    cookies: list[str] = []
     content = b""
     try:
         client.sock = connect(host, port, timeout)
@@ -145,12 +151,13 @@ def request(
         answer = client.getresponse()
         content = answer.read(_BODY_LIMIT)
         status, received = answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        cookies = answer.headers.get_all("set-cookie", [])
     except (OSError, HTTPException) as failure:
         error = next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), str(failure))
     finally:
         client.close()
     text = content.decode(errors="replace")
-    return HttpResult(url, status, received, text, remote_ip, time.monotonic() - begun, error)
+    return HttpResult(url, status, received, text, remote_ip, time.monotonic() - begun, error, _pairs(cookies))
 
 
 def _curl(url: str, timeout: float, headers: Mapping[str, str]) -> list[str]:
@@ -176,4 +183,9 @@ def _result(url: str, code: int, out: str, err: str) -> HttpResult:
         report.get("remote_ip", ""),
         float(report["time_total"]),
         error,
+        _pairs(value for name, values in headers.items() if name.lower() == "set-cookie" for value in values),
     )
+
+
+def _pairs(cookies: Iterable[str]) -> tuple[str, ...]:
+    return tuple(cookie.partition(";")[0] for cookie in cookies)

@@ -283,6 +283,31 @@ def test_rules_that_hold_for_every_answer(zones: list[HostedZone], name: str, ty
         assert {r.type for r in found.answers} <= {type_, "CNAME"}
 
 
+AWS = HostedZone("aws", "cloudfront.net", record_sets=(RecordSet("d1.cloudfront.net", "A", 60, ("198.51.100.7",)),))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("d1.cloudfront.net", [("d1.cloudfront.net", 60, "198.51.100.7")]),
+        ("blog.example.com", [("blog.example.com", 60, "198.51.100.7")]),  # under the alias's own name, with its TTL
+        ("gone.example.com", []),
+        ("other.example.com", []),
+    ],
+)
+def test_an_alias_leads_to_a_resource_of_aws_but_to_no_other_zone(
+    name: str, values: list[tuple[str, int, str]]
+) -> None:
+    mine = zone(
+        RecordSet("blog.example.com.", "A", alias_target="d1.cloudfront.net."),
+        RecordSet("gone.example.com.", "A", alias_target="d2.cloudfront.net."),
+        RecordSet("other.example.com.", "A", alias_target="www.example.org."),
+    )
+    other = zone(RecordSet("www.example.org.", "A", 60, ("192.0.2.1",)), name="example.org.")
+    found = answer(Zones([mine, other], [AWS]), name, "A", Random(0))
+    assert [(record.name, record.ttl, record.value) for record in found.answers] == values
+
+
 @given(st.lists(st.booleans(), min_size=2, max_size=20), st.integers(0, 99))
 def test_multivalue_answers_at_most_eight_and_no_unhealthy_one_while_any_is_healthy(
     health: list[bool], seed: int

@@ -9,18 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from sandbox.dataplane.cdn.templates import environment
 from sandbox.model.cloudfront import answers, forwarding, freshness, patterns
 from sandbox.model.cloudfront.config import ERROR_CACHING_MIN_TTL, Behavior, Distribution, Origin
 from sandbox.model.cloudfront.policies import CachePolicy, Cors, ResponseHeadersPolicy, Selection
 
 # A number is taken from the first directive of its name, as the model takes it; commas within quotes divide nothing.
-_BEFORE = r'(?i)^(?:(?:[^",]|"[^"]*")*?,)?\s*'
+_BEFORE = r'(?i)^(?:(?:[^"]|"[^"]*")*?,)??\s*'
 _NUMBER = r'\s*=\s*"?(\d{1,12})\d*"?\s*(?:,.*)?$'
 _DIRECTIVES = {
     "s_maxage": f"{_BEFORE}s-maxage{_NUMBER}",
@@ -32,6 +29,7 @@ _DIRECTIVES = {
     "private": rf"{_BEFORE}private\s*(?:,|$)",
     "without_cookies": rf'{_BEFORE}no-cache\s*=\s*"?(?:[^"]*,)?\s*set-cookie\s*(?:,[^"]*)?"?\s*(?:,|$)',
 }
+_HITS_TOLD = 4
 _PATIENCE = 5.0  # seconds beyond the origin's time-outs, for the proxy before it to tell which one it was
 
 
@@ -69,10 +67,11 @@ def vcl(
     least = _least(distribution)
     hosts = [distribution.domain_name, *distribution.aliases]
     return (
-        _templates()
+        environment()
         .get_template("edge.vcl.j2")
         .render(
             speed=speed,
+            hits_told=_HITS_TOLD,
             pop=pop,
             edge=distribution.domain_name.partition(".")[0],
             agent=forwarding.AGENT,
@@ -259,24 +258,3 @@ def _escape(text: str) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.3f}"
-
-
-def _text(value: object) -> str:
-    """A string of VCL; adjacent ones are one."""
-    text = str(value)
-    if any(ord(letter) < 32 for letter in text):
-        raise ValueError(f"a control character in {text!r}")
-    return " + ".join(f'{{"{part}"}}' for part in re.split(r'(?<=")(?=\})', text))
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    made.filters["text"] = _text
-    return made

@@ -6,6 +6,7 @@ what boto3 and Terraform send, and what GetDistributionConfig answers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ from sandbox.model.cloudfront.policies import (
 from sandbox.model.cloudfront.unsupported import refuse
 
 ERROR_CACHING_MIN_TTL = 10
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _READ = ("GET", "HEAD")
 _METHODS = {
     frozenset(_READ),
@@ -216,6 +218,8 @@ def _origin(config: Mapping[str, Any]) -> Origin:
     custom = config.get("CustomOriginConfig") or {}
     if not custom and config.get("S3OriginConfig") is None:
         raise CloudFrontError("InvalidOrigin", "The specified origin server does not exist or is not valid.")
+    if not _NAME.fullmatch(config["DomainName"]):
+        raise CloudFrontError("InvalidOrigin", f"The origin's DomainName is no DNS name: '{config['DomainName']}'.")
     path = config.get("OriginPath") or ""
     if path and (not path.startswith("/") or path.endswith("/")):
         raise invalid_argument("The parameter OriginPath must begin with a slash and must not end with one.")

@@ -191,6 +191,8 @@ def origin_request_policy(config: Mapping[str, Any]) -> OriginRequestPolicy:
     headers = config["HeadersConfig"]
     behavior = headers["HeaderBehavior"]
     names = tuple(name.lower() for name in items(headers.get("Headers")))
+    if bool(names) != (behavior in {"whitelist", "allExcept", "allViewerAndWhitelistCloudFront"}):
+        raise invalid_argument(f"The parameter Headers does not match HeaderBehavior '{behavior}'.")
     if behavior in {"allViewer", "allViewerAndWhitelistCloudFront"}:
         behavior = "all"
     return OriginRequestPolicy(

@@ -52,6 +52,8 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 }
 """
 PATIENCE = 20.0
+RENAMED = {"age": "x-cdn-age", "content-range": "x-cdn-content-range"}
+"""As nginx does it."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _handler(name: str, edge: VarnishEdge) -> type[BaseHTTPRequestHandler]:
             self.send_response_only(outcome.status)
             body = str(outcome.body or "").encode()
             for key, value in outcome.headers.items():
-                self.send_header({"age": "x-cdn-age"}.get(key, key), value)
+                self.send_header(RENAMED.get(key, key), value)
             for value in outcome.cookies:
                 self.send_header("set-cookie", value)
             if outcome.status not in {304, 204} and "content-length" not in outcome.headers:

@@ -1,0 +1,35 @@
+"""The templates of this folder, and how a text becomes a string of VCL."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+
+def text(value: object) -> str:
+    """A string of VCL.
+
+    Raises:
+        ValueError: It has a control character.
+    """
+    shown = str(value)
+    if any(ord(letter) < 32 for letter in shown):
+        raise ValueError(f"a control character in {shown!r}")
+    # A long string ends at the first quote that a brace follows.
+    return " + ".join(f'{{"{part}"}}' for part in re.split(r'(?<=")(?=\})', shown))
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Where the templates are found; ``| text`` makes a string of VCL."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["text"] = text
+    return made

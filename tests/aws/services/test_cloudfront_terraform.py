@@ -1,0 +1,284 @@
+"""A shop's distribution, made, changed and removed by Terraform's own provider, which finds nothing that differs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.clients import Clients
+from sandbox.aws.gateway import Gateway
+from sandbox.aws.services.cloudfront import CloudFrontService
+from sandbox.clock import RealClock
+from sandbox.model.cloudfront.config import Distribution
+
+# Folders that may hold providers, laid out as "terraform providers mirror" lays them out.
+MIRRORS = [
+    Path(folder).expanduser()
+    for folder in (
+        "/opt/tf-plugins",
+        "~/.terraform.d/plugins",
+        "/usr/local/share/terraform/plugins",
+        "/usr/share/terraform/plugins",
+    )
+]
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+TERRAFORM = shutil.which("terraform")
+MIRROR = next((folder for folder in MIRRORS if any((folder / PROVIDER).rglob("terraform-provider-aws_*"))), None)
+
+pytestmark = [
+    pytest.mark.skipif(TERRAFORM is None, reason="Terraform is not installed"),
+    pytest.mark.skipif(
+        MIRROR is None, reason=f"no mirror of Terraform's AWS provider in {', '.join(map(str, MIRRORS))}"
+    ),
+]
+
+# The provider waits half a minute for a deployment before it looks for the first time, hence wait_for_deployment.
+SHOP = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+provider "aws" {
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variable "enabled" { default = true }
+variable "default_ttl" { default = 60 }
+
+data "aws_cloudfront_cache_policy" "optimized" { name = "Managed-CachingOptimized" }
+data "aws_cloudfront_origin_request_policy" "all" { name = "Managed-AllViewer" }
+data "aws_cloudfront_response_headers_policy" "security" { name = "Managed-SecurityHeadersPolicy" }
+
+resource "aws_cloudfront_cache_policy" "pages" {
+  name        = "pages"
+  min_ttl     = 0
+  default_ttl = var.default_ttl
+  max_ttl     = 3600
+  parameters_in_cache_key_and_forwarded_to_origin {
+    enable_accept_encoding_gzip = true
+    cookies_config { cookie_behavior = "none" }
+    headers_config {
+      header_behavior = "whitelist"
+      headers { items = ["Accept-Language"] }
+    }
+    query_strings_config { query_string_behavior = "all" }
+  }
+}
+
+resource "aws_cloudfront_origin_request_policy" "pages" {
+  name = "pages"
+  cookies_config {
+    cookie_behavior = "whitelist"
+    cookies { items = ["session"] }
+  }
+  headers_config { header_behavior = "none" }
+  query_strings_config { query_string_behavior = "none" }
+}
+
+resource "aws_cloudfront_response_headers_policy" "pages" {
+  name = "pages"
+  cors_config {
+    access_control_allow_credentials = false
+    access_control_allow_headers { items = ["*"] }
+    access_control_allow_methods { items = ["GET", "HEAD"] }
+    access_control_allow_origins { items = ["shop.example.org"] }
+    origin_override = true
+  }
+  security_headers_config {
+    content_type_options { override = true }
+    strict_transport_security {
+      access_control_max_age_sec = 300
+      override                   = true
+    }
+  }
+  remove_headers_config {
+    items { header = "Server" }
+  }
+}
+
+resource "aws_cloudfront_distribution" "shop" {
+  enabled             = var.enabled
+  wait_for_deployment = false
+  aliases             = ["shop.example.org"]
+  default_root_object = "index.html"
+  origin {
+    origin_id   = "site"
+    domain_name = "site.example.org"
+    custom_header {
+      name  = "X-From"
+      value = "cdn"
+    }
+    custom_origin_config {
+      http_port              = 80
+      https_port             = 443
+      origin_protocol_policy = "http-only"
+      origin_ssl_protocols   = ["TLSv1.2"]
+    }
+  }
+  origin {
+    origin_id   = "bucket"
+    domain_name = "bucket.s3.amazonaws.com"
+  }
+  origin_group {
+    origin_id = "both"
+    failover_criteria { status_codes = [500, 503] }
+    member { origin_id = "site" }
+    member { origin_id = "bucket" }
+  }
+  default_cache_behavior {
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    cache_policy_id            = aws_cloudfront_cache_policy.pages.id
+    origin_request_policy_id   = aws_cloudfront_origin_request_policy.pages.id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.pages.id
+    target_origin_id           = "both"
+    viewer_protocol_policy     = "redirect-to-https"
+  }
+  ordered_cache_behavior {
+    path_pattern               = "/assets/*"
+    allowed_methods            = ["GET", "HEAD", "OPTIONS"]
+    cached_methods             = ["GET", "HEAD"]
+    compress                   = true
+    cache_policy_id            = data.aws_cloudfront_cache_policy.optimized.id
+    origin_request_policy_id   = data.aws_cloudfront_origin_request_policy.all.id
+    response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
+    target_origin_id           = "site"
+    viewer_protocol_policy     = "allow-all"
+  }
+  ordered_cache_behavior {
+    path_pattern           = "/old/*"
+    allowed_methods        = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+    cached_methods         = ["GET", "HEAD"]
+    target_origin_id       = "site"
+    viewer_protocol_policy = "allow-all"
+    min_ttl                = 0
+    default_ttl            = 10
+    max_ttl                = 100
+    forwarded_values {
+      query_string = true
+      headers      = ["Host"]
+      cookies {
+        forward           = "whitelist"
+        whitelisted_names = ["session"]
+      }
+    }
+  }
+  custom_error_response {
+    error_code            = 404
+    error_caching_min_ttl = 5
+    response_code         = 200
+    response_page_path    = "/missing.html"
+  }
+  restrictions {
+    geo_restriction { restriction_type = "none" }
+  }
+  viewer_certificate {
+    acm_certificate_arn      = "arn:aws:acm:us-east-1:123456789012:certificate/0f0f0f0f"
+    ssl_support_method       = "sni-only"
+    minimum_protocol_version = "TLSv1.2_2021"
+  }
+  tags = { team = "shop" }
+}
+"""
+
+
+@dataclass
+class Recorder:
+    """A carrier that keeps what is deployed."""
+
+    deployed: dict[str, Distribution] = field(default_factory=dict)
+
+    def deploy(self, distribution_id: str, distribution: Distribution) -> None:
+        self.deployed[distribution_id] = distribution
+
+    def invalidate(self, distribution_id: str, paths: Sequence[str]) -> None:
+        raise AssertionError("nothing here invalidates")
+
+    def remove(self, distribution_id: str) -> None:
+        del self.deployed[distribution_id]
+
+
+@dataclass
+class Terraform:
+    """Terraform in a folder of its own, which knows no other endpoint than the gateway's."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        assert TERRAFORM is not None
+        done = subprocess.run(
+            [TERRAFORM, *arguments, "-input=false", "-no-color"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def carrier() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def terraform(carrier: Recorder, tmp_path: Path) -> Iterator[Terraform]:
+    settings = tmp_path / "terraform.rc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{MIRROR}" }}\n}}\n')
+    (tmp_path / "main.tf").write_text(SHOP)
+    clock, backend = RealClock(), Embedded()
+    with Gateway([CloudFrontService(carrier, clock)], backend) as gateway:
+        environment = {
+            **Clients(gateway.url).environment(),
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "TF_CLI_CONFIG_FILE": str(settings),
+            "CHECKPOINT_DISABLE": "1",
+        }
+        yield Terraform(tmp_path, environment)
+    backend.reset()
+    clock.close()
+
+
+def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform: Terraform, carrier: Recorder) -> None:
+    code, output = terraform("init")
+    assert code == 0, output
+    code, output = terraform("apply", "-auto-approve")
+    assert code == 0, output
+    (id_,) = carrier.deployed
+    shop = carrier.deployed[id_]
+    assert shop.aliases == ("shop.example.org",)
+    assert [behavior.pattern for behavior in shop.behaviors] == ["/assets/*", "/old/*", "*"]
+    assert [behavior.cache.ttl.default for behavior in shop.behaviors] == [86_400, 10, 60]
+    assert shop.groups["both"].statuses == {500, 503}
+
+    nothing_to_do = 0  # with -detailed-exitcode; 2 for a difference
+    code, output = terraform("plan", "-detailed-exitcode")
+    assert code == nothing_to_do, output
+
+    changes = ("-var", "enabled=false", "-var", "default_ttl=61")
+    code, output = terraform("apply", "-auto-approve", *changes)
+    assert code == 0, output
+    assert not carrier.deployed[id_].enabled
+    assert carrier.deployed[id_].behaviors[-1].cache.ttl.default == 61
+    code, output = terraform("plan", "-detailed-exitcode", *changes)
+    assert code == nothing_to_do, output
+
+    code, output = terraform("destroy", "-auto-approve", *changes)
+    assert code == 0, output
+    assert carrier.deployed == {}
