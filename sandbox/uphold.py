@@ -16,8 +16,11 @@ from sandbox.controllers import up as states
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.controllers.stack import Stack
 from sandbox.engine import daemon, sweep
+from sandbox.engine.run import runs_folder
 from sandbox.report import terminal
 from sandbox.timeline import Observation
+
+AUTHORITY_FILE = "authority.pem"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,15 @@ def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]
         door = sandbox.door(parts.hostname or "", port=wanted, target_port=parts.port or 80)
         urls[ready.url] = f"{door}{parts.path}"
     stack.wait_ready()
+    for name in _distributions(sandbox):
+        urls[f"https://{name}/"] = f"{sandbox.door(name, target_port=443)}/".replace("http:", "https:", 1)
     return stack, urls
+
+
+def _distributions(sandbox: Sandbox) -> list[str]:
+    """The name by which viewers ask for each distribution of the stack."""
+    deployed = {seen["distribution"]: seen for seen in sandbox.timeline.since() if seen.kind == "cdn.deployed"}
+    return [(seen["aliases"] or [seen["domain_name"]])[0] for seen in deployed.values()]
 
 
 def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
@@ -93,9 +104,13 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
     for inside, url in urls.items():
         out.print(f"  {url}  leads to {inside}, as a viewer on the internet reaches it")
+    if sandbox.authority:
+        file = runs_folder() / sandbox.run_id / AUTHORITY_FILE
+        file.write_bytes(sandbox.authority)
+        out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
     host, port = sandbox.dns_address
-    for inside in urls:
-        out.print(f"  dig @{host} -p {port} {urlsplit(inside).hostname}")
+    for name in dict.fromkeys(urlsplit(inside).hostname for inside in urls):
+        out.print(f"  dig @{host} -p {port} {name}")
     out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
     for name, value in sandbox.environment().items():
         out.print(f"    export {name}={value}", soft_wrap=True)
@@ -116,6 +131,10 @@ def _follow(seen: Observation) -> None:
         )
     elif seen.kind == "service.event":
         line = str(seen["message"])
+    elif seen.kind == "cdn.response":
+        line = f"CloudFront: {seen['method']} {seen['url']} {seen['status']} {seen['x_cache']}"
+    elif seen.kind == "cdn.origin_error":
+        line = f"CloudFront: no answer from {seen['origin']}: {seen['error']}"
     elif seen.kind == "container.exited":
         said = f": {Text.from_ansi(seen['log'][-1]).plain}" if seen["log"] else ""
         line = f"container {seen['container']} of task {evidence.task(seen)} exited with code {seen['exit_code']}{said}"

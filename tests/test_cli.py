@@ -18,7 +18,7 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 USAGE = [
     (["nonsense"], "No such command 'nonsense'"),
     (["list", "--nope"], "No such option: --nope"),
-    (["run", "nope"], "there is no scenario 'nope'\n  next: scenarios: dns-lambda"),
+    (["run", "nope"], "there is no scenario 'nope'\n  next: scenarios: cached-error"),
     (["run", "dns-lambda", "--variant", "nope"], "scenario 'dns-lambda' has no variant 'nope'\n  next: variants: by-"),
     (["run", "--images", "nope"], "--images nope: there is no such mode\n  next: auto, official or build"),
     (["run", "--speed", "0"], "Invalid value for '--speed'"),

@@ -134,7 +134,7 @@ def test_every_command_and_option_is_in_the_user_guide():
 
 
 def test_the_make_targets_that_are_named_exist():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:
         for code in [*blocks(document, "sh"), *re.findall(r"`(make [^`]+)`", document.read_text())]:
             for line in code.splitlines():

@@ -66,6 +66,7 @@ def vcl(
     behaviors = [_behavior(number, one, distribution, numbers) for number, one in enumerate(distribution.behaviors)]
     least = _least(distribution)
     hosts = [distribution.domain_name, *distribution.aliases]
+    shown = next((name for name in distribution.aliases if "*" not in name), distribution.domain_name)
     return (
         environment()
         .get_template("edge.vcl.j2")
@@ -76,6 +77,7 @@ def vcl(
             edge=distribution.domain_name.partition(".")[0],
             agent=forwarding.AGENT,
             domain=distribution.domain_name,
+            local_name=shown,
             enabled=distribution.enabled,
             hosts=f"(?i)^(?:{'|'.join(map(_host, hosts))})(?::\\d*)?$",
             root=distribution.default_root_object,
