@@ -10,9 +10,9 @@ UV_VERSION := 0.13.9
 run: setup
 	@$(BIN)/sandbox run
 
-# Two at a time: most tests wait for containers.
+# Three at a time on two cores: most tests wait for containers.
 test: setup
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 # The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
 cache-tests: setup

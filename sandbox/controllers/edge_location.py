@@ -10,6 +10,7 @@ Observations:
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 import threading
 import time
@@ -89,6 +90,7 @@ class EdgeLocation:
         self._record = record
         self._ports: dict[str, int] = {}
         self._number = 0
+        self._token = secrets.token_hex(5)
         self._names: frozenset[str] = frozenset()
         self._varnish = self._nginx = ""
         self._logging = threading.Event()
@@ -115,7 +117,7 @@ class EdgeLocation:
             beginning = path.endswith("*")
             expression = "^" + re.escape(path[:-1] if beginning else path) + ("" if beginning else "$")
             quoted = expression.replace("\\", "\\\\").replace('"', '\\"')
-            self._admin(f'ban obj.http.X-Cdn-Uri ~ "{quoted}"')
+            self._admin(f'ban obj.http.X-{self._token}-Uri ~ "{quoted}"')
         self._seen.clear()
 
     def close(self) -> None:
@@ -132,7 +134,7 @@ class EdgeLocation:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # Varnish's user reads there
         places = {origin: Place(f"127.0.0.1:{self._ports[origin]}") for origin in distribution.origins}
-        text = vcl(distribution, places, Place(f"127.0.0.1:{_SELF}"), speed=speed)
+        text = vcl(distribution, places, Place(f"127.0.0.1:{_SELF}"), token=self._token, speed=speed)
         (folder / f"v{self._number}.vcl").write_text(text)
         names = frozenset((distribution.domain_name, *distribution.aliases))
         if names != self._names:
@@ -149,6 +151,7 @@ class EdgeLocation:
             folder=_FOLDER,
             https_port=_HTTPS,
             resolver=self._where.resolver,
+            token=self._token,
             speed=speed,
         )
         (folder / "proxy.conf").write_text(conf)

@@ -5,13 +5,10 @@ Varnish speaks no TLS and resolves a name once; CloudFront asks DNS again when a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import cache
 from ipaddress import IPv4Address
-from pathlib import Path
 
-from sandbox.dataplane.cdn.templates import environment
+from sandbox.dataplane.cdn.templates import environment, inner_headers, with_token
 from sandbox.model.cloudfront.config import Distribution, Origin
 
 FIRST_PORT = 9000
@@ -25,6 +22,7 @@ def proxy(
     folder: str,
     https_port: int,
     resolver: IPv4Address,
+    token: str = "Cdn",
     speed: float = 1.0,
 ) -> str:
     """Nginx's configuration.
@@ -35,9 +33,10 @@ def proxy(
         folder: Where, in the container, the certificates are.
         https_port: Where Varnish takes what viewers say, with the PROXY protocol.
         resolver: The DNS server.
+        token: As of Varnish's configuration.
         speed: Divides every time of AWS's.
     """
-    return (
+    made = (
         environment()
         .get_template("proxy.conf.j2")
         .render(
@@ -49,13 +48,7 @@ def proxy(
             origins=[_origin(one, ports[one.id], speed) for one in distribution.origins.values()],
         )
     )
-
-
-@cache
-def inner_headers() -> list[str]:
-    """The headers in which Varnish keeps what it has found out about a request."""
-    texts = (file.read_text() for file in Path(__file__).parent.glob("*.vcl.j2"))
-    return sorted({name for text in texts for name in re.findall(r"\b(?:be)?req\.http\.(X-Cdn-[A-Za-z-]+)", text)})
+    return with_token(made, token)
 
 
 def _origin(origin: Origin, port: int, speed: float) -> dict[str, object]:

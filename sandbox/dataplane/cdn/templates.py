@@ -33,3 +33,15 @@ def environment() -> jinja2.Environment:
     )
     made.filters["text"] = text
     return made
+
+
+@cache
+def inner_headers() -> list[str]:
+    """The headers in which Varnish keeps what it has found out about a request."""
+    texts = (file.read_text() for file in Path(__file__).parent.glob("*.vcl.j2"))
+    return sorted({name for text in texts for name in re.findall(r"\b(?:be)?req\.http\.(X-Cdn-[A-Za-z-]+)", text)})
+
+
+def with_token(text: str, token: str) -> str:
+    """The same configuration with X-TOKEN-... for X-Cdn-...: headers that neither viewers nor origins can guess."""
+    return text.replace("X-Cdn-", f"X-{token}-").replace("$http_x_cdn_", f"$http_x_{token.lower()}_")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.dataplane.cdn.templates import environment
+from sandbox.dataplane.cdn.templates import environment, inner_headers, with_token
 from sandbox.model.cloudfront import answers, forwarding, freshness, patterns
 from sandbox.model.cloudfront.config import ERROR_CACHING_MIN_TTL, Behavior, Distribution, Origin
 from sandbox.model.cloudfront.policies import CachePolicy, Cors, ResponseHeadersPolicy, Selection
@@ -50,6 +50,7 @@ def vcl(
     places: Mapping[str, Place],
     self_place: Place,
     *,
+    token: str = "Cdn",
     speed: float = 1.0,
     pop: str = "SBX50-P1",
 ) -> str:
@@ -59,6 +60,7 @@ def vcl(
         distribution: What it is to carry out.
         places: Where each origin is reached, by its id.
         self_place: Where Varnish listens for itself, by the name "self".
+        token: Of the headers in which Varnish keeps what it knows.
         speed: Divides every time of AWS's.
         pop: The edge location's name in X-Amz-Cf-Pop.
     """
@@ -67,7 +69,7 @@ def vcl(
     least = _least(distribution)
     hosts = [distribution.domain_name, *distribution.aliases]
     shown = next((name for name in distribution.aliases if "*" not in name), distribution.domain_name)
-    return (
+    made = (
         environment()
         .get_template("edge.vcl.j2")
         .render(
@@ -79,9 +81,12 @@ def vcl(
             domain=distribution.domain_name,
             local_name=shown,
             enabled=distribution.enabled,
-            hosts=f"(?i)^(?:{'|'.join(map(_host, hosts))})(?::\\d*)?$",
+            hosts=[name for name in hosts if "*" not in name],
+            host_pattern=f"(?i)^(?:{'|'.join(map(_host, hosts))})(?::\\d*)?$",
+            inner_headers=inner_headers(),
             root=distribution.default_root_object,
             behaviors=behaviors,
+            has_policies=any(one["policy"] for one in behaviors),
             backends=[
                 {
                     "name": f"origin_{numbers[one.id]}",
@@ -115,6 +120,7 @@ def vcl(
             largest=answers.LARGEST,
         )
     )
+    return with_token(made, token)
 
 
 def _behavior(
@@ -193,7 +199,7 @@ def _not_sent(behavior: Behavior, method: str, *kept: str) -> str:
     """
     names = {*forwarding.known_names(behavior), *kept}
     sent = {name for name in names if name in kept or forwarding.sends(name, behavior, method)}
-    sent |= {"host", "x-forwarded-for", "content-length", "transfer-encoding", "x-cdn-[a-z-]+"}
+    sent |= {"host", "x-forwarded-for", "content-length", "transfer-encoding", "X-Cdn-[a-z-]+"}
     if forwarding.sends("x-any-other", behavior, method):
         return _lines(sorted({"x-edge-[^:]*", "cloudfront-[^:]*"} | {_escape(name) for name in names - sent}))
     listed = "|".join(name if "[" in name else _escape(name) for name in sorted(sent))

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from sandbox.dataplane.cdn import vcl
-from sandbox.dataplane.cdn.proxy import inner_headers
-from sandbox.dataplane.cdn.templates import text
+from sandbox.dataplane.cdn.templates import inner_headers, text
 from sandbox.model.cloudfront.policies import Selection
 
 

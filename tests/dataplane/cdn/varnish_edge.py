@@ -52,7 +52,8 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 }
 """
 PATIENCE = 20.0
-RENAMED = {"age": "x-cdn-age", "content-range": "x-cdn-content-range"}
+TOKEN = "5ecre7"
+RENAMED = {"age": f"x-{TOKEN}-age", "content-range": f"x-{TOKEN}-content-range"}
 """As nginx does it."""
 
 
@@ -138,7 +139,7 @@ class VarnishEdge:
             path.chmod(0o777)
             threading.Thread(target=self._servers[-1].serve_forever, daemon=True).start()
             places[name] = Place(f"/cdn/{path.name}")
-        text = vcl(distribution, places, Place("/cdn/self.sock"), speed=speed)
+        text = vcl(distribution, places, Place("/cdn/self.sock"), token=TOKEN, speed=speed)
         name = f"v{self._number}"
         (self._folder / f"{name}.vcl").write_text(text)
         for command in (["vcl.load", name, f"/cdn/{name}.vcl"], ["vcl.use", name]):
@@ -202,7 +203,9 @@ def _handler(name: str, edge: VarnishEdge) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("content-length"):
                 self.rfile.read(int(self.headers["content-length"]))
             script = edge.script
-            headers = join((key, value) for key, value in self.headers.items() if not key.lower().startswith("x-cdn-"))
+            headers = join(
+                (key, value) for key, value in self.headers.items() if not key.lower().startswith(f"x-{TOKEN}-")
+            )
             script.asked.append(Asked(name, self.command, self.path, headers))
             try:
                 outcome = script.answers.get(timeout=2)
@@ -218,7 +221,7 @@ def _handler(name: str, edge: VarnishEdge) -> type[BaseHTTPRequestHandler]:
 
         def _say(self, outcome: Response | Failure) -> None:
             if isinstance(outcome, Failure):
-                outcome = Response(FAILURE_STATUS[outcome.kind], {"x-cdn-failure": outcome.kind})
+                outcome = Response(FAILURE_STATUS[outcome.kind], {f"x-{TOKEN}-failure": outcome.kind})
             self.send_response_only(outcome.status)
             body = str(outcome.body or "").encode()
             for key, value in outcome.headers.items():
