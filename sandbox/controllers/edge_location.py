@@ -14,7 +14,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -90,6 +90,7 @@ class EdgeLocation:
         self._record = record
         self._ports: dict[str, int] = {}
         self._number = 0
+        self._loaded = "boot"
         self._token = secrets.token_hex(5)
         self._names: frozenset[str] = frozenset()
         self._varnish = self._nginx = ""
@@ -109,7 +110,7 @@ class EdgeLocation:
         if not self._varnish:
             self._start()
         else:
-            self._reload()
+            self._reload(distribution)
 
     def invalidate(self, paths: Sequence[str]) -> None:
         """Remove what is kept of these paths, which the model has found to be such."""
@@ -196,16 +197,17 @@ class EdgeLocation:
             threading.Thread(target=_tell, args=(said, tell), name=f"cdn-{self._id}", daemon=True).start()
         self._await_log()
 
-    def _reload(self) -> None:
+    def _reload(self, distribution: Distribution) -> None:
         for command in (["-t", "-q"], ["-s", "reload"]):
             code, out, err = self._containers.execute(self._nginx, ["nginx", "-c", f"{_FOLDER}/proxy.conf", *command])
             if code:
                 raise SandboxError(f"nginx refused the configuration of distribution {self._id}", state=out + err)
-        self._await_origins()
+        self._await_origins(self._ports[origin] for origin in distribution.origins)
         name = f"v{self._number}"
         self._admin(f"vcl.load {name} {_FOLDER}/{name}.vcl")
         self._admin(f"vcl.use {name}")
-        self._admin(f"vcl.discard {'boot' if self._number == 2 else f'v{self._number - 1}'}")
+        self._admin(f"vcl.discard {self._loaded}")
+        self._loaded = name
         self._seen.clear()
 
     def _admin(self, command: str) -> None:
@@ -233,9 +235,9 @@ class EdgeLocation:
                     state=f"port {port}: {error}; its last log lines:\n{log}",
                 ) from error
 
-    def _await_origins(self) -> None:
+    def _await_origins(self, ports: Iterable[int]) -> None:
         """Until nginx listens for each origin; a reload takes it some milliseconds."""
-        wanted = {f"0100007F:{port:04X}" for port in self._ports.values()}
+        wanted = {f"0100007F:{port:04X}" for port in ports}
         deadline = time.monotonic() + _UP_WITHIN
         while True:
             _, table, _ = self._containers.execute(self._nginx, ["cat", "/proc/net/tcp"])

@@ -296,3 +296,19 @@ def test_a_distribution_that_is_disabled_and_deleted(site):
     assert site.get("/page", host=distribution["DomainName"]).status == 403
     site.cloudfront.delete_distribution(Id=distribution["Id"], IfMatch=made["ETag"])
     assert site.sandbox.resolve(distribution["DomainName"]).rcode == "NXDOMAIN"
+
+
+def test_origins_come_and_go(site):
+    config = {**site.config, "CallerReference": "3", "Origins": {"Quantity": 1, "Items": [site.origin("site")]}}
+    config |= {"CacheBehaviors": {"Quantity": 0}}
+    made = site.cloudfront.create_distribution(DistributionConfig=config)["Distribution"]
+    address = site.sandbox._network.internet.address(1)
+    site.name("second", address)
+    for origin in ("second", "site"):
+        shown = site.cloudfront.get_distribution_config(Id=made["Id"])
+        changed = shown["DistributionConfig"]
+        changed["Origins"]["Items"][0] |= {"Id": origin, "DomainName": f"{origin}.{ZONE}"}
+        changed["DefaultCacheBehavior"]["TargetOriginId"] = origin
+        site.cloudfront.update_distribution(Id=made["Id"], IfMatch=shown["ETag"], DistributionConfig=changed)
+        asked = json.loads(site.get(f"/page/{origin}", host=made["DomainName"]).body)["headers"]
+        assert asked["Host"] == f"{origin}.{ZONE}"

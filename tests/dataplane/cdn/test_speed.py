@@ -1,0 +1,76 @@
+"""`--speed` divides every time of a distribution, and shows Age in AWS's seconds all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.model.cloudfront import config
+from sandbox.model.cloudfront.messages import Failure, Request, Response
+
+pytestmark = pytest.mark.docker
+
+HOST = "d111111abcdef8.cloudfront.net"
+CUSTOM = {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"}
+DISTRIBUTION = {
+    "CallerReference": "1",
+    "Comment": "",
+    "Enabled": True,
+    "Origins": {
+        "Quantity": 1,
+        "Items": [{"Id": "site", "DomainName": "site.example.org", "CustomOriginConfig": CUSTOM}],
+    },
+    "DefaultCacheBehavior": {
+        "TargetOriginId": "site",
+        "ViewerProtocolPolicy": "allow-all",
+        "ForwardedValues": {"QueryString": True, "Cookies": {"Forward": "none"}},
+        "MinTTL": 0,
+    },
+}
+SPEED = 100.0
+
+
+@pytest.fixture(scope="module")
+def ask(varnish_edge):
+    varnish_edge.serve(config.parse(DISTRIBUTION, HOST), SPEED)
+
+    def ask(path, *answers):
+        got = varnish_edge.ask(Request(path=path, headers={"host": HOST}, scheme="http"), *answers)
+        return got.headers["x-cache"].removesuffix(" from cloudfront"), got.headers.get("age")
+
+    return ask
+
+
+def test_times_to_live_and_age(varnish_edge, ask):
+    varnish_edge.at(0)
+    assert ask("/ttl", Response(200, {"cache-control": "max-age=1000"}, body="1")) == ("Miss", None)
+    varnish_edge.at(9)
+    x_cache, age = ask("/ttl")
+    assert x_cache == "Hit"
+    assert 900 <= int(age) < 1000
+    varnish_edge.at(10)
+    assert ask("/ttl", Response(200, {"cache-control": "max-age=1000"}, body="2"))[0] == "Miss"
+
+
+def test_the_age_that_an_origin_names(varnish_edge, ask):
+    varnish_edge.at(20)
+    assert ask("/age", Response(200, {"cache-control": "max-age=1000", "age": "500"}, body="1")) == ("Miss", "500")
+    varnish_edge.at(24)
+    x_cache, age = ask("/age")
+    assert x_cache == "Hit"
+    assert 900 <= int(age) < 1000
+    varnish_edge.at(25)
+    assert ask("/age", Response(200, {}, body="2"))[0] == "Miss"
+
+
+def test_stale_while_revalidate_and_what_is_left_alone(varnish_edge, ask):
+    varnish_edge.at(40)
+    said = {"cache-control": "max-age=100, stale-while-revalidate=400"}
+    ask("/stale", Response(200, said, body="1"))
+    varnish_edge.at(44)
+    assert ask("/stale", Failure("timeout"))[0] == "Hit"  # the origin is asked meanwhile
+    varnish_edge.script.over.acquire(timeout=5)
+    varnish_edge.at(46)
+    assert ask("/stale", Failure("timeout"))[0] == "Hit"
+    assert ask("/errors", Response(404, {}, body="no")) == ("Error", None)
+    varnish_edge.at(47)
+    assert ask("/errors", Response(404, {}, body="no")) == ("Error", None)  # its ten seconds are over
