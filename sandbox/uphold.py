@@ -53,8 +53,9 @@ def up(request: Request) -> None:
             raise
         progress.stop()
         host, port = sandbox.dns_address
+        names = _distributions(sandbox)
         states.UpState(
-            stack.name, os.getpid(), urls, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
+            stack.name, os.getpid(), urls, names, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
         ).write(sandbox.run_id)
         unsubscribe = sandbox.timeline.subscribe(_follow)
         try:
@@ -94,9 +95,9 @@ def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]
 
 
 def _distributions(sandbox: Sandbox) -> list[str]:
-    """The name by which viewers ask for each distribution of the stack."""
+    """The names by which viewers ask for the distributions of the stack."""
     deployed = {seen["distribution"]: seen for seen in sandbox.timeline.since() if seen.kind == "cdn.deployed"}
-    return [(seen["aliases"] or [seen["domain_name"]])[0] for seen in deployed.values()]
+    return [name for seen in deployed.values() for name in seen["aliases"] or [seen["domain_name"]] if "*" not in name]
 
 
 def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:

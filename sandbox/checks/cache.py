@@ -234,15 +234,24 @@ def _urls(named: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     names: dict[str, str] = {}
     for one in named:
         found = _of_a_stack(one) if one.replace("-", "").isalnum() else {}
-        urls += found.values() or [one]
+        urls += dict.fromkeys(found.values()) or [one]
         names |= {urlsplit(public).netloc: door for public, door in found.items()}
     return urls, names
 
 
 def _of_a_stack(name: str) -> dict[str, str]:
+    """The doors of a stack's origins, by their URLs; what CloudFront is asked for leads to the first one."""
     from sandbox.controllers import up
 
-    return next((state.urls for state in up.living() if state.stack == name), {})
+    state = next((state for state in up.living() if state.stack == name), None)
+    if state is None:
+        return {}
+    origins = [door for url, door in state.urls.items() if urlsplit(url).hostname not in state.distributions]
+    if not origins:
+        return {url: door for url, door in state.urls.items() if url.startswith("http:")}
+    return {
+        url: origins[0] if urlsplit(url).hostname in state.distributions else door for url, door in state.urls.items()
+    }
 
 
 def _of_the_crawl(seen: Crawl) -> list[Finding]:

@@ -28,6 +28,7 @@ class UpState:
         stack: Its name.
         pid: The process that serves it.
         urls: From what the stack calls it to the URL on 127.0.0.1.
+        distributions: The names that lead to CloudFront.
         endpoint_url: The AWS endpoint.
         dns: ``127.0.0.1:PORT``.
         environment: What to export.
@@ -36,6 +37,7 @@ class UpState:
     stack: str
     pid: int
     urls: dict[str, str]
+    distributions: list[str]
     endpoint_url: str
     dns: str
     environment: dict[str, str]

@@ -157,7 +157,25 @@ def test_a_stack_that_is_up_is_named_and_its_own_names_are_known(web_site, monke
     from sandbox.probes.http_cache import Limits
 
     site = web_site({"/": (200, KEPT, '<a href="http://blog.invalid/post/">'), "/post/": (200, KEPT, "")})
-    state = up.UpState("blog", os.getpid(), {"http://blog.invalid/": f"{site.url}/"}, "", "", {})
+    state = up.UpState("blog", os.getpid(), {"http://blog.invalid/": f"{site.url}/"}, [], "", "", {})
+    monkeypatch.setattr(up, "living", lambda: [state])
+    request = cache.Request(("blog",), "CachingOptimized", None, (), None, {}, "", Limits(), 60)
+    outcome = cache.carry_out(request, lambda text: None)
+    assert [one.observed.path for one in outcome.outlooks] == ["/", "/post/"]
+
+
+def test_of_a_stack_behind_cloudfront_the_origin_is_asked(web_site, monkeypatch):
+    from sandbox.checks import cache
+    from sandbox.controllers import up
+    from sandbox.probes.http_cache import Limits
+
+    origin = web_site({"/": (200, KEPT, '<a href="http://blog.invalid/post/">'), "/post/": (200, KEPT, "")})
+    urls = {
+        "http://origin.invalid/": f"{origin.url}/",
+        "http://blog.invalid/": "http://127.0.0.1:1/",
+        "https://blog.invalid/": "https://127.0.0.1:1/",
+    }
+    state = up.UpState("blog", os.getpid(), urls, ["blog.invalid"], "", "", {})
     monkeypatch.setattr(up, "living", lambda: [state])
     request = cache.Request(("blog",), "CachingOptimized", None, (), None, {}, "", Limits(), 60)
     outcome = cache.carry_out(request, lambda text: None)
