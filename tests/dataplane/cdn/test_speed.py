@@ -66,11 +66,20 @@ def test_stale_while_revalidate_and_what_is_left_alone(varnish_edge, ask):
     varnish_edge.at(40)
     said = {"cache-control": "max-age=100, stale-while-revalidate=400"}
     ask("/stale", Response(200, said, body="1"))
-    varnish_edge.at(44)
-    assert ask("/stale", Failure("timeout"))[0] == "Hit"  # the origin is asked meanwhile
-    varnish_edge.script.over.acquire(timeout=5)
-    varnish_edge.at(46)
-    assert ask("/stale", Failure("timeout"))[0] == "Hit"
+    for later in (44, 46):
+        varnish_edge.at(later)
+        told = len(varnish_edge.script.asked)
+        assert ask("/stale", Failure("timeout"))[0] == "Hit"
+        varnish_edge.await_origin(told + 1)  # it is asked meanwhile
     assert ask("/errors", Response(404, {}, body="no")) == ("Error", None)
     varnish_edge.at(47)
     assert ask("/errors", Response(404, {}, body="no")) == ("Error", None)  # its ten seconds are over
+
+
+def test_the_age_of_an_error_is_its_time_here(varnish_edge, ask):
+    varnish_edge.at(60)
+    assert ask("/aged", Response(404, {"cache-control": "max-age=1000", "age": "500"}, body="no")) == ("Error", "500")
+    varnish_edge.at(61)
+    x_cache, age = ask("/aged")
+    assert x_cache == "Error"
+    assert 100 <= int(age) < 200

@@ -85,6 +85,7 @@ class Script:
     asked: list[Asked] = field(default_factory=list)
     over: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released once for each answer that Varnish has taken whole."""
+    taken: int = 0
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
@@ -155,6 +156,12 @@ class VarnishEdge:
         """Let the origins and what is kept be as at the beginning."""
         self.script = Script()
         self.admin("ban", "obj.status", "!=", "0")
+
+    def await_origin(self, count: int) -> None:
+        """Until the origins have been asked so often since `forget`, and Varnish has taken the last answer."""
+        while self.script.taken < count:
+            assert self.script.over.acquire(timeout=PATIENCE), f"the origin was asked {self.script.taken} times"
+            self.script.taken += 1
 
     def ask(self, request: Request, *answers: Response | Failure) -> Got:
         """A viewer's request. The origins give these answers to what they are asked, one after the other."""
