@@ -105,9 +105,9 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
     for inside, url in urls.items():
         out.print(f"  {url}  leads to {inside}, as a viewer on the internet reaches it")
-    if sandbox.authority:
+    if any(inside.startswith("https:") for inside in urls):
         file = runs_folder() / sandbox.run_id / AUTHORITY_FILE
-        file.write_bytes(sandbox.authority)
+        file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
     host, port = sandbox.dns_address
     for name in dict.fromkeys(urlsplit(inside).hostname for inside in urls):

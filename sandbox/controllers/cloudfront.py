@@ -59,9 +59,14 @@ class CloudFrontController:
         self._edges: dict[str, tuple[EdgeLocation, str, str]] = {}
 
     @property
-    def authority(self) -> bytes:
-        """The certificate, PEM, that a client of distributions over HTTPS is to trust; b"" before there is one."""
-        return self._authority.certificate if self._authority else b""
+    def authority(self) -> Authority:
+        """Issues the certificates of this run; its own is what a client of distributions over HTTPS is to trust."""
+        from sandbox.dataplane.cdn.certificates import Authority
+
+        with self._lock:
+            if self._authority is None:
+                self._authority = Authority()
+            return self._authority
 
     def deploy(self, distribution_id: str, distribution: Distribution) -> None:
         """Let viewers have this distribution; returns when they do.
@@ -69,9 +74,10 @@ class CloudFrontController:
         Raises:
             SandboxError: Varnish or nginx could not.
         """
+        authority = self.authority
         with self._lock:
             known = self._edges.get(distribution_id)
-            edge, address = known[:2] if known else self._make(distribution_id)
+            edge, address = known[:2] if known else self._make(distribution_id, authority)
             try:
                 edge.serve(distribution)
             except SandboxError:
@@ -91,11 +97,9 @@ class CloudFrontController:
             enabled=distribution.enabled,
         )
 
-    def _make(self, distribution_id: str) -> tuple[EdgeLocation, str]:
+    def _make(self, distribution_id: str, authority: Authority) -> tuple[EdgeLocation, str]:
         from sandbox.controllers.edge_location import EdgeLocation, Surroundings
-        from sandbox.dataplane.cdn.certificates import Authority
 
-        self._authority = self._authority or Authority()
         self._network.start()  # its resolver
         address = self._network.public.take()
         internet = self._network.internet
@@ -106,7 +110,7 @@ class CloudFrontController:
             self._folder / f"cdn-{distribution_id}",
             self._speed,
         )
-        made = EdgeLocation(distribution_id, self._containers, self._images, where, self._authority, self._record)
+        made = EdgeLocation(distribution_id, self._containers, self._images, where, authority, self._record)
         return made, address
 
     def invalidate(self, distribution_id: str, paths: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
@@ -41,6 +41,9 @@ from sandbox.model.ecs.events import EventShape
 from sandbox.probes import dns, http
 from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Observation, Timeline
+
+if TYPE_CHECKING:
+    from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
 
@@ -376,8 +379,8 @@ class Sandbox:
         return f"http://127.0.0.1:{door.port}"
 
     @property
-    def authority(self) -> bytes:
-        """The certificate, PEM, of what serves HTTPS here; b"" before there is any."""
+    def authority(self) -> Authority:
+        """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
         return self._cloudfront.authority
 
     def environment(self) -> dict[str, str]:

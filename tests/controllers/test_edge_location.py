@@ -227,7 +227,7 @@ def test_compression(site):
 
 @pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
 def test_https(site, protocol):
-    context = ssl.create_default_context(cadata=site.sandbox.authority.decode())
+    context = ssl.create_default_context(cadata=site.sandbox.authority.certificate.decode())
     context.set_alpn_protocols([protocol])
     address = site.sandbox.resolve(site.domain).values[0]
     with (
@@ -312,3 +312,30 @@ def test_origins_come_and_go(site):
         site.cloudfront.update_distribution(Id=made["Id"], IfMatch=shown["ETag"], DistributionConfig=changed)
         asked = json.loads(site.get(f"/page/{origin}", host=made["DomainName"]).body)["headers"]
         assert asked["Host"] == f"{origin}.{ZONE}"
+
+
+@pytest.mark.parametrize(("certified", "status"), [("secure", 200), ("another", 502)])
+def test_an_origin_with_https_is_asked_by_its_certificate_s_name(site, tmp_path, certified, status):
+    issued = site.sandbox.authority.issue([f"{certified}.{ZONE}"])
+    (tmp_path / "origin.pem").write_bytes(issued.certificate + issued.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "origin.pem")
+    address = site.sandbox._network.internet.address(1)
+    server = ThreadingHTTPServer((address, 0), Origin)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site.name("secure", address)
+    origin = site.origin("secure")
+    origin["CustomOriginConfig"] |= {"HTTPSPort": server.server_address[1], "OriginProtocolPolicy": "https-only"}
+    config = {
+        "CallerReference": certified,
+        "Comment": "",
+        "Enabled": True,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": site.behavior("secure"),
+    }
+    made = site.cloudfront.create_distribution(DistributionConfig=config)["Distribution"]
+    try:
+        assert site.get("/page", host=made["DomainName"]).status == status
+    finally:
+        server.shutdown()

@@ -26,7 +26,11 @@ class Certificate:
 
 
 class Authority:
-    """A certificate authority of its own. Attributes: ``certificate``, PEM: what a client is to trust."""
+    """A certificate authority of its own.
+
+    Attributes:
+        certificate: PEM: what a client is to trust.
+    """
 
     def __init__(self) -> None:
 
