@@ -28,9 +28,9 @@ MIRRORS = [
         "/usr/share/terraform/plugins",
     )
 ]
-PROVIDER = "registry.terraform.io/hashicorp/aws"
+PROVIDER = "*/hashicorp/aws/**/terraform-provider-aws_*"
 TERRAFORM = shutil.which("terraform")
-MIRROR = next((folder for folder in MIRRORS if any((folder / PROVIDER).rglob("terraform-provider-aws_*"))), None)
+MIRROR = next((folder for folder in MIRRORS if any(folder.glob(PROVIDER))), None)
 
 pytestmark = [
     pytest.mark.skipif(TERRAFORM is None, reason="Terraform is not installed"),
