@@ -136,6 +136,8 @@ def main() -> None:
                 if number:  # the first round fills the caches
                     rates[name].append(float(found[1]))
         server.shutdown()
+        containers.remove(load)
+        containers.client.images.remove(image)
     for name, values in rates.items():
         shown = ", ".join(f"{value:.0f}" for value in values)
         print(f"{name:14} median {statistics.median(values):8.0f} requests a second   all: {shown}")

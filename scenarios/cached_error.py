@@ -14,31 +14,41 @@ PAGE = f"{SITE}/coming-soon/"
 CLUSTER = "blog"
 KEPT = 300.0  # seconds: the error caching minimum TTL of errors/five-minutes.json
 MOST_ASKED = 120  # each for half a second
-NEEDED = 60.0  # seconds of the wall clock in which a replacement boots and the record's TTL ends
+NEEDED = 60.0  # seconds of the wall clock in which a task boots and the record's TTL ends
 
 
 def play(play: Play) -> None:
-    """Ask for a page while the task is being replaced, and again when CloudFront reaches the replacement."""
-    sandbox = play.sandbox
+    """Ask for a page while there is no task, and again when CloudFront reaches a new one."""
+    sandbox, ecs = play.sandbox, play.sandbox.aws("ecs")
     if sandbox.clock.real_seconds(KEPT) < NEEDED:
         raise SandboxError(
-            f"an error kept for {KEPT:g} s divided by --speed is gone before the replacement serves",
+            f"an error kept for {KEPT:g} s divided by --speed is gone before a new task serves",
             hint="use a lower --speed",
         )
-    old, running = sandbox.replace_task(CLUSTER, "ghost")
-    sandbox.wait_task(old, "STOPPED")
-    _visit(play, "while the task is being replaced")
-    sandbox.progress("waiting for the replacement's Ghost at its own address")
+    (old,) = ecs.list_tasks(cluster=CLUSTER, serviceName="ghost")["taskArns"]
+    sandbox.progress("stopping the only task")
+    ecs.update_service(cluster=CLUSTER, service="ghost", desiredCount=0)
+    sandbox.wait_task(old, "STOPPED", within=150)
+    _visit(play, "while there is no task")
+    mark = sandbox.timeline.mark()
+    ecs.update_service(cluster=CLUSTER, service="ghost", desiredCount=1)
+    running = sandbox.timeline.wait_for(
+        "a new task to be RUNNING",
+        lambda seen: evidence.runs(seen) and seen["task"] != old,
+        within=90,
+        since=mark,
+    )
+    sandbox.progress("waiting for the new task's Ghost at its own address")
     sandbox.wait_serving(f"http://{running['public_ip']}/")
-    sandbox.progress("waiting for CloudFront to reach the replacement")
+    sandbox.progress("waiting for CloudFront to reach it")
     for number in range(MOST_ASKED):
         # Each of these is another object, of which no error is kept.
         reached = sandbox.http_get_until(f"{SITE}/?number={number}", within=0.5)
         if reached.status == 200:
             break
     else:
-        raise SandboxError("CloudFront does not reach the replacement", state=str(reached))
-    _visit(play, "when CloudFront reaches the replacement")
+        raise SandboxError("CloudFront does not reach the new task", state=str(reached))
+    _visit(play, "when CloudFront reaches a new one")
     (distribution,) = sandbox.aws("cloudfront").list_distributions()["DistributionList"]["Items"]
     sandbox.aws("cloudfront").create_invalidation(
         DistributionId=distribution["Id"],

@@ -18,7 +18,7 @@ SITE = "http://blog.example.com"
 PAGE, NEVER_SEEN = "/", "/rss/"
 CLUSTER = "blog"
 CONNECTION_TIMEOUT = 2.0  # seconds, of stack.yaml's distribution
-ENDURED = 0.5  # seconds of the wall clock that a visitor of a kept page may wait
+ENDURED = 1.0  # seconds of the wall clock that a visitor of a kept page may wait
 EXPIRED_AFTER = 6.0  # AWS's seconds; s-maxage of nginx-stale-while-revalidate is 5
 
 

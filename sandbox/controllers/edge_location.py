@@ -9,6 +9,7 @@ Observations:
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import socket
@@ -27,6 +28,7 @@ from sandbox.dataplane.cdn.proxy import FIRST_PORT, proxy
 from sandbox.dataplane.cdn.vcl import Place, vcl
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
+from sandbox.model.cloudfront import patterns
 from sandbox.model.cloudfront.config import Distribution
 
 _FOLDER = "/cdn"  # inside the containers
@@ -115,9 +117,7 @@ class EdgeLocation:
     def invalidate(self, paths: Sequence[str]) -> None:
         """Remove what is kept of these paths, which the model has found to be such."""
         for path in paths:
-            beginning = path.endswith("*")
-            expression = "^" + re.escape(path[:-1] if beginning else path) + ("" if beginning else "$")
-            quoted = expression.replace("\\", "\\\\").replace('"', '\\"')
+            quoted = patterns.invalidation_expression(path).replace("\\", "\\\\").replace('"', '\\"')
             self._admin(f'ban obj.http.X-{self._token}-Uri ~ "{quoted}"')
         self._seen.clear()
 
@@ -211,7 +211,7 @@ class EdgeLocation:
         self._seen.clear()
 
     def _admin(self, command: str) -> None:
-        code, out, err = self._containers.execute(self._varnish, ["varnishadm", command])
+        code, out, err = self._containers.execute(self._varnish, ["varnishadm", "-t", f"{_UP_WITHIN:g}", command])
         if code:
             raise SandboxError(
                 f"Varnish refused `{command.partition(' ')[0]}` of distribution {self._id}", state=out + err
@@ -256,8 +256,15 @@ class EdgeLocation:
         deadline = time.monotonic() + _UP_WITHIN
         while not self._logging.wait(0.05):
             if time.monotonic() > deadline:
-                raise SandboxError(f"Varnish of distribution {self._id} tells nothing of what it answers")
-            with socket.create_connection((self._where.address, 80), timeout=_UP_WITHIN) as viewer:
+                log = "\n".join(self._containers.log_tail(self._varnish))
+                raise SandboxError(
+                    f"Varnish of distribution {self._id} tells nothing of what it answers",
+                    state=f"its last log lines:\n{log}",
+                )
+            with (
+                contextlib.suppress(OSError),  # it is asked again
+                socket.create_connection((self._where.address, 80), timeout=1) as viewer,
+            ):
                 viewer.sendall(f"GET / HTTP/1.1\r\nHost: {_PROBE}\r\nConnection: close\r\n\r\n".encode())
                 while viewer.recv(4096):
                     pass

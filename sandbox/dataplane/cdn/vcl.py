@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.dataplane.cdn.templates import environment, inner_headers, with_token
-from sandbox.model.cloudfront import answers, forwarding, freshness, patterns
+from sandbox.model.cloudfront import answers, edge, forwarding, freshness, patterns
 from sandbox.model.cloudfront.config import ERROR_CACHING_MIN_TTL, Behavior, Distribution, Origin
 from sandbox.model.cloudfront.policies import CachePolicy, Cors, ResponseHeadersPolicy, Selection
 
@@ -73,7 +73,9 @@ def vcl(
         environment()
         .get_template("edge.vcl.j2")
         .render(
-            speed=speed,
+            speed=_seconds(speed),  # three decimals: VCL takes no more
+            scaled=speed != 1,
+            longest_url=edge.LONGEST_URL,
             hits_told=_HITS_TOLD,
             pop=pop,
             edge=distribution.domain_name.partition(".")[0],

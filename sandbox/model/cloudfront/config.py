@@ -20,6 +20,8 @@ from sandbox.model.cloudfront.policies import (
     Policies,
     ResponseHeadersPolicy,
     Selection,
+    header_name,
+    header_value,
     items,
     made_of_viewers,
     ttl,
@@ -236,7 +238,10 @@ def _origin(config: Mapping[str, Any]) -> Origin:
         config["Id"],
         config["DomainName"],
         path,
-        {one["HeaderName"].lower(): one["HeaderValue"] for one in items(config.get("CustomHeaders"))},
+        {
+            header_name(one["HeaderName"]): header_value(one["HeaderValue"])
+            for one in items(config.get("CustomHeaders"))
+        },
         custom.get("OriginProtocolPolicy", "match-viewer"),
         custom.get("HTTPPort", 80),
         custom.get("HTTPSPort", 443),
@@ -337,7 +342,7 @@ def _forwarded_values(config: Mapping[str, Any]) -> tuple[CachePolicy, OriginReq
             "whitelisted list of cookie names.",
         )
     cookies = Selection(forward, cookie_names)
-    headers = tuple(sorted(name.lower() for name in items(values.get("Headers"))))
+    headers = tuple(sorted(header_name(name) for name in items(values.get("Headers"))))
     if "*" in headers:
         headers = ("*",)
         if config["MinTTL"]:

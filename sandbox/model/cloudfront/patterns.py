@@ -53,6 +53,11 @@ def covers(earlier: str, later: str) -> bool:
     return re.fullmatch(text, normal(later)) is not None
 
 
+def invalidation_expression(path: str) -> str:
+    """One of an invalidation's paths, which `invalidated` takes, as a regular expression for an object's path."""
+    return f"^{re.escape(path[:-1])}" if path.endswith("*") else f"^{re.escape(path)}$"
+
+
 def invalidated(paths: Iterable[str]) -> Callable[[str], bool]:
     """Whether an object's path, with the query string that is in its cache key, is one of an invalidation's.
 

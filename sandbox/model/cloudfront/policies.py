@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.model.cloudfront.errors import CloudFrontError, invalid_argument, not_carried_out
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 DEFAULT_TTL = 86_400
 MAX_TTL = 31_536_000
 
@@ -147,6 +148,28 @@ def items(value: Mapping[str, Any] | None) -> list[Any]:
     return found
 
 
+def header_name(name: str) -> str:
+    """A header's name in lower case.
+
+    Raises:
+        CloudFrontError: It is none (RFC 9110, "Field Names").
+    """
+    if not _TOKEN.fullmatch(name):
+        raise invalid_argument(f"The parameter HeaderName is invalid: '{name}'.")
+    return name.lower()
+
+
+def header_value(value: str) -> str:
+    """A header's value.
+
+    Raises:
+        CloudFrontError: It has a control character (RFC 9110, "Field Values").
+    """
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise invalid_argument("The parameter HeaderValue has a control character.")
+    return value
+
+
 def ttl(minimum: int, default: int | None, maximum: int | None) -> Ttl:
     """With AWS's defaults for what is left out.
 
@@ -190,7 +213,7 @@ def origin_request_policy(config: Mapping[str, Any]) -> OriginRequestPolicy:
     """
     headers = config["HeadersConfig"]
     behavior = headers["HeaderBehavior"]
-    names = tuple(name.lower() for name in items(headers.get("Headers")))
+    names = tuple(header_name(name) for name in items(headers.get("Headers")))
     if bool(names) != (behavior in {"whitelist", "allExcept", "allViewerAndWhitelistCloudFront"}):
         raise invalid_argument(f"The parameter Headers does not match HeaderBehavior '{behavior}'.")
     if behavior in {"allViewer", "allViewerAndWhitelistCloudFront"}:
@@ -212,14 +235,14 @@ def response_headers_policy(config: Mapping[str, Any]) -> ResponseHeadersPolicy:
     if (config.get("ServerTimingHeadersConfig") or {}).get("Enabled"):
         raise not_carried_out("ServerTimingHeadersConfig")
     custom = [
-        Addition(one["Header"].lower(), one["Value"], one["Override"])
+        Addition(header_name(one["Header"]), header_value(one["Value"]), one["Override"])
         for one in items(config.get("CustomHeadersConfig"))
     ]
     return ResponseHeadersPolicy(
         config["Name"],
         _cors(config.get("CorsConfig")),
         (*_security(config.get("SecurityHeadersConfig") or {}), *custom),
-        tuple(one["Header"].lower() for one in items(config.get("RemoveHeadersConfig"))),
+        tuple(header_name(one["Header"]) for one in items(config.get("RemoveHeadersConfig"))),
     )
 
 
@@ -234,7 +257,7 @@ def made_of_viewers(names: Iterable[str]) -> list[str]:
 def _selection(config: Mapping[str, Any] | None, behavior: str, names: str, lower: bool = False) -> Selection:
     if not config:
         return Selection()
-    listed = tuple(name.lower() if lower else name for name in items(config.get(names)))
+    listed = tuple(header_name(name) if lower else name for name in items(config.get(names)))
     kind = config[behavior]
     if (kind in {"whitelist", "allExcept"}) != bool(listed):
         raise invalid_argument(f"The parameter {names} does not match {behavior} '{kind}'.")

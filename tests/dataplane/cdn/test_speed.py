@@ -40,6 +40,12 @@ def ask(varnish_edge):
     return ask
 
 
+@pytest.mark.parametrize("speed", [0.001, 1 / 3, 12_345.678_901])
+def test_any_speed_can_be_written_down(varnish_edge, ask, speed):
+    varnish_edge.serve(config.parse(DISTRIBUTION, HOST), speed)
+    varnish_edge.serve(config.parse(DISTRIBUTION, HOST), SPEED)
+
+
 def test_times_to_live_and_age(varnish_edge, ask):
     varnish_edge.at(0)
     assert ask("/ttl", Response(200, {"cache-control": "max-age=1000"}, body="1")) == ("Miss", None)

@@ -148,7 +148,7 @@ class VarnishEdge:
 
     def admin(self, *command: str) -> str:
         """A command of varnishadm."""
-        code, out, err = self._containers.execute(self._container, ["varnishadm", *command])
+        code, out, err = self._containers.execute(self._container, ["varnishadm", "-t", f"{PATIENCE:g}", *command])
         assert code == 0, f"{command}: {out} {err}"
         return out
 

@@ -364,3 +364,17 @@ def test_a_cache_policy_without_caching_has_no_key():
 def test_server_timing_is_refused():
     with pytest.raises(CloudFrontError, match="does not carry out ServerTimingHeadersConfig"):
         response_headers_policy({"Name": "n", "ServerTimingHeadersConfig": {"Enabled": True}})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X My", "1"), ("", "1"), ("X:", "1"), ("X;} sub", "1"), ("X", "a\r\nY: 1"), ("X", "\x00")]
+)
+def test_headers_that_are_none(name, value):
+    custom = origin(CustomHeaders=listed({"HeaderName": name, "HeaderValue": value}))
+    with pytest.raises(CloudFrontError, match="InvalidArgument: The parameter Header"):
+        parse({"Origins": listed(custom), "DefaultCacheBehavior": with_policy()})
+
+
+def test_forwarded_headers_that_are_none():
+    with pytest.raises(CloudFrontError, match="InvalidArgument: The parameter HeaderName is invalid: 'X;}'"):
+        parse({"Origins": listed(origin()), "DefaultCacheBehavior": forwarded({"Headers": listed("X;}")})})

@@ -76,3 +76,10 @@ def test_a_pattern_that_covers_another_matches_all_its_paths(earlier, later, pat
 @given(st.text("ab.*?+&$/", max_size=12))
 def test_every_pattern_is_an_expression(text):
     re.compile(patterns.expression(text))
+
+
+@pytest.mark.parametrize("path", ["/a", "/a.b", "/a*", "/*", "/a?b=1", "/a+(b)*"])
+@pytest.mark.parametrize("uri", ["/a", "/a.b", "/axb", "/ab", "/a?b=1", "/a?b=12", "/a+(b)", "/a+(b)c", "/"])
+def test_an_invalidation_s_path_as_an_expression(path, uri):
+    expression = patterns.invalidation_expression(path)
+    assert bool(re.search(expression, uri)) == patterns.invalidated([path])(uri)
