@@ -189,7 +189,7 @@ class Sandbox:
         self._closers.append(self._containers.close)
 
     def _make_vpc(self) -> None:
-        vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
+        self.vpc = vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
         blocks = list(self._network.vpc.cidr.subnets(new_prefix=20))[:2]
         self.subnets = [
             self._backend.create_subnet(vpc, str(block), REGION + zone)
@@ -226,7 +226,12 @@ class Sandbox:
         known = {
             **definition.parameters,
             **(parameters or {}),
-            "sandbox": {"subnets": self.subnets, "security_group": self.security_group, "region": REGION},
+            "sandbox": {
+                "vpc": self.vpc,
+                "subnets": self.subnets,
+                "security_group": self.security_group,
+                "region": REGION,
+            },
         }
         for network in stack_file.task_networks(definition, known)[:1]:
             self._interfaces.make_ahead(network)

@@ -241,11 +241,12 @@ def _stand_in(value: dict[str, Any], folder: Path, place: str) -> Any:
 def _look_up(reference: str, values: Mapping[str, Any], place: str) -> Any:
     found: Any = values
     for part in reference.split("."):
-        if not isinstance(found, Mapping) or part not in found:
+        try:
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        except (LookupError, TypeError, ValueError):
             raise SandboxError(
                 f"{place}: '${{{reference}}}' is not known", state=f"known here: {', '.join(sorted(values))}"
-            )
-        found = found[part]
+            ) from None
     return found
 
 

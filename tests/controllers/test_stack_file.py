@@ -103,6 +103,14 @@ def taskdef(small_stack, **changes):
 
 
 @pytest.mark.docker
+def test_an_item_of_a_list(sandbox, write):
+    stack = sandbox.begin_stack(
+        write("calls:\n  - ecs.create_cluster: {clusterName: '${sandbox.subnets.1}'}\n    as: made")
+    )
+    assert stack.values["made"]["cluster"]["clusterName"] == sandbox.subnets[1]
+
+
+@pytest.mark.docker
 class TestCallsThatAreRefused:
     def test_a_task_definition_that_is_not_json(self, refusal, tmp_path):
         said = refusal(taskdef='{"family": "small",}')
@@ -145,6 +153,11 @@ class TestCallsThatAreRefused:
         said = refusal("ecs.create_cluster: {clusterName: '${zone.Id}'}")
         assert "'${zone.Id}' is not known" in said
         assert "known here: sandbox" in said
+
+    @pytest.mark.parametrize("part", ["2", "first", "0.Id"])
+    def test_an_item_that_a_list_does_not_have(self, refusal, part):
+        reference = f"${{sandbox.subnets.{part}}}"
+        assert f"'{reference}' is not known" in refusal(f"ecs.create_cluster: {{clusterName: '{reference}'}}")
 
     def test_a_folder_to_zip_that_is_not_there(self, refusal, tmp_path):
         assert f"there is no folder {tmp_path}/lambda" in refusal(
