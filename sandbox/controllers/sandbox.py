@@ -216,16 +216,10 @@ class Sandbox:
     def begin_stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
         definition = stack_file.load(name)
-        unknown = sorted(set(parameters or {}) - set(definition.parameters))
-        if unknown:
-            raise SandboxError(
-                f"stack '{definition.name}' has no parameter '{unknown[0]}'",
-                hint=f"parameters: {', '.join(definition.parameters) or 'none'}",
-            )
+        given = definition.with_parameters(parameters or {})
         self._images.ensure_all(definition.images)
         known = {
-            **definition.parameters,
-            **(parameters or {}),
+            **given,
             "sandbox": {
                 "vpc": self.vpc,
                 "subnets": self.subnets,

@@ -68,6 +68,28 @@ class StackDefinition:
     calls: tuple[Call, ...]
     ready: tuple[Ready, ...]
 
+    def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Its parameters, with ``given`` in the place of their defaults; a number's stays a number.
+
+        Raises:
+            SandboxError: It has no such parameter, or a number's is given what is none.
+        """
+        values = dict(self.parameters)
+        for name, text in given.items():
+            if name not in values:
+                raise SandboxError(
+                    f"stack '{self.name}' has no parameter '{name}'",
+                    hint=f"parameters: {', '.join(values) or 'none'}",
+                )
+            default = values[name]
+            try:
+                values[name] = int(text) if type(default) is int else text
+            except ValueError:
+                raise SandboxError(
+                    f"stack '{self.name}': parameter '{name}' is a number", state=f"given: {text}"
+                ) from None
+        return values
+
 
 def names() -> list[str]:
     """The stacks that come with the sandbox."""

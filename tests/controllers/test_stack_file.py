@@ -72,6 +72,14 @@ def test_the_ghost_stack_reads():
     assert str(ghost.calls[0]) == "route53.create_hosted_zone"
 
 
+def test_what_overrides_a_number_is_a_number(write):
+    stack = stacks.load(write("calls: []\nparameters: {count: 1, name: one}"))
+    assert stack.with_parameters({"count": "2", "name": "3"}) == {"count": 2, "name": "3"}
+    with pytest.raises(SandboxError, match="parameter 'count' is a number") as caught:
+        stack.with_parameters({"count": "two"})
+    assert caught.value.state == "given: two"
+
+
 # -- its calls --
 
 
