@@ -247,6 +247,8 @@ class Gateway:
         return next((endpoint for endpoint in list(self._endpoints.values()) if endpoint.signing_name == service), None)
 
     def _is_for_fallback(self, endpoint: ServiceEndpoint, request: HttpRequest) -> bool:
+        if self._fallback is not None and endpoint.is_other_version(request):
+            return True
         if not endpoint.falls_back or self._fallback is None:
             return False
         operation = endpoint.operation_name(request)

@@ -1,9 +1,10 @@
 """The AWS protocols, server side: an HTTP request in, one method call on a service of ours, an HTTP response out.
 
 Operations, shapes and errors come from botocore's service models, so that a client sees AWS's own wire format and AWS's
-own errors. Three protocols are spoken: ``json`` (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html),
-``rest-json`` (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html) and ``rest-xml``
-(https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html).
+own errors. Four protocols are spoken: ``json`` (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html),
+``rest-json`` (https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html), ``rest-xml``
+(https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html) and ``query``
+(https://smithy.io/2.0/aws/protocols/aws-query-protocol.html).
 
 A service is any object with the attribute ``service_name`` (botocore's name) and one method per operation that it
 implements, named as botocore names it::
@@ -36,7 +37,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
-from sandbox.aws import wire, wire_xml
+from sandbox.aws import wire, wire_query, wire_xml
 from sandbox.aws.validation import constraint_errors
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def error_response(error: AwsError, shape: Shape | None = None, operation: str |
 def xml_error_response(
     error: AwsError, shape: Shape | None, operation: str | None, namespace: str = ""
 ) -> HttpResponse:
-    """The answer of a ``rest-xml`` service to a request that failed; further members of the error are not sent.
+    """The answer of a service that speaks XML to a request that failed; further members of the error are not sent.
 
     Args:
         error: What failed; a status that the error's shape states wins over the error's own.
@@ -197,12 +198,25 @@ class ServiceEndpoint:
         """What precedes the operation in the X-Amz-Target header; None for a service of a REST protocol."""
         return cast("str | None", self.model.metadata.get("targetPrefix"))
 
+    def is_other_version(self, request: HttpRequest) -> bool:
+        """Whether a request is for another API that signs with the same name (ELB's, before version 2 of it)."""
+        if self._protocol != "query":
+            return False
+        try:
+            version = wire_query.read_form(request.query, request.body).get("Version", self.model.api_version)
+        except wire.SerializationError:
+            return False
+        return bool(version != self.model.api_version)
+
     def operation_name(self, request: HttpRequest) -> str | None:
         """The operation that a request asks for, or None if the service's model has no such operation."""
         if self._is_rest:
             route = self._route(request)
             return route[0] if route else None
-        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        if self._protocol == "query":
+            name = self._form(request).get("Action", "")
+        else:
+            name = request.headers.get("x-amz-target", "").rpartition(".")[2]
         return name if name in self.model.operation_names else None
 
     def implements(self, operation: str) -> bool:
@@ -223,15 +237,14 @@ class ServiceEndpoint:
             return self._refuse(AwsError("InternalFailure", text, 500), operation)
 
     def _refuse(self, error: AwsError, operation: str | None) -> HttpResponse:
-        shape = next((shape for shape in self.model.error_shapes if shape.name == error.code), None)
+        shape = next((shape for shape in self.model.error_shapes if shape.error_code == error.code), None)
         if self._is_xml:
             return xml_error_response(error, shape, operation, self._namespace)
         return error_response(error, shape, operation)
 
     def _call(self, request: HttpRequest, operation: str | None, context: RequestContext) -> HttpResponse:
         if operation is None:
-            asked = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
-            raise AwsError("UnknownOperationException", f"{self.name} has no operation for {asked}")
+            raise self._unknown_operation(request)
         if not self.implements(operation):
             raise AwsError("NotImplemented", f"the sandbox does not implement {self.name} {operation}", 501)
         method: Callable[..., dict[str, Any] | None] = getattr(self.service, xform_name(operation))
@@ -242,6 +255,23 @@ class ServiceEndpoint:
         answer = method(parameters, context)
         return self._serialize(answer or {}, model)
 
+    def _unknown_operation(self, request: HttpRequest) -> AwsError:
+        if self._protocol == "query":
+            action = self._form(request).get("Action", "")
+            version = self.model.api_version
+            return AwsError("InvalidAction", f"Could not find operation {action} for version {version}")
+        asked = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
+        return AwsError("UnknownOperationException", f"{self.name} has no operation for {asked}")
+
+    def _form(self, request: HttpRequest) -> dict[str, str]:
+        try:
+            return wire_query.read_form(request.query, request.body)
+        except wire.SerializationError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: wire.SerializationError) -> AwsError:
+        return AwsError(getattr(self.service, "serialization_error_code", "SerializationException"), str(error))
+
     def _parse(self, request: HttpRequest, operation: OperationModel) -> dict[str, Any]:
         shape = operation.input_shape
         if shape is None:
@@ -249,11 +279,12 @@ class ServiceEndpoint:
         try:
             if self._is_rest:
                 parameters = self._parse_rest(request, shape)
+            elif self._protocol == "query":
+                parameters = wire_query.from_query(self._form(request).items(), shape)
             else:
                 parameters = wire.from_json(wire.load_json(request.body), shape)
         except wire.SerializationError as error:
-            code = getattr(self.service, "serialization_error_code", "SerializationException")
-            raise AwsError(code, str(error)) from error
+            raise self._unreadable(error) from error
         errors = constraint_errors(parameters, shape)
         if errors:
             code = getattr(self.service, "validation_error_code", "ValidationException")
@@ -275,6 +306,10 @@ class ServiceEndpoint:
 
     def _serialize(self, answer: dict[str, Any], operation: OperationModel) -> HttpResponse:
         shape = operation.output_shape
+        if self._protocol == "query":
+            sent = _headers({}, "text/xml")
+            body = wire_query.to_query_answer(answer, operation, self._namespace, sent["x-amzn-RequestId"])
+            return HttpResponse(200, sent, body, operation.name)
         if not self._is_rest:
             content = wire.write_json(answer, shape) if shape is not None else b"{}"
             content_type = f"application/x-amz-json-{self.model.metadata.get('jsonVersion', '1.1')}"
@@ -288,16 +323,22 @@ class ServiceEndpoint:
         return wire_xml.to_xml(value, shape, name, self._namespace)
 
     @property
+    def _protocol(self) -> str:
+        return str(self.model.metadata["protocol"])
+
+    @property
     def _is_rest(self) -> bool:
-        return self.model.metadata["protocol"] in {"rest-json", "rest-xml"}
+        return self._protocol in {"rest-json", "rest-xml"}
 
     @property
     def _is_xml(self) -> bool:
-        return bool(self.model.metadata["protocol"] == "rest-xml")
+        return self._protocol in {"rest-xml", "query"}
 
     @cached_property
     def _namespace(self) -> str:
-        """The XML namespace of the service, which botocore's models state at what is sent to it."""
+        """The XML namespace: the service's own, or what botocore's models state at what is sent to it."""
+        if "xmlNamespace" in self.model.metadata:
+            return str(self.model.metadata["xmlNamespace"])
         for name in self.model.operation_names:
             shape = self.model.operation_model(name).input_shape
             for one in [] if shape is None else [shape, *shape.members.values()]:

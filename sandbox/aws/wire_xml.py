@@ -1,7 +1,8 @@
 """The bodies of the ``rest-xml`` protocol, by the shapes of botocore's models.
 
-https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html. Maps and XML attributes are not spoken: no service that
-we own has them in a body.
+https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html. XML attributes are not spoken, and maps are written but
+not read: no service that we own has them otherwise. The ``query`` protocol's answers are made of the same elements
+(`sandbox.aws.wire_query`).
 """
 
 from __future__ import annotations
@@ -65,17 +66,17 @@ def _value(node: Element, shape: Shape, where: str) -> Any:
         raise wrong_type(text.strip(), kind, where)
     if kind == "structure":
         return _structure(node, shape, where)
-    return _items(list(_named(node, _item_name(shape))), shape, where)
+    return _items(list(_named(node, item_name(shape))), shape, where)
 
 
 def _structure(node: Element, shape: Shape, where: str) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for name, member in shape.members.items():
-        found = list(_named(node, _element_name(member, name)))
+        found = list(_named(node, element_name(member, name)))
         place = f"{where}.{name}"
         if not found:
             continue
-        if _is_flattened(member):
+        if is_flattened(member):
             parsed[name] = _items(found, member, place)
         else:
             parsed[name] = _value(found[-1], member, place)
@@ -90,19 +91,25 @@ def _named(node: Element, name: str) -> Iterator[Element]:
     return (child for child in node if _tag(child) == name)
 
 
-def _is_flattened(shape: Shape) -> bool:
-    return shape.type_name == "list" and bool(shape.serialization.get("flattened"))
+def is_flattened(shape: Shape) -> bool:
+    """Whether the items of a list or a map stand where it stands itself."""
+    return shape.type_name in ("list", "map") and bool(shape.serialization.get("flattened"))
 
 
-def _item_name(shape: Shape) -> str:
+def item_name(shape: Shape) -> str:
     """What the elements of a list are called."""
     return str(shape.member.serialization.get("name", "member"))
 
 
-def _element_name(shape: Shape, name: str) -> str:
+def entry_names(shape: Shape) -> tuple[str, str]:
+    """What the key and the value of a map's entries are called."""
+    return str(shape.key.serialization.get("name", "key")), str(shape.value.serialization.get("name", "value"))
+
+
+def element_name(shape: Shape, name: str) -> str:
     """What the member ``name`` of a structure is called; of a flattened list: each of its elements."""
     own = shape.serialization.get("name")
-    if own is None and _is_flattened(shape):
+    if own is None and shape.type_name == "list" and is_flattened(shape):
         own = shape.member.serialization.get("name")
     return str(own or name)
 
@@ -120,7 +127,7 @@ def to_xml(value: Any, shape: Shape, root_name: str, namespace: str = "") -> byt
         ValueError: The value has a member that the model does not know: a bug of the service, not of the caller.
     """
     root = Element(root_name, {"xmlns": namespace} if namespace else _namespace(shape))
-    _fill(root, value, shape)
+    fill(root, value, shape)
     return document(root)
 
 
@@ -130,22 +137,41 @@ def document(root: Element) -> bytes:
     return _DECLARATION + text
 
 
-def _fill(node: Element, value: Any, shape: Shape) -> None:
+def fill(node: Element, value: Any, shape: Shape) -> None:
+    """Write a handler's value into an element.
+
+    Raises:
+        ValueError: The value has a member that the model does not know.
+    """
     kind = shape.type_name
     if kind == "structure":
         for name, item in known(value, shape).items():
-            member = shape.members[name]
-            element_name = _element_name(member, name)
-            if _is_flattened(member):
-                for one in item:
-                    _fill(_child(node, element_name, member.member), one, member.member)
-            else:
-                _fill(_child(node, element_name, member), item, member)
+            _write_member(node, element_name(shape.members[name], name), item, shape.members[name])
     elif kind == "list":
         for one in value:
-            _fill(_child(node, _item_name(shape), shape.member), one, shape.member)
+            fill(_child(node, item_name(shape), shape.member), one, shape.member)
+    elif kind == "map":
+        for key, item in value.items():
+            _write_entry(_child(node, "entry", shape), key, item, shape)
     else:
         node.text = to_text(value, shape, "iso8601")
+
+
+def _write_member(node: Element, name: str, value: Any, shape: Shape) -> None:
+    if not is_flattened(shape):
+        fill(_child(node, name, shape), value, shape)
+    elif shape.type_name == "list":
+        for one in value:
+            fill(_child(node, name, shape.member), one, shape.member)
+    else:
+        for key, item in value.items():
+            _write_entry(_child(node, name, shape), key, item, shape)
+
+
+def _write_entry(node: Element, key: str, value: Any, shape: Shape) -> None:
+    key_name, value_name = entry_names(shape)
+    fill(_child(node, key_name, shape.key), key, shape.key)
+    fill(_child(node, value_name, shape.value), value, shape.value)
 
 
 def _child(node: Element, name: str, shape: Shape) -> Element:
