@@ -168,7 +168,8 @@ class Rule:
 class Listener:
     """A listener. ``rules`` are in the order in which they are asked; the default rule is the last.
 
-    ``certificates`` are ARNs of certificates of ACM, the default one first; empty for HTTP.
+    ``certificates`` are ARNs of certificates of ACM, the default one first; empty for HTTP, as is ``ssl_policy``, the
+    name of the security policy.
     """
 
     arn: str
@@ -176,6 +177,7 @@ class Listener:
     protocol: str
     rules: tuple[Rule, ...]
     certificates: tuple[str, ...] = ()
+    ssl_policy: str = ""
 
 
 @dataclass(frozen=True)
