@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
+    from sandbox.aws.backends.ec2_records import Ec2Records
     from sandbox.aws.backends.moto_network import MotoNetwork
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -104,10 +106,11 @@ class Embedded:
         with self._lock:
             self._pending.clear()
         deliver_with(None)
+        issue_with(None)
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
-        """A VPC with DNS host names on; its id."""
+        """A VPC with DNS host names on and an internet gateway; its id."""
         vpc_id = _new_id("vpc")
         self._enter(lambda network: network.create_vpc(vpc_id, cidr))
         return vpc_id
@@ -135,6 +138,26 @@ class Embedded:
         self._groups.add(group_id)
         self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description))
         return group_id
+
+    def ec2_records(self) -> Ec2Records:
+        """What EC2 has, for services of ours that are given its ids; waits until moto's EC2 is loaded."""
+        self._network()
+        records: Ec2Records = _moto().ec2_records(self._account_id, self._region)
+        return records
+
+    def certificate(self, arn: str) -> tuple[bytes, bytes]:
+        """A certificate of ACM with the chain that came with it, and its key, both PEM.
+
+        Raises:
+            AwsError: CertificateNotFound, or UnsupportedCertificate for one that is not valid now.
+        """
+        certificate, key = _moto().certificate(self._account_id, self._region, arn)
+        return certificate, key
+
+    def ssl_policies(self) -> dict[str, dict[str, Any]]:
+        """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""
+        policies: dict[str, dict[str, Any]] = _moto().ssl_policies()
+        return policies
 
     def reserve_interface(self, subnet_id: str) -> Interface:
         """Id and addresses of a new interface, which EC2 shows from `enter_interface` on.

@@ -91,6 +91,8 @@ class MotoNetwork:
     def create_vpc(self, vpc_id: str, cidr: str) -> None:
         with _aws_errors(), _given_id(vpcs, "random_vpc_id", vpc_id):
             vpc = self._ec2.create_vpc(cidr)
+            gateway = self._ec2.create_internet_gateway()
+            self._ec2.attach_internet_gateway(gateway.id, vpc_id)
         vpc.enable_dns_hostnames = True
 
     def create_subnet(self, subnet_id: str, vpc_id: str, cidr: str, availability_zone: str) -> None:
