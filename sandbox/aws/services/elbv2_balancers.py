@@ -145,6 +145,12 @@ class BalancerActions(ElbActions):
             self._state.commit(records.with_balancer(replace(balancer, attributes=attributes)))
             return {"Attributes": shown_attributes(attributes.raw)}
 
+    def describe_capacity_reservation(self, request: Request, context: RequestContext) -> Answer:
+        """DescribeCapacityReservation: nobody can reserve any."""
+        with self._read() as records:
+            records.balancer(request["LoadBalancerArn"])
+            return {"DecreaseRequestsRemaining": 2, "CapacityReservationState": []}
+
     def set_security_groups(self, request: Request, context: RequestContext) -> Answer:
         """SetSecurityGroups: these instead of those before."""
         with self._change() as records:

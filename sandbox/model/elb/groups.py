@@ -47,7 +47,7 @@ def new_group(request: Request, arn: str) -> TargetGroup:
         raise not_carried_out(
             f"target groups with protocol '{request['Protocol']}' (Network and Gateway Load Balancers)"
         )
-    version = request.get("ProtocolVersion", "HTTP1")
+    version = request.get("ProtocolVersion") or "HTTP1"  # Terraform sends an empty one
     if version not in ("HTTP1", "HTTP2", "GRPC"):
         raise validation_error(f"Protocol version '{version}' must be one of 'GRPC, HTTP1, HTTP2'")
     if version != "HTTP1":
