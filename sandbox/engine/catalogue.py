@@ -42,6 +42,9 @@ CATALOGUE: Mapping[str, Component] = {
         Component("toolbox", "", "toolbox", "tini, socat, curl, nftables, tc: the sandbox's own containers"),
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
+        Component(
+            "mongo", "mongo:7", "mongo", "port 27017, /data/db, MONGO_INITDB_ROOT_...: a stand-in for MongoDB, no mongosh"
+        ),
         Component("ghost", "ghost:6", "ghost", "/var/lib/ghost/content, port 2368, configuration by environment"),
         Component(
             "cache-tests", "", "cache-tests", "the suite http-tests/cache-tests: its origin on port 8000, its client"
