@@ -43,7 +43,10 @@ CATALOGUE: Mapping[str, Component] = {
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component(
-            "mongo", "mongo:7", "mongo", "port 27017, /data/db, MONGO_INITDB_ROOT_...: a stand-in for MongoDB, no mongosh"
+            "mongo",
+            "mongo:7",
+            "mongo",
+            "port 27017, /data/db, MONGO_INITDB_ROOT_...: a stand-in for MongoDB, no mongosh",
         ),
         Component("ghost", "ghost:6", "ghost", "/var/lib/ghost/content, port 2368, configuration by environment"),
         Component(

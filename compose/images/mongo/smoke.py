@@ -19,7 +19,11 @@ COMMANDS = (
     {"insert": "c", "documents": [{"_id": number, "n": number % 3, "tags": ["a", "b"]} for number in range(300)]},
     {"createIndexes": "c", "indexes": [{"key": {"n": 1}, "name": "n_1"}]},
     {"find": "c", "filter": {"n": {"$gt": 0}}, "sort": {"_id": -1}, "limit": 2},
-    {"aggregate": "c", "pipeline": [{"$unwind": "$tags"}, {"$group": {"_id": "$tags", "n": {"$sum": 1}}}], "cursor": {}},
+    {
+        "aggregate": "c",
+        "pipeline": [{"$unwind": "$tags"}, {"$group": {"_id": "$tags", "n": {"$sum": 1}}}],
+        "cursor": {},
+    },
     {"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}]},
     {"findAndModify": "c", "query": {"_id": 2}, "update": {"$set": {"n": 9}}, "new": True},
     {"delete": "c", "deletes": [{"q": {"_id": 3}, "limit": 1}]},
@@ -68,7 +72,8 @@ def exercise(connection: socket.socket) -> None:
         page = give(connection, {"find": "c", "batchSize": 100, "sort": sort, "$db": "smoke"})["cursor"]
         number, found = page["id"], len(page["firstBatch"])
         while page["id"]:
-            page = give(connection, {"getMore": page["id"], "collection": "c", "batchSize": 100, "$db": "smoke"})["cursor"]
+            more = {"getMore": page["id"], "collection": "c", "batchSize": 100, "$db": "smoke"}
+            page = give(connection, more)["cursor"]
             found += len(page["nextBatch"])
         if not number or found != 299:
             sys.exit(f"the engine does not hand out a cursor's documents as it did: {found} of 299")
@@ -86,7 +91,7 @@ def give(connection: socket.socket, command: dict) -> dict:
     header = receive(connection, wire.HEADER.size)
     reply = wire.decode(receive(connection, wire.HEADER.unpack(header)[0] - wire.HEADER.size)[5:])
     if reply.get("ok") != 1 or "writeErrors" in reply:
-        sys.exit(f"DocumentDB has another interface now: {command} is answered {reply}; see compose/images/mongo/mongod")
+        sys.exit(f"DocumentDB has another interface now: {command} is answered {reply}; see mongod/statements.py")
     return reply
 
 

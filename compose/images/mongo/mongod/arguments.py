@@ -1,4 +1,4 @@
-"""The command line of mongod, as far as it is carried out; the rest is refused as mongod refuses what it does not know."""
+"""The command line of mongod, as far as it is carried out; the rest is refused as mongod refuses unknown ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mongod.session import VERSION
 SCRIPTS = Path("/docker-entrypoint-initdb.d")
 
 
-class Refused(Exception):  # noqa: N818 - it says what has happened
+class Refused(Exception):
     """These arguments, or this environment, cannot be carried out. ``code`` is the exit code."""
 
     def __init__(self, message: str, code: int) -> None:

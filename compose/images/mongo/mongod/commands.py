@@ -9,62 +9,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from mongod import wire
+from mongod import refusals, statements, wire
 from mongod.cursors import Cursors
 from mongod.engine import Engine
 from mongod.errors import CODES, CommandError, name_of_sqlstate, sqlstate_of_number
 from mongod.log import log
 from mongod.session import Session
 from mongod.wire import Request
-
-# Members of any command that are about the conversation, not about what is to be done.
-_GENERIC = frozenset(
-    ("$db", "lsid", "$clusterTime", "$readPreference", "readConcern", "writeConcern", "maxTimeMS")
-    + ("apiVersion", "apiStrict", "apiDeprecationErrors", "txnNumber", "authorizedCollections", "authorizedDatabases")
-)
-# MongoDB 7 has these; here they are refused by name.
-_NOT_CARRIED_OUT = frozenset(
-    ("bulkWrite", "cloneCollectionAsCapped", "compact", "convertToCapped", "createRole", "createUser", "currentOp")
-    + ("dbHash", "dropAllUsersFromDatabase", "dropRole", "dropUser", "explain", "filemd5", "fsync", "fsyncUnlock")
-    + ("getCmdLineOpts", "getLog", "getParameter", "grantRolesToUser", "hostInfo", "killAllSessions", "killOp")
-    + ("killSessions", "listCommands", "mapReduce", "profile", "reIndex", "replSetGetStatus", "replSetInitiate")
-    + ("revokeRolesFromUser", "rolesInfo", "serverStatus", "setFeatureCompatibilityVersion", "setParameter")
-    + ("shutdown", "top", "updateRole", "updateUser", "usersInfo", "validate")
-)
-_OF_REPLICA_SETS = frozenset(("abortTransaction", "commitTransaction"))
-_LEGACY = frozenset(("hello", "isMaster", "ismaster"))
-
-_PAGE = "SELECT cursorpage::bytea, continuation::bytea, cursorid FROM documentdb_api.{}($1, $2::bytea::documentdb_core.bson)"
-_FIND = _PAGE.format("find_cursor_first_page")
-_AGGREGATE = _PAGE.format("aggregate_cursor_first_page")
-_LIST_COLLECTIONS = _PAGE.format("list_collections_cursor_first_page")
-_LIST_INDEXES = _PAGE.format("list_indexes_cursor_first_page")
-_GET_MORE = (
-    "SELECT cursorpage::bytea, continuation::bytea FROM "
-    "documentdb_api.cursor_get_more($1, $2::bytea::documentdb_core.bson, $3::bytea::documentdb_core.bson)"
-)
-_DELETE_CURSORS = "SELECT documentdb_api_internal.delete_cursors($1::bigint[])::bytea"
-_WRITE = (
-    "SELECT p_result::bytea, p_success FROM "
-    "documentdb_api.{}($1, $2::bytea::documentdb_core.bson, $3::bytea::documentdb_core.bsonsequence)"
-)
-_FIND_AND_MODIFY = "SELECT p_result::bytea FROM documentdb_api.find_and_modify($1, $2::bytea::documentdb_core.bson)"
-_SPEC = "SELECT documentdb_api.{}($1, $2::bytea::documentdb_core.bson)::bytea"
-_CREATE_INDEXES = (
-    "SELECT documentdb_api_internal.create_indexes_non_concurrently($1, $2::bytea::documentdb_core.bson, true)::bytea"
-)
-_DROP_INDEXES = "CALL documentdb_api.drop_indexes($1, $2::bytea::documentdb_core.bson)"
-_LIST_DATABASES = "SELECT documentdb_api.list_databases($1::bytea::documentdb_core.bson)::bytea"
-_RENAME = "SELECT documentdb_api.rename_collection($1::bytea::documentdb_core.bson)::bytea"
-_COLL_MOD = "SELECT documentdb_api.coll_mod($1, $2, $3::bytea::documentdb_core.bson)::bytea"
-_COLL_STATS = "SELECT documentdb_api.coll_stats($1, $2, $3)::bytea"
-_DB_STATS = "SELECT documentdb_api.db_stats($1, $2)::bytea"
-_DROP = "SELECT documentdb_api.drop_collection($1, $2)"
-_DROP_DATABASE = "SELECT documentdb_api.drop_database($1)::text"
-_NUMBER_OF_INDEXES = (
-    "SELECT count(*) FROM documentdb_api_catalog.collection_indexes JOIN documentdb_api_catalog.collections "
-    "USING (collection_id) WHERE database_name = $1 AND collection_name = $2"
-)
 
 _SEQUENCES = {"insert": "documents", "update": "updates", "delete": "deletes"}
 _ATTEMPTS = 100  # MongoDB, too, tries a write again by itself when it has run into another one
@@ -93,7 +44,6 @@ class Commands:
         try:
             handler = _handler(request)
             session.may(request)
-            _check_concerns(request.body)
             document = await handler(self, request, session)
         except CommandError as error:
             document = error.reply()
@@ -105,7 +55,9 @@ class Commands:
     # -- reading --
 
     async def find(self, request: Request, _: Session) -> bytes:
-        return await self._page(_FIND, request)
+        if request.body.get("tailable"):
+            raise CommandError("BadValue", "error processing query: tailable cursor requested on non capped collection")
+        return await self._page(statements.FIND, request)
 
     async def aggregate(self, request: Request, _: Session) -> bytes:
         pipeline = request.body.get("pipeline")
@@ -113,14 +65,14 @@ class Commands:
         if "$changeStream" in stages:
             raise CommandError("Location40573", "The $changeStream stage is only supported on replica sets")
         if request.body.get("explain"):
-            raise _not_carried_out("explain")
-        return await self._page(_AGGREGATE, request)
+            raise refusals.not_carried_out("'explain'")
+        return await self._page(statements.AGGREGATE, request)
 
     async def list_collections(self, request: Request, _: Session) -> bytes:
-        return await self._page(_LIST_COLLECTIONS, request)
+        return await self._page(statements.LIST_COLLECTIONS, request)
 
     async def list_indexes(self, request: Request, _: Session) -> bytes:
-        reply = wire.decode(await self._page(_LIST_INDEXES, request))
+        reply = wire.decode(await self._page(statements.LIST_INDEXES, request))
         for index in reply["cursor"]["firstBatch"]:
             index.pop("storageEngine", None)  # the engine's own way of keeping it
         return wire.encode(reply)
@@ -129,7 +81,9 @@ class Commands:
         number, database = request.body["getMore"], _database(request)
         namespace = f"{database}.{request.body.get('collection')}"
         cursor = self._cursors.take(number, namespace)
-        page, continuation = await self._call(request, _GET_MORE, database, _spec(request), cursor.continuation)
+        page, continuation = await self._call(
+            request, statements.GET_MORE, database, _spec(request), cursor.continuation
+        )
         if continuation is not None:
             self._cursors.keep(number, namespace, continuation)
         return page
@@ -137,7 +91,7 @@ class Commands:
     async def kill_cursors(self, request: Request, _: Session) -> Mapping[str, Any]:
         killed, unknown = self._cursors.kill(request.body.get("cursors", ()))
         if killed:
-            await self._engine.call(_DELETE_CURSORS, [int(number) for number in killed])
+            await self._engine.call(statements.DELETE_CURSORS, [int(number) for number in killed])
         found = {"cursorsKilled": killed, "cursorsNotFound": unknown, "cursorsAlive": [], "cursorsUnknown": []}
         return {**found, "ok": 1.0}
 
@@ -152,7 +106,7 @@ class Commands:
     async def write(self, request: Request, _: Session) -> bytes:
         database, collection = _database(request), _collection(request)
         sequence = request.sequences.get(_SEQUENCES[request.name])
-        statement = _WRITE.format(request.name)
+        statement = statements.WRITE.format(request.name)
         result, success = await self._call(request, statement, database, _spec(request), sequence)
         if success:
             return result
@@ -167,7 +121,7 @@ class Commands:
     async def find_and_modify(self, request: Request, _: Session) -> bytes:
         database, collection = _database(request), _collection(request)
         try:
-            (result,) = await self._call(request, _FIND_AND_MODIFY, database, _spec(request))
+            (result,) = await self._call(request, statements.FIND_AND_MODIFY, database, _spec(request))
         except CommandError as error:
             if error.name != "DuplicateKey":
                 raise
@@ -182,7 +136,7 @@ class Commands:
         found = re.search(r"Index '(.*)'", words)
         index = found[1] if found else "?"
         message = f"E11000 duplicate key error collection: {database}.{collection} index: {index}"
-        row = await self._engine.call(_LIST_INDEXES, database, wire.encode({"listIndexes": collection}))
+        row = await self._engine.call(statements.LIST_INDEXES, database, wire.encode({"listIndexes": collection}))
         indexes = {known["name"]: known["key"] for known in wire.decode(row[0])["cursor"]["firstBatch"]}
         if index not in indexes:
             return {"errmsg": message}
@@ -201,12 +155,20 @@ class Commands:
         return await self._spec_call("create_collection_view", request)
 
     async def create_indexes(self, request: Request, _: Session) -> Mapping[str, Any]:
-        (result,) = await self._call(request, _CREATE_INDEXES, _database(request), _spec(request))
+        try:
+            (result,) = await self._call(request, statements.CREATE_INDEXES, _database(request), _spec(request))
+        except CommandError as error:
+            if error.name != "DuplicateKey":
+                raise
+            namespace = f"{_database(request)}.{_collection(request)}"
+            names = ", ".join(index["name"] for index in request.body["indexes"] if index.get("unique"))
+            words = f"Index build failed: E11000 duplicate key error collection: {namespace} index: {names}"
+            raise CommandError(error.name, words) from error
         found = wire.decode(result)["raw"]["defaultShard"]
         return {**found, "ok": 1.0}
 
     async def drop_indexes(self, request: Request, _: Session) -> Mapping[str, Any]:
-        (result,) = await self._call(request, _DROP_INDEXES, _database(request), _spec(request))
+        (result,) = await self._call(request, statements.DROP_INDEXES, _database(request), _spec(request))
         # A procedure's result cannot be cast, and BSON as text is "BSONHEX" and the bytes.
         reply = wire.decode(bytes.fromhex(result.removeprefix("BSONHEX")))
         if not reply.get("ok"):
@@ -215,35 +177,39 @@ class Commands:
 
     async def drop(self, request: Request, _: Session) -> Mapping[str, Any]:
         database, collection = _database(request), _collection(request)
-        (indexes,) = await self._engine.call(_NUMBER_OF_INDEXES, database, collection)
-        (dropped,) = await self._call(request, _DROP, database, collection)
+        (indexes,) = await self._engine.call(statements.NUMBER_OF_INDEXES, database, collection)
+        (dropped,) = await self._call(request, statements.DROP, database, collection)
         if not dropped:
             return {"ok": 1.0}
         return {"nIndexesWas": indexes, "ns": f"{database}.{collection}", "ok": 1.0}
 
     async def drop_database(self, request: Request, _: Session) -> Mapping[str, Any]:
-        await self._call(request, _DROP_DATABASE, _database(request))
+        await self._call(request, statements.DROP_DATABASE, _database(request))
         return {"dropped": _database(request), "ok": 1.0}
 
     async def list_databases(self, request: Request, _: Session) -> bytes:
-        (result,) = await self._call(request, _LIST_DATABASES, _spec(request))
+        (result,) = await self._call(request, statements.LIST_DATABASES, _spec(request))
         return result
 
     async def rename_collection(self, request: Request, _: Session) -> Mapping[str, Any]:
-        await self._call(request, _RENAME, _spec(request))
+        await self._call(request, statements.RENAME, _spec(request))
         return {"ok": 1.0}
 
     async def coll_mod(self, request: Request, _: Session) -> bytes:
-        (result,) = await self._call(request, _COLL_MOD, _database(request), _collection(request), _spec(request))
+        (result,) = await self._call(
+            request, statements.COLL_MOD, _database(request), _collection(request), _spec(request)
+        )
         return result
 
     async def coll_stats(self, request: Request, _: Session) -> bytes:
         scale = float(request.body.get("scale", 1))
-        (result,) = await self._call(request, _COLL_STATS, _database(request), _collection(request), scale)
+        (result,) = await self._call(request, statements.COLL_STATS, _database(request), _collection(request), scale)
         return result
 
     async def db_stats(self, request: Request, _: Session) -> bytes:
-        (result,) = await self._call(request, _DB_STATS, _database(request), float(request.body.get("scale", 1)))
+        (result,) = await self._call(
+            request, statements.DB_STATS, _database(request), float(request.body.get("scale", 1))
+        )
         return result
 
     # -- the engine --
@@ -257,7 +223,7 @@ class Commands:
         return page
 
     async def _spec_call(self, function: str, request: Request) -> bytes:
-        (result,) = await self._call(request, _SPEC.format(function), _database(request), _spec(request))
+        (result,) = await self._call(request, statements.SPEC.format(function), _database(request), _spec(request))
         return result
 
     async def _call(self, request: Request, statement: str, *arguments: Any) -> Any:
@@ -325,38 +291,10 @@ _HANDLERS: dict[str, Handler] = {
 
 
 def _handler(request: Request) -> Handler:
-    name = request.name
-    if request.legacy and name not in _LEGACY:
-        raise CommandError(
-            "UnsupportedOpQueryCommand",
-            f"Unsupported OP_QUERY command: {name}. The client driver may require an upgrade. "
-            "For more details see https://dochub.mongodb.org/core/legacy-opcode-removal",
-        )
-    if name in _OF_REPLICA_SETS or "txnNumber" in request.body or "startTransaction" in request.body:
-        raise CommandError(
-            "IllegalOperation", "Transaction numbers are only allowed on a replica set member or mongos"
-        )
-    if name in _NOT_CARRIED_OUT:
-        raise _not_carried_out(name)
-    if name not in _HANDLERS:
-        raise CommandError("CommandNotFound", f"no such command: '{name}'")
-    return _HANDLERS[name]
-
-
-def _not_carried_out(name: str) -> CommandError:
-    return CommandError("CommandNotSupported", f"the stand-in for MongoDB does not carry out '{name}'")
-
-
-def _check_concerns(body: Mapping[str, Any]) -> None:
-    write, read = body.get("writeConcern"), body.get("readConcern")
-    w = write.get("w") if isinstance(write, Mapping) else None
-    if isinstance(w, int) and w > 1:
-        raise CommandError("BadValue", "cannot use 'w' > 1 when a host is not replicated")
-    if isinstance(w, str) and w != "majority":
-        raise CommandError("BadValue", f"cannot use non-majority 'w' mode \"{w}\" when a host is not replicated")
-    level = read.get("level", "local") if isinstance(read, Mapping) else "local"
-    if level not in ("local", "available", "majority"):
-        raise CommandError("CommandNotSupported", f"the stand-in for MongoDB does not carry out readConcern '{level}'")
+    refusals.check(request)
+    if request.name not in _HANDLERS:
+        raise CommandError("CommandNotFound", f"no such command: '{request.name}'")
+    return _HANDLERS[request.name]
 
 
 def _database(request: Request) -> str:
@@ -377,7 +315,7 @@ def _collection(request: Request) -> str:
 
 def _spec(request: Request) -> bytes:
     """The command as the engine takes it. An empty sort is none to MongoDB, and an error to the engine."""
-    members = {name: value for name, value in request.body.items() if name not in _GENERIC}
+    members = {name: value for name, value in request.body.items() if name not in refusals.GENERIC}
     if isinstance(members.get("sort"), Mapping) and not members["sort"]:
         del members["sort"]
     return wire.encode(members)

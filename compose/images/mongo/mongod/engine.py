@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -17,10 +18,11 @@ import asyncpg
 from mongod.errors import CommandError, name_of_sqlstate
 from mongod.log import log
 from mongod.scram import Credentials
+from mongod.statements import INDEX_NAME
 
 PROGRAMS = Path("/usr/lib/postgresql/18/bin")
 USER, DATABASE = "mongodb", "postgres"
-CONNECTIONS = 24
+CONNECTIONS = 16
 READY = "database system is ready to accept connections"
 START_TIMEOUT = 300.0  # the recovery of a large database after a kill takes its time
 STOP_TIMEOUT = 60.0
@@ -34,6 +36,11 @@ SETTINGS = {
     "max_locks_per_transaction": 256,  # a collection is a table with indexes; dropDatabase takes them all
     "max_parallel_workers_per_gather": 0,  # parallel queries need more shared memory than a container has by default
     "max_parallel_maintenance_workers": 0,
+    "io_method": "sync",
+    "wal_level": "minimal",
+    "max_wal_senders": 0,
+    "max_logical_replication_workers": 0,
+    "deadlock_timeout": "100ms",
     "jit": "off",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
@@ -46,6 +53,8 @@ SETTINGS = {
     "cron.log_run": "off",
     "cron.log_statement": "off",
     "documentdb.maxWriteBatchSize": 100_000,
+    "documentdb.throwDeadlockOnCRUD": "on",  # so that nothing of the command is done, and it can be tried again
+    "documentdb_core.enableCollation": "on",
     "documentdb.useFileBasedPersistedCursors": "on",  # so that any connection of the pool can go on with a cursor
     "documentdb.defaultCursorExpiryTimeLimitSeconds": 600,
 }
@@ -59,7 +68,7 @@ _SET_UP = (
 )
 
 
-class CannotStart(Exception):  # noqa: N818 - it says what has happened
+class CannotStart(Exception):
     """The data can not be served. ``code`` is mongod's exit code for this."""
 
     def __init__(self, message: str, code: int = 14) -> None:
@@ -157,13 +166,24 @@ class Engine:
             name = name_of_sqlstate(error.sqlstate or "")
             if name in ("InternalError", "UnknownError"):
                 log("W", "STORAGE", 0, "engine", "the engine failed", error=str(error), sqlstate=error.sqlstate)
-            raise CommandError(name, str(error.args[0] if error.args else error)) from error
+            words = str(error.args[0])
+            if name == "DuplicateKey":
+                words = f"{words}: Index '{await self._index_of(error.constraint_name or '')}'"
+            raise CommandError(name, words) from error
         except TimeoutError as error:
             raise CommandError("MaxTimeMSExpired", "operation exceeded time limit") from error
         except (OSError, asyncpg.InterfaceError) as error:
             raise ConnectionError(f"the engine has gone away: {error}") from error
         assert row is not None
         return row
+
+    async def _index_of(self, constraint: str) -> str:
+        """The name of the index that a constraint of PostgreSQL belongs to, "" for one that is being built."""
+        found = re.fullmatch(r"documents_rum_index_(\d+)", constraint)
+        if found is None:
+            return "_id_"
+        assert self._pool is not None
+        return await self._pool.fetchval(INDEX_NAME, int(found[1])) or ""
 
     async def wait(self) -> str:
         """Wait until PostgreSQL ends; its last words."""
@@ -187,7 +207,7 @@ class Engine:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _lock(self) -> int:
-        """Take the directory for ourselves; PostgreSQL's processes inherit the lock and hold it as long as one lives."""
+        """Take the directory; PostgreSQL's processes inherit the lock, and the last one that ends gives it up."""
         file = self._dbpath / "mongod.lock"
         try:
             lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,7 +1,7 @@
 """Errors as MongoDB words and numbers them. No I/O.
 
-Source: MongoDB's error codes. DocumentDB's own errors reach us as SQLSTATEs "M" and four digits to the base 36: the place of
-the error in DocumentDB's list, from 0.
+Source: MongoDB's error codes. DocumentDB's own errors reach us as SQLSTATEs "M" and four digits to the base 36: the
+place of the error in DocumentDB's list, from 0.
 """
 
 from __future__ import annotations
@@ -69,13 +69,14 @@ CODES = {
     "DuplicateKey": 11000,
     "Location40323": 40323,
     "Location40324": 40324,
+    "Location40414": 40414,
     "Location40415": 40415,
     "Location40571": 40571,
     "Location40573": 40573,
 }
 
 # DocumentDB's list, as far as its errors have names that MongoDB has too. What is not here becomes an UnknownError with
-# the engine's words: mostly what an expression of an aggregation says, which MongoDB numbers one by one (16006, 40077...).
+# the engine's words: mostly what an expression of an aggregation says; MongoDB numbers those one by one (16006, ...).
 _ENGINE = {
     0: "InternalError",
     1: "BadValue",
@@ -122,6 +123,7 @@ _ENGINE = {
     48: "DuplicateKey",
     281: "Location40323",
     282: "Location40324",
+    295: "Location40414",
     296: "Location40415",
     456: "DocumentValidationFailure",
     536: "LockTimeout",

@@ -1,6 +1,6 @@
 """SCRAM-SHA-256, the server's side. No I/O.
 
-Sources: RFC 5802, RFC 7677, RFC 4013 (SASLprep); MongoDB's authentication specification for drivers (15,000 iterations).
+Sources: RFC 5802, RFC 7677, RFC 4013 (SASLprep); MongoDB's specification for drivers, Authentication.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MECHANISM = "SCRAM-SHA-256"
 ITERATIONS = 15_000
 
 
-class Refused(Exception):  # noqa: N818 - it is the outcome of a conversation
+class Refused(Exception):
     """This client is not who it says, or does not speak SCRAM. The text is for the log."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import uuid
 from collections.abc import Mapping
@@ -19,8 +20,19 @@ from mongod.wire import Request
 VERSION = "7.0.0"  # whose wire protocol and words these are
 WIRE_VERSION = 21
 _WITHOUT_LOGIN = frozenset(
-    ("buildInfo", "buildinfo", "connectionStatus", "hello", "isMaster", "ismaster", "logout", "ping")
-    + ("saslContinue", "saslStart", "whatsmyuri")
+    (
+        "buildInfo",
+        "buildinfo",
+        "connectionStatus",
+        "hello",
+        "isMaster",
+        "ismaster",
+        "logout",
+        "ping",
+        "saslContinue",
+        "saslStart",
+        "whatsmyuri",
+    )
 )
 _ON_ADMIN = frozenset(("listDatabases", "renameCollection"))
 
@@ -86,10 +98,8 @@ class Session:
         if "maxAwaitTimeMS" in body and body.get("topologyVersion") is not None:
             known = body["topologyVersion"].get("processId") == self._host.process
             if known and not self._host.closing.is_set():
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._host.closing.wait(), body["maxAwaitTimeMS"] / 1000)
-                except TimeoutError:
-                    pass
         reply: dict[str, Any] = {"isWritablePrimary" if request.name == "hello" else "ismaster": True}
         if body.get("helloOk"):
             reply["helloOk"] = True

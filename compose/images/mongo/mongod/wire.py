@@ -29,7 +29,7 @@ OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=Datetim
 _RAW = OPTIONS.with_options(document_class=RawBSONDocument)
 
 
-class Malformed(Exception):  # noqa: N818 - it says what the message is
+class Malformed(Exception):
     """These bytes are no message that MongoDB takes: the connection has to be closed."""
 
 
