@@ -62,7 +62,11 @@ def ours(box: Sandbox, tasks: int, *, public: bool) -> float:
     """Seconds from the first RunTask until the last of ``tasks`` tasks is RUNNING."""
     ecs = box.aws("ecs")
     mark, begun = box.timeline.mark(), time.monotonic()
-    vpc = {"subnets": box.subnets, "assignPublicIp": "ENABLED" if public else "DISABLED"}
+    vpc = {
+        "subnets": box.subnets,
+        "securityGroups": [box.security_group],
+        "assignPublicIp": "ENABLED" if public else "DISABLED",
+    }
     started: set[str] = set()
     for first in range(0, tasks, PER_CALL):
         answer = ecs.run_task(

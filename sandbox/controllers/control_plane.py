@@ -52,6 +52,7 @@ class ControlPlane:
         events: EventBridge.
         ecs: ECS, which starts nothing until it has a runner.
         logs: Writes to CloudWatch Logs.
+        on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
 
     Raises:
         SandboxError: A port is in use; nothing is left.
@@ -70,6 +71,7 @@ class ControlPlane:
         dns_port: int = 0,
     ) -> None:
         self._closing = ExitStack()
+        self.on_ec2_change: Callable[[], object] = lambda: None
         self._zones = DnsController(hosted_zones, timeline)
         sockets = folder / "sockets"
         try:
@@ -117,3 +119,5 @@ class ControlPlane:
     def _called(self, call: ApiCall) -> None:
         if call.service == "route53" and call.method != "GET":
             self._zones.refresh()
+        elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
+            self.on_ec2_change()

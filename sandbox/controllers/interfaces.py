@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
 from sandbox.controllers import task_endpoint
 from sandbox.controllers.network import GATEWAY, SOCKETS, RunNetwork
+from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
@@ -28,6 +29,9 @@ _METADATA_RELAY = f"TCP4-LISTEN:{task_endpoint.PORT},bind={task_endpoint.ADDRESS
 
 class Ec2(Protocol):
     """EC2's records of network interfaces, in whatever backend holds them."""
+
+    def security_groups_of(self, subnet_id: str, wanted: Iterable[str]) -> tuple[str, ...]:
+        """The security groups of a new interface: the VPC's default one where none is wanted."""
 
     def reserve_interface(self, subnet_id: str) -> Any:
         """A new interface: id, private_ip, mac, private_dns_name, subnet_id, availability_zone."""
@@ -60,6 +64,8 @@ class Eni:
         record: EC2's, see `Ec2.reserve_interface`.
         container: The container that owns the namespace.
         public_ip: The address on the internet ("": none).
+        groups: The security groups that it was made with.
+        ruleset: What its container told nftables at its start ("": nothing, all passes).
         entered: Whether EC2 shows it.
     """
 
@@ -67,6 +73,8 @@ class Eni:
     container: str = ""
     public_ip: str = ""
     hosts_file: Path | None = None
+    groups: tuple[str, ...] = ()
+    ruleset: str = ""
     entered: bool = False
 
     def shown(self) -> Interface:
@@ -90,6 +98,7 @@ class Interfaces:
         network: The run's networks.
         images: Where images come from.
         ec2: EC2's records.
+        security_groups: Looks after what passes.
         clock: Times how late EC2 shows public addresses.
         timeline: Gets ``eni.association`` when EC2 shows one.
 
@@ -103,6 +112,7 @@ class Interfaces:
         network: RunNetwork,
         images: ImageSource,
         ec2: Ec2,
+        security_groups: SecurityGroups,
         clock: Clock,
         timeline: Timeline,
     ) -> None:
@@ -113,6 +123,7 @@ class Interfaces:
         self._network = network
         self._images = images
         self._ec2 = ec2
+        self._security_groups = security_groups
         self._turn = itertools.count()
         self._lock = threading.Lock()
         self._ahead: dict[Network, Future[Eni]] = {}
@@ -138,6 +149,7 @@ class Interfaces:
         try:
             self._ec2.enter_interface(eni.record, list(network.security_groups), description)
             eni.entered = True
+            self._security_groups.attach(eni.record.id, eni.container, eni.groups, eni.ruleset)
             if eni.public_ip and self.association_delay:
                 self._clock.call_later(self.association_delay, lambda: self._associate_late(eni))
             elif eni.public_ip:
@@ -149,12 +161,14 @@ class Interfaces:
 
     def remove(self, eni: Eni) -> None:
         """Remove the container and the record; the addresses are free again."""
+        self._security_groups.detach(eni.record.id)
         if eni.container:
             self._containers.remove(eni.container)
         if eni.hosts_file is not None:
             eni.hosts_file.unlink(missing_ok=True)
         if eni.entered:
             self._ec2.delete_interface(eni.record.id)
+            self._security_groups.refresh()
         if eni.public_ip:
             self._network.public.give_back(eni.public_ip)
 
@@ -183,15 +197,18 @@ class Interfaces:
             if network.assign_public_ip:
                 eni.public_ip = self._network.public.take()
                 addresses.append((self._network.internet.name, eni.public_ip))
+            eni.groups = self._ec2.security_groups_of(subnet, network.security_groups)
+            eni.ruleset = self._security_groups.ruleset(record.id, record.private_ip, eni.groups)
             eni.hosts_file = self._hosts_file(record)
             eni.container = self._containers.run_new(
                 Spec(
                     f"eni-{record.id}",
                     self._images.ensure("toolbox"),
                     entrypoint=["tini", "--"],
-                    command=["socat", _METADATA_RELAY, f"UNIX-CONNECT:{SOCKETS / GATEWAY}"],
+                    command=_command(eni.ruleset),
                     networks=addresses,
                     link_local=task_endpoint.ADDRESS,
+                    cap_add=["NET_ADMIN"],  # for nftables; the containers that join the namespace do not get it
                     mac_address=record.mac,
                     hostname=record.private_dns_name,
                     mounts=[*self.name_files(eni), self._network.gateway_socket],
@@ -199,7 +216,7 @@ class Interfaces:
                 )
             )
             self._network.start()  # the first task's containers are about to want the resolver
-        except (SandboxError, RuntimeError):  # refused, or the network has been closed
+        except (SandboxError, AwsError, RuntimeError):  # refused, or the network has been closed
             self.remove(eni)
             raise
         return eni
@@ -214,3 +231,9 @@ class Interfaces:
         file = self._containers.run.folder / f"hosts-{record.id}"
         file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n")
         return file
+
+
+def _command(ruleset: str) -> list[str]:
+    """Serve the metadata; before that, where there are rules, let nftables have them, at no cost of a call more."""
+    relay = ["socat", _METADATA_RELAY, f"UNIX-CONNECT:{SOCKETS / GATEWAY}"]
+    return ["sh", "-c", 'nft "$1" && shift && exec "$@"', "sh", ruleset, *relay] if ruleset else relay

@@ -24,8 +24,9 @@ from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
-from sandbox.controllers.network import RESOLVER, RunNetwork
+from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER, RunNetwork
 from sandbox.controllers.resources import TaskResources
+from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.dataplane.internet import Door, Internet
@@ -38,6 +39,7 @@ from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
+from sandbox.model.security_groups import EVERYTHING, Surroundings
 from sandbox.probes import dns, http
 from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Observation, Timeline
@@ -167,8 +169,11 @@ class Sandbox:
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
+        around = Surroundings(self._network.vpc.address(RESOLVER), (self._network.vpc.address(RESOLVER), ENDPOINT_PORT))
+        groups = SecurityGroups(self._backend, self._containers, around, self.timeline)
+        self._control_plane.on_ec2_change = groups.refresh
         self._interfaces = Interfaces(
-            self._containers, self._network, self._images, self._backend, self.clock, self.timeline
+            self._containers, self._network, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
         self._ecs.runner = TaskRunner(
@@ -195,7 +200,7 @@ class Sandbox:
             self._backend.create_subnet(vpc, str(block), REGION + zone)
             for block, zone in zip(blocks, "ab", strict=True)
         ]
-        self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything")
+        self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything", [EVERYTHING])
 
     # -- use --
 

@@ -28,8 +28,11 @@ class Tasks:
         self.client = sandbox._containers.client
         self.image = sandbox._images.ensure("toolbox")
 
-    def start(self, *containers, public="ENABLED", volumes=(), until=("RUNNING", "STOPPED"), **changes):
-        """A task with ``containers``; returns when it is in one of the states ``until``."""
+    def start(self, *containers, public="ENABLED", groups=None, volumes=(), until=("RUNNING", "STOPPED"), **changes):
+        """A task with ``containers``; returns when it is in one of the states ``until``.
+
+        Its security groups are ``groups``, or the sandbox's own, which opens everything.
+        """
         self.ecs.register_task_definition(
             family="t",
             networkMode="awsvpc",
@@ -44,7 +47,11 @@ class Tasks:
             **changes,
         )
         mark = self.sandbox.timeline.mark()
-        network = {"subnets": self.sandbox.subnets, "assignPublicIp": public}
+        network = {
+            "subnets": self.sandbox.subnets,
+            "assignPublicIp": public,
+            "securityGroups": [self.sandbox.security_group] if groups is None else list(groups),
+        }
         (task,) = self.ecs.run_task(
             cluster="c",
             taskDefinition="t",

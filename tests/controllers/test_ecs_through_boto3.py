@@ -30,7 +30,8 @@ def box(request):
 
 
 def network(box, public="ENABLED"):
-    return {"awsvpcConfiguration": {"subnets": box.subnets, "assignPublicIp": public}}
+    vpc = {"subnets": box.subnets, "securityGroups": [box.security_group], "assignPublicIp": public}
+    return {"awsvpcConfiguration": vpc}
 
 
 def run(box, public="ENABLED"):

@@ -182,8 +182,9 @@ def test_an_interface_made_ahead_is_the_next_tasks(tasks):
     box = tasks.sandbox
     ec2 = box.aws("ec2")
     before = {eni["NetworkInterfaceId"] for eni in ec2.describe_network_interfaces()["NetworkInterfaces"]}
-    box._interfaces.make_ahead(Network(tuple(box.subnets), (), True))
-    ahead = box._interfaces._ahead[Network(tuple(box.subnets), (), True)].result(20)
+    network = Network(tuple(box.subnets), (box.security_group,), True)
+    box._interfaces.make_ahead(network)
+    ahead = box._interfaces._ahead[network].result(20)
     shown = ec2.describe_network_interfaces()["NetworkInterfaces"]
     assert before == {eni["NetworkInterfaceId"] for eni in shown}  # EC2 does not show what no task has
 

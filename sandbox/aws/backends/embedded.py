@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
     from sandbox.aws.backends.ec2_records import Ec2Records
@@ -50,6 +51,7 @@ class _Subnet:
 
     cidr: ipaddress.IPv4Network
     availability_zone: str
+    default_group: str
     next_host: int = FIRST_HOST
 
     @property
@@ -71,7 +73,10 @@ class Embedded:
         self._region = region
         self._lock = threading.RLock()
         self._subnets: dict[str, _Subnet] = {}
-        self._groups: set[str] = set()
+        self._default_groups: dict[str, str] = {}  # by VPC
+        # Until moto is loaded, all that EC2 knows is what was made here.
+        self._groups: dict[str, Group] = {}
+        self._members: dict[str, Member] = {}
         self._pending: list[Callable[[MotoNetwork], object]] = []
         self._loaded = False
 
@@ -111,8 +116,10 @@ class Embedded:
 
     def create_vpc(self, cidr: str) -> str:
         """A VPC with DNS host names on and an internet gateway; its id."""
-        vpc_id = _new_id("vpc")
-        self._enter(lambda network: network.create_vpc(vpc_id, cidr))
+        vpc_id, default_group = _new_id("vpc"), _new_id("sg")
+        self._default_groups[vpc_id] = default_group
+        self._groups[default_group] = Group(ingress=(Rule(ALL_PROTOCOLS, group=default_group),))
+        self._enter(lambda network: network.create_vpc(vpc_id, cidr, default_group))
         return vpc_id
 
     def create_subnet(self, vpc_id: str, cidr: str, availability_zone: str, subnet_id: str = "") -> str:
@@ -123,7 +130,8 @@ class Embedded:
                 loaded: here, or to the first who reads EC2.
         """
         subnet_id = subnet_id or _new_id("subnet")
-        self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone)
+        default_group = self._default_groups.get(vpc_id, "")
+        self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone, default_group)
         self._enter(lambda network: network.create_subnet(subnet_id, vpc_id, cidr, availability_zone))
         return subnet_id
 
@@ -132,11 +140,11 @@ class Embedded:
         unknown = [subnet_id for subnet_id in subnet_ids if subnet_id not in self._subnets]
         return self._network().missing_subnets(unknown) if unknown else []
 
-    def create_security_group(self, vpc_id: str, name: str, description: str) -> str:
-        """A security group; its id."""
-        group_id = _new_id("sg")
-        self._groups.add(group_id)
-        self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description))
+    def create_security_group(self, vpc_id: str, name: str, description: str, ingress: Iterable[Rule] = ()) -> str:
+        """A security group that lets everything out, and in what ``ingress`` says; its id."""
+        group_id, rules = _new_id("sg"), tuple(ingress)
+        self._groups[group_id] = Group(ingress=rules)
+        self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description, rules))
         return group_id
 
     def ec2_records(self) -> Ec2Records:
@@ -158,6 +166,25 @@ class Embedded:
         """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""
         policies: dict[str, dict[str, Any]] = _moto().ssl_policies()
         return policies
+
+    def security_groups_of(self, subnet_id: str, wanted: Iterable[str]) -> tuple[str, ...]:
+        """The groups that a new interface gets: those that are wanted, or else the default one of its VPC.
+
+        Raises:
+            AwsError: InvalidSubnetID.NotFound.
+        """
+        groups = tuple(wanted)
+        if groups:
+            return groups
+        subnet = self._subnets.get(subnet_id)
+        return ((subnet and subnet.default_group) or self._network().default_group(subnet_id),)
+
+    def security_records(self) -> Records:
+        """The security groups and who has them, as EC2 knows them now."""
+        with self._lock:
+            if not self._loaded:
+                return Records(dict(self._groups), dict(self._members))
+        return self._network().security_records()
 
     def reserve_interface(self, subnet_id: str) -> Interface:
         """Id and addresses of a new interface, which EC2 shows from `enter_interface` on.
@@ -188,9 +215,12 @@ class Embedded:
         """
         groups = list(security_groups)
         with self._lock:
-            if self._loaded or not self._groups.issuperset(groups):
+            if self._loaded or not self._groups.keys() >= set(groups):
                 self._network().enter_interface(interface, groups, description)
             else:
+                self._members[interface.id] = Member(
+                    self.security_groups_of(interface.subnet_id, groups), (interface.private_ip,)
+                )
                 self._pending.append(lambda network: network.enter_interface(interface, groups, description))
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
@@ -207,6 +237,7 @@ class Embedded:
         Raises:
             AwsError: InvalidNetworkInterfaceID.NotFound.
         """
+        self._members.pop(interface_id, None)
         self._enter(lambda network: network.delete_interface(interface_id))
 
     def _enter(self, change: Callable[[MotoNetwork], object]) -> None:

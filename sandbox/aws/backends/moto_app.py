@@ -63,9 +63,11 @@ def load(service: str) -> Any:
         elif service == "acm":
             correct_certificates()
         elif service == "ec2":
+            from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_network import protect_interfaces_in_use
 
             protect_interfaces_in_use()
+            correct_security_groups()
         return backends
 
 

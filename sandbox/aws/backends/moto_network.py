@@ -16,7 +16,9 @@ from moto.ec2.models import subnets, vpcs
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 
 from sandbox.aws.backends.embedded import FIRST_HOST, Interface
+from sandbox.aws.backends.moto_groups import security_records
 from sandbox.aws.protocol import AwsError
+from sandbox.model.security_groups import Records, Rule
 
 FARGATE_OWNER = "612493284715"
 """The account that owns Fargate's instances; AWS shows one of its own there, never the customer's."""
@@ -88,8 +90,12 @@ class MotoNetwork:
     def __init__(self, backend: Any) -> None:
         self._ec2 = backend
 
-    def create_vpc(self, vpc_id: str, cidr: str) -> None:
-        with _aws_errors(), _given_id(vpcs, "random_vpc_id", vpc_id):
+    def create_vpc(self, vpc_id: str, cidr: str, default_group: str) -> None:
+        with (
+            _aws_errors(),
+            _given_id(vpcs, "random_vpc_id", vpc_id),
+            _given_id(groups, "random_security_group_id", default_group),
+        ):
             vpc = self._ec2.create_vpc(cidr)
             gateway = self._ec2.create_internet_gateway()
             self._ec2.attach_internet_gateway(gateway.id, vpc_id)
@@ -103,9 +109,23 @@ class MotoNetwork:
         known = {subnet.id for subnet in self._ec2.describe_subnets()}
         return [subnet_id for subnet_id in subnet_ids if subnet_id not in known]
 
-    def create_security_group(self, group_id: str, vpc_id: str, name: str, description: str) -> None:
+    def create_security_group(
+        self, group_id: str, vpc_id: str, name: str, description: str, ingress: Iterable[Rule]
+    ) -> None:
         with _aws_errors(), _given_id(groups, "random_security_group_id", group_id):
             self._ec2.create_security_group(name, description, vpc_id=vpc_id)
+            for rule in ingress:
+                self._ec2.authorize_security_group_ingress(
+                    group_id, rule.protocol, rule.from_port, rule.to_port, [{"CidrIp": rule.cidr}]
+                )
+
+    def default_group(self, subnet_id: str) -> str:
+        with _aws_errors():
+            subnet = self._ec2.get_subnet(subnet_id)
+        return str(self._ec2.get_default_security_group(subnet.vpc_id).id)
+
+    def security_records(self) -> Records:
+        return security_records(self._ec2)
 
     def reserve_interface(self, subnet_id: str) -> Interface:
         with _aws_errors():
