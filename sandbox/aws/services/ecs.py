@@ -150,7 +150,8 @@ class EcsService:
             task, commands = self._ecs.stop_task(request, now)
             # AWS answers with the task as it was told to stop: RUNNING still, desiredStatus STOPPED.
             told = next((c.task for c in commands if isinstance(c, PublishTask) and c.task_arn == task.arn), None)
-            return dict(told or task.describe()), commands
+            now_shown = task.describe()
+            return {**(told or now_shown), "attachments": now_shown["attachments"]}, commands
 
         return {"task": self._do(stop)}
 

@@ -16,6 +16,7 @@ class Container:
         stopping: It has been told to stop.
         may_restart: It has run for as long as its restart policy wants.
         restarts: How often it has been started again.
+        bindings: Ports of the container instance that lead to its own: (container port, host port, protocol).
         created_at, started_at, finished_at: Seconds since the epoch; None: not yet.
     """
 
@@ -33,6 +34,7 @@ class Container:
     health: Health = "UNKNOWN"
     may_restart: bool = False
     restarts: int = 0
+    bindings: tuple[tuple[int, int, str], ...] = ()
     created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None

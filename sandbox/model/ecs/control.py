@@ -19,9 +19,19 @@ from sandbox.model.ecs.deployment import Deployment
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter
 from sandbox.model.ecs.launch import Launch, launch
 from sandbox.model.ecs.messages import StopRequested, TaskCommand, TaskEvent
+from sandbox.model.ecs.registration import (
+    DeregisterTask,
+    Registered,
+    Registration,
+    RegistrationFailed,
+    TargetHealthChanged,
+    holder,
+)
+from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, StartTask, StopTask, Wake
 from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
+from sandbox.model.elb.config import Target, TargetHealth
 
 Command = TaskCommand | PublishService | ServiceSaid | Wake
 Request = Mapping[str, Any]
@@ -40,6 +50,7 @@ class Ecs:
         account: Twelve digits.
         region: Such as "us-east-1".
         new_id: Gives a new id of 32 hexadecimal digits at each call.
+        lookups: Knows target groups and registries.
     """
 
     account: str
@@ -50,6 +61,7 @@ class Ecs:
     definition_tags: dict[str, tagging.Tags] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    lookups: Lookups = field(default_factory=Lookups)
     _tasks_by_service: dict[str, dict[str, Task]] = field(default_factory=dict)
 
     @property
@@ -233,6 +245,7 @@ class Ecs:
             definition=self._runnable(request.get("taskDefinition", "")),
             deployment_id=self._deployment_id(),
             now=now,
+            lookups=self.lookups,
         )
         self.services[arn] = service
         return service, self._schedule(service, now)
@@ -251,6 +264,7 @@ class Ecs:
             definition=self._runnable(reference) if reference else None,
             deployment_id=self._deployment_id(),
             now=now,
+            lookups=self.lookups,
         )
         return service, self._schedule(service, now)
 
@@ -290,10 +304,14 @@ class Ecs:
         if task is None:  # forgotten
             return []
         had_run, desired = "startedAt" in task.times, task.desired_status
+        awaited = task.registration.state == "asked"
         commands: list[Command] = list(task.handle(event, now))
         service = self._service_of(task)
         if service is None:
             return commands
+        if awaited and isinstance(event, Registered | RegistrationFailed):
+            service.say_registration(task, event, now)
+        self._say_deregistered(service, commands, now)
         if not had_run and "startedAt" in task.times:
             commands += service.task_running(task)
         if task.desired_status != desired:
@@ -301,6 +319,11 @@ class Ecs:
         commands += self._schedule(service, now)
         self._end_drained(service)
         return commands
+
+    def target_health_changed(self, group_arn: str, target: Target, health: TargetHealth, now: float) -> list[Command]:
+        """The load balancer says something else of a target, which may be nobody's here."""
+        task = holder(list(self.tasks.values()), group_arn, target)
+        return self.task_event(task.arn, TargetHealthChanged(group_arn, target, health), now) if task else []
 
     def wake(self, wake: Wake, now: float) -> list[Command]:
         """The time that a `Wake` asked for has come."""
@@ -340,10 +363,15 @@ class Ecs:
         if started:
             service.say_started(started, unhealthy, now)
         service.say_stopped(running, pending, now)
+        self._say_deregistered(service, commands, now)
         commands += service.take_news()
         if service.primary is not primary:  # an unhealthy task was one too many, and the service rolls back
             commands += self._schedule(service, now)
         return commands
+
+    def _say_deregistered(self, service: Service, commands: Iterable[Command], now: float) -> None:
+        leaving = [command for command in commands if isinstance(command, DeregisterTask)]
+        service.say_deregistered(leaving, self.tasks, now)
 
     def _end_drained(self, service: Service) -> None:
         if service.status == "DRAINING" and all(t.last_status == "STOPPED" for t in self.tasks_of(service)):
@@ -370,6 +398,7 @@ class Ecs:
             tags=tagging.of_new_task(self, service.raw, deployment.definition.arn, cluster.name, service.name),
             execute_command=bool(service.raw.get("enableExecuteCommand")),
         )
+        task.registration = Registration(deployment.registrations, self.lookups.deregistration_delay)
         self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
         return task
 

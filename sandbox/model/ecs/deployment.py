@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.launch import Launch
+from sandbox.model.ecs.registration import Registrations
 from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
@@ -109,6 +110,7 @@ class Deployment:
         proved: ARNs of the tasks that became healthy while it was IN_PROGRESS.
         rolling_back: It was taken up again because the one after it failed.
         said_stuck: The service event about it is not repeated.
+        registrations: Where its tasks are registered.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Deployment:
     proved: set[str] = field(default_factory=set)
     rolling_back: bool = False
     said_stuck: bool = False
+    registrations: Registrations = field(default_factory=Registrations)
 
     @property
     def rollout_state_reason(self) -> str:

@@ -37,13 +37,17 @@ class EventShape:
     ``privateIPv4Address``. AWS promises neither order, so no index is safe.
 
     Attributes:
-        elb_attachment_first: Put an attachment of type "elb" before the network interface.
+        elb_attachment_first: Put an attachment of type "elb" before the network interface, also where the task has no
+            target group.
         private_dns_name: Insert ``privateDnsName`` among the interface's details.
     """
 
     elb_attachment_first: bool = False
     private_dns_name: bool = False
 
+
+# How events name an attachment's type that the API names otherwise.
+_TYPES = {"ElasticNetworkInterface": "eni"}
 
 DOCUMENTED = EventShape()
 SEEN_2024 = EventShape(elb_attachment_first=True, private_dns_name=True)
@@ -121,8 +125,9 @@ def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> lis
             for detail in attachment["details"]
             if shape.private_dns_name or detail["name"] != "privateDnsName"
         ]
-        shown.append({**attachment, "type": "eni", "details": details})
-    if shape.elb_attachment_first:
+        kind = _TYPES.get(attachment["type"], attachment["type"])
+        shown.append({**attachment, "type": kind, "details": details})
+    if shape.elb_attachment_first and shown[0]["type"] != "elb":
         # The id only has to be stable and unlike the interface's.
         elb = {"id": shown[0]["id"][::-1], "type": "elb", "status": shown[0]["status"], "details": []}
         shown.insert(0, elb)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.ecs.health import Health
+from sandbox.model.ecs.registration import DrainOver, RegistrationCommand, RegistrationEvent
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ TaskEvent = (
     | StartTimedOut
     | MayRestart
     | StopRequested
+    | RegistrationEvent
 )
 
 
@@ -212,7 +214,7 @@ class Remind:
     """Report ``event`` in ``delay`` seconds."""
 
     task_arn: str
-    event: StartTimedOut | MayRestart
+    event: StartTimedOut | MayRestart | DrainOver
     delay: int
 
 
@@ -234,5 +236,13 @@ class PublishTask:
 
 
 TaskCommand = (
-    AttachEni | DetachEni | PrepareResources | StartContainer | RestartContainer | Remind | StopContainer | PublishTask
+    AttachEni
+    | DetachEni
+    | PrepareResources
+    | StartContainer
+    | RestartContainer
+    | Remind
+    | StopContainer
+    | PublishTask
+    | RegistrationCommand
 )

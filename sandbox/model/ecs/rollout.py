@@ -2,7 +2,8 @@
 
 Rules: developer guide "Deploy Amazon ECS services by replacing tasks", API reference "DeploymentConfiguration"
 (minimumHealthyPercent rounds up, maximumPercent rounds down; a task without a health check counts as healthy 40 s after
-it has reached RUNNING, one with a health check when it is HEALTHY) and "A deep dive into Amazon ECS task health and
+it has reached RUNNING, one with a health check when it is HEALTHY, and one behind a load balancer when its targets are
+healthy, too) and "A deep dive into Amazon ECS task health and
 task replacement" on the AWS Containers blog (replacements of unhealthy tasks start first where the maximum lets them).
 """
 
@@ -91,22 +92,34 @@ class Plan:
     stuck: bool
 
 
-def standing_of(task: Task, *, lasted: bool) -> Standing:
-    """What ``task`` is worth; ``lasted`` says whether it has been RUNNING for `HEALTHY_AFTER` seconds."""
+def standing_of(task: Task, *, lasted: bool, in_grace: bool = False) -> Standing:
+    """What ``task`` is worth.
+
+    Args:
+        task: The task.
+        lasted: It has been RUNNING for `HEALTHY_AFTER` seconds.
+        in_grace: Unhealthy checks are ignored still.
+    """
     if task.desired_status == "STOPPED":
         up = task.last_status in {"PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING"}
         return Standing.LEAVING if up else Standing.GONE
     if task.last_status != "RUNNING":
         return Standing.STARTING
-    if task.health_status == "UNHEALTHY":
-        return Standing.UNHEALTHY
-    healthy = task.health_status == "HEALTHY" if has_health_check(task) else lasted
+    if task.health_status == "UNHEALTHY" or task.registration.failing:
+        return Standing.RUNNING if in_grace else Standing.UNHEALTHY
+    healthy = task.health_status == "HEALTHY" if has_health_check(task) else lasted or balanced(task)
+    healthy = healthy and task.registration.healthy
     return Standing.HEALTHY if healthy else Standing.RUNNING
 
 
 def has_health_check(task: Task) -> bool:
     """Whether an essential container of the task has a health check."""
-    return any(container.essential and container.health_check for container in task.definition.containers)
+    return task.health_checked
+
+
+def balanced(task: Task) -> bool:
+    """Whether the task is behind a load balancer, whose checks then say when it is healthy."""
+    return bool(task.registration.wanted.groups)
 
 
 def plan(fleet: Fleet, limits: Limits) -> Plan:

@@ -12,8 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.model.ecs import registration_words
 from sandbox.model.ecs.deployment import Configuration, Deployment, describe_launch, pending_count, running_count
-from sandbox.model.ecs.rollout import HEALTHY_AFTER, Fleet, Limits, Plan, Standing, has_health_check, plan, standing_of
+from sandbox.model.ecs.registration import DeregisterTask, Registered, RegistrationFailed
+from sandbox.model.ecs.rollout import (
+    HEALTHY_AFTER,
+    Fleet,
+    Limits,
+    Plan,
+    Standing,
+    balanced,
+    has_health_check,
+    plan,
+    standing_of,
+)
 from sandbox.model.ecs.task import Task
 
 # "Consistently" is more than once; "duplicate event messages are omitted until the cause is resolved".
@@ -22,6 +34,8 @@ SAID_AT = 2
 KEPT_EVENTS = 100  # DescribeServices shows the latest 100
 
 UNHEALTHY_REASON = "Task failed container health checks"
+
+GRACE = "grace period of "
 
 # Ends of tasks that are failures of their deployment; a user's stop or a Spot interruption is none.
 _FAILURES = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
@@ -47,7 +61,7 @@ class StopTask:
 class Wake:
     """Come back in ``delay`` seconds: the throttle of a deployment ends, or a task has been RUNNING for long enough.
 
-    ``subject`` is the deployment's id or the task's ARN.
+    ``subject`` is the deployment's id or the task's ARN; for the end of a task's grace period, `GRACE` and its ARN.
     """
 
     service_arn: str
@@ -84,6 +98,8 @@ class Service:
         superseded: Deployments before it that still have tasks, the newest first.
         completed: The one that was COMPLETED last; the target of a roll-back.
         lasted: ARNs of the tasks that have been RUNNING for `HEALTHY_AFTER` seconds.
+        grace: healthCheckGracePeriodSeconds.
+        in_grace: ARNs of the tasks whose unhealthy checks are ignored still.
         news: What it has to tell since `take_news` was called last.
     """
 
@@ -102,6 +118,8 @@ class Service:
     steady: bool = False
     said: int = 0
     lasted: set[str] = field(default_factory=set)
+    grace: int = 0
+    in_grace: set[str] = field(default_factory=set)
     news: list[PublishService | ServiceSaid] = field(default_factory=list)
 
     @property
@@ -113,7 +131,10 @@ class Service:
 
     def decide(self, tasks: Sequence[Task], now: float) -> list[ServiceDecision]:
         """What to do next. ``tasks`` are the service's own, in order of creation."""
-        standings = [(task, standing_of(task, lasted=task.arn in self.lasted)) for task in tasks]
+        standings = [
+            (task, standing_of(task, lasted=task.arn in self.lasted, in_grace=task.arn in self.in_grace))
+            for task in tasks
+        ]
         self._judge(standings)
         next_step = plan(self._fleet(standings), self._limits())
         if next_step.start or next_step.start_old or next_step.stop:
@@ -170,7 +191,7 @@ class Service:
             decisions += [StartTask(self.completed)] * step.start_old
         for task in step.stop:
             scaled = f"Scaling activity initiated by (deployment {task.started_by})"
-            decisions.append(StopTask(task.arn, UNHEALTHY_REASON if task.arn in unhealthy else scaled))
+            decisions.append(StopTask(task.arn, _why_unhealthy(task) if task.arn in unhealthy else scaled))
         return decisions
 
     # -- learning --
@@ -186,12 +207,17 @@ class Service:
         for deployment in self.deployments:
             if deployment.id == task.started_by:
                 deployment.failed_in_a_row = 0
-        return [] if has_health_check(task) else [Wake(self.arn, HEALTHY_AFTER, task.arn)]
+        wakes = [] if has_health_check(task) or balanced(task) else [Wake(self.arn, HEALTHY_AFTER, task.arn)]
+        if self.grace:
+            self.in_grace.add(task.arn)
+            wakes.append(Wake(self.arn, self.grace, GRACE + task.arn))
+        return wakes
 
     def task_stopped(self, task: Task, now: float) -> list[Wake]:
         """Learn from a task that is given up: whether its deployment is to be tried later, or has failed."""
         deployment = next((d for d in self.deployments if d.id == task.started_by), None)
-        if deployment is None or not (task.stopped_reason == UNHEALTHY_REASON or task.stop_code in _FAILURES):
+        unhealthy = task.stopped_reason == UNHEALTHY_REASON or registration_words.failed_checks(task)
+        if deployment is None or not (unhealthy or task.stop_code in _FAILURES):
             return []
         delay = None if "startedAt" in task.times else deployment.throttle()
         if delay is not None and deployment.failed_in_a_row == SAID_AT:
@@ -219,11 +245,13 @@ class Service:
         for deployment in {self.primary, *self.superseded, self.completed or self.primary}:
             if deployment.id == subject:
                 deployment.throttled = False
-        if subject.startswith("arn:"):
+        if subject.startswith(GRACE):
+            self.in_grace.discard(subject.removeprefix(GRACE))
+        elif subject.startswith("arn:"):
             self.lasted.add(subject)
 
     def _settle(self, standings: Sequence[tuple[Task, Standing]], now: float) -> None:
-        live = [worth for _, worth in standings if worth is not Standing.GONE]
+        live = [worth for _, worth in standings if worth not in {Standing.LEAVING, Standing.GONE}]
         if self.status != "ACTIVE" or self.steady or self.superseded or self.primary.rollout_state == "FAILED":
             return
         if len(live) != self.desired_count or any(worth is not Standing.HEALTHY for worth in live):
@@ -295,8 +323,24 @@ class Service:
         for task in running:
             if task.stopped_reason == UNHEALTHY_REASON:
                 self.say(f"(service {self.name}) (task {task.id}) failed container health checks.", now)
+            elif registration_words.failed_checks(task):
+                self.say(registration_words.unhealthy(self.name, task), now)
         if running:
             self.say(f"(service {self.name}) has stopped {len(running)} running tasks: {_named(running)}.", now)
+
+    def say_registration(self, task: Task, event: Registered | RegistrationFailed, now: float) -> None:
+        """Tell of a task's targets."""
+        if isinstance(event, RegistrationFailed):
+            self.say(registration_words.registration_failed(self.name, event), now)
+            return
+        for message in registration_words.registered(self.name, task.registration.targets):
+            self.say(message, now)
+
+    def say_deregistered(self, leaving: Sequence[DeregisterTask], tasks: Mapping[str, Task], now: float) -> None:
+        """Tell of targets that leave; ``tasks`` are those of ECS by ARN."""
+        deployments = [tasks[command.task_arn].started_by for command in leaving if command.targets]
+        for message in registration_words.deregistered(self.name, leaving, deployments):
+            self.say(message, now)
 
     def _action(self, event_type: str, event_name: str, now: float) -> None:
         """Queue an event (developer guide "Amazon ECS service action events")."""
@@ -332,8 +376,8 @@ class Service:
             "runningCount": running_count(tasks),
             "pendingCount": pending_count(tasks),
             **describe_launch(self.primary.how, self.primary.raw),
-            "loadBalancers": [],
-            "serviceRegistries": [],
+            **self.primary.registrations.describe(),
+            **({"healthCheckGracePeriodSeconds": self.grace} if self.primary.registrations.groups else {}),
             "platformVersion": self.raw.get("platformVersion", "LATEST"),
             "deploymentConfiguration": dict(self.configuration.raw),
             "deployments": deployments if self.status == "ACTIVE" else [],
@@ -355,6 +399,12 @@ class Service:
             return deployment.describe("PRIMARY", self.desired_count, own)
         kept = sum(task.desired_status == "RUNNING" for task in own)
         return deployment.describe("ACTIVE", kept, own)
+
+
+def _why_unhealthy(task: Task) -> str:
+    if task.health_status == "UNHEALTHY":
+        return UNHEALTHY_REASON
+    return registration_words.stopped_reason(task) or UNHEALTHY_REASON
 
 
 def _named(tasks: Iterable[Task]) -> str:

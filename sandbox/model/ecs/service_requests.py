@@ -11,14 +11,13 @@ from typing import Any
 from sandbox.model.ecs.deployment import Configuration, Deployment
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.launch import launch
+from sandbox.model.ecs.registration_requests import Lookups, grace_period, registrations
 from sandbox.model.ecs.service import Service
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 Request = Mapping[str, Any]
 
 _NOT_CARRIED_OUT = (
-    "loadBalancers",
-    "serviceRegistries",
     "serviceConnectConfiguration",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
@@ -45,6 +44,7 @@ def new_service(
     definition: TaskDefinition,
     deployment_id: str,
     now: float,
+    lookups: Lookups,
 ) -> Service:
     """The service that a CreateService request makes.
 
@@ -57,6 +57,7 @@ def new_service(
         definition: The task definition that the request names.
         deployment_id: The id of its first deployment.
         now: Seconds since the epoch.
+        lookups: Knows target groups and registries.
 
     Raises:
         EcsError: InvalidParameterException, also for what is not carried out.
@@ -65,15 +66,17 @@ def new_service(
     if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
         raise not_carried_out("schedulingStrategy DAEMON")
     how = launch(request, definition, default_strategy)
+    wanted = registrations(request, definition, lookups)
     service = Service(
         arn,
         name,
         cluster_arn,
         desired_count(request, default=1),
         Configuration.of(request.get("deploymentConfiguration") or {}),
-        Deployment(deployment_id, definition, how, _of_deployment(request), now, now),
+        Deployment(deployment_id, definition, how, _of_deployment(request), now, now, registrations=wanted),
         now,
         dict(request),
+        grace=grace_period(request, wanted),
     )
     service.begin(now)
     return service
@@ -87,6 +90,7 @@ def update(
     definition: TaskDefinition | None,
     deployment_id: str,
     now: float,
+    lookups: Lookups,
 ) -> None:
     """Change a service as an UpdateService request asks; a new deployment begins where that triggers one.
 
@@ -97,6 +101,7 @@ def update(
         definition: The task definition that the request names, if it names one.
         deployment_id: The id of the deployment that may begin.
         now: Seconds since the epoch.
+        lookups: Knows target groups and registries.
 
     Raises:
         EcsError: InvalidParameterException, also for what is not carried out; the service is as it was.
@@ -112,14 +117,21 @@ def update(
         asked.pop("capacityProviderStrategy", None)
         asked["launchType"] = "FARGATE"
     how = launch(asked, definition, default_strategy)
-    changed = definition is not service.primary.definition or any(
-        request.get(parameter) and request[parameter] != service.primary.raw.get(parameter) for parameter in _TRIGGERS
+    wanted = registrations(request, definition, lookups, service.primary.registrations)
+    grace = grace_period(request, wanted, service.grace)
+    changed = (
+        definition is not service.primary.definition
+        or wanted != service.primary.registrations
+        or any(
+            request.get(parameter) and request[parameter] != service.primary.raw.get(parameter)
+            for parameter in _TRIGGERS
+        )
     )
-    service.configuration, service.desired_count = configuration, count
+    service.configuration, service.desired_count, service.grace = configuration, count, grace
     service.raw = {**service.raw, **{name: request[name] for name in _OF_SERVICE if name in request}}
     service.primary.updated_at = now
     if changed or request.get("forceNewDeployment"):
-        service.deploy(Deployment(deployment_id, definition, how, asked, now, now), now)
+        service.deploy(Deployment(deployment_id, definition, how, asked, now, now, registrations=wanted), now)
     else:
         service.primary.how, service.primary.raw = how, asked
 

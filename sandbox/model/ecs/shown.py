@@ -10,6 +10,15 @@ from sandbox.model.ecs.container import Container
 if TYPE_CHECKING:
     from sandbox.model.ecs.task import Task
 
+# How far the registration is -> the status of the attachment that stands for it.
+_STATUS = {
+    "none": "PRECREATED",
+    "asked": "ATTACHING",
+    "registered": "ATTACHED",
+    "leaving": "DETACHING",
+    "left": "DELETED",
+}
+
 
 def describe(task: Task) -> dict[str, Any]:
     """The task as DescribeTasks shows it (API reference "Task"); times are seconds since the epoch."""
@@ -19,7 +28,7 @@ def describe(task: Task) -> dict[str, Any]:
         "taskDefinitionArn": task.definition.arn,
         "group": task.group,
         "startedBy": task.started_by or None,
-        "availabilityZone": task.interface.availability_zone if task.interface else None,
+        "availabilityZone": task.availability_zone or None,
         "cpu": task.definition.raw.get("cpu"),
         "memory": task.definition.raw.get("memory"),
         "launchType": task.launch_type,
@@ -43,6 +52,24 @@ def describe(task: Task) -> dict[str, Any]:
         "enableExecuteCommand": task.execute_command,
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def published(task: Task) -> dict[str, Any]:
+    """The task as an event is made of it: with target groups, an attachment of type "elb" comes before the interface.
+
+    An event of November 2024 has it, without details; the API reference "Attachment" does not know the type.
+    """
+    described = describe(task)
+    if task.registration.wanted.groups:
+        # The id only has to be stable and unlike the interface's.
+        elb = {
+            "id": task.attachment_id[::-1],
+            "type": "elb",
+            "status": _STATUS[task.registration.state],
+            "details": [],
+        }
+        described["attachments"].insert(0, elb)
+    return described
 
 
 def _attachment(task: Task) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Events come in (`EniAttached`, `ContainerStarted`, ...), commands go out (`AttachEni`, `StartContainer`, ...), and the
 task's own fields always say what DescribeTasks would. Life cycle: developer guide "Amazon ECS task lifecycle":
 PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING, STOPPING, DEPROVISIONING, STOPPED. ACTIVATING and
-DEACTIVATING belong to target groups and service discovery; a task that has neither passes by them. STOPPING shows in
-DescribeTasks and makes no event: the events of a Fargate task that is told to stop are RUNNING with desiredStatus
-STOPPED (version 4), DEPROVISIONING (5) and STOPPED (6).
+DEACTIVATING belong to target groups and service discovery (see `sandbox.model.ecs.registration`); a task that has
+neither passes by them. STOPPING shows in DescribeTasks and makes no event: the events of a Fargate task that is told to
+stop are RUNNING with desiredStatus STOPPED (version 4), DEPROVISIONING (5) and STOPPED (6).
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ from sandbox.model.ecs.messages import (
     TaskCommand,
     TaskEvent,
 )
+from sandbox.model.ecs.registration import (
+    Deregistered,
+    DrainOver,
+    Registered,
+    Registration,
+    RegistrationEvent,
+    RegistrationFailed,
+    TargetHealthChanged,
+)
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 STATUSES = (
@@ -68,7 +77,8 @@ def is_meant(arn: str, wanted: str) -> bool:
 class Task:
     """A task and everything ECS knows of it. Times are seconds since the epoch.
 
-    ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`).
+    ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`). A task without an interface of its own
+    is reached through the container instance ``ec2_instance_id``, at ``host_ip`` in ``host_zone``.
 
     Make one with `start`; afterwards only `handle` changes it.
     """
@@ -95,6 +105,10 @@ class Task:
     stop_code: str = ""
     stopped_reason: str = ""
     times: dict[str, float] = field(default_factory=dict)
+    registration: Registration = field(default_factory=Registration)
+    host_ip: str = ""
+    host_zone: str = ""
+    ec2_instance_id: str = ""
 
     @property
     def id(self) -> str:
@@ -109,6 +123,16 @@ class Task:
             for definition in self.definition.containers
             if definition.essential and definition.health_check
         )
+
+    @property
+    def health_checked(self) -> bool:
+        """Whether an essential container has a health check."""
+        return any(container.essential and container.health_check for container in self.definition.containers)
+
+    @property
+    def availability_zone(self) -> str:
+        """Where it runs ("" while that is not known)."""
+        return self.interface.availability_zone if self.interface else self.host_zone
 
     def start(self) -> list[TaskCommand]:
         """The first commands of a new task."""
@@ -134,9 +158,37 @@ class Task:
                 commands = self._stop("TaskFailedToStart", reason, now)
             case StopRequested(reason, stop_code):
                 commands = self._stop(stop_code, reason, now)
+            case Registered() | RegistrationFailed() | Deregistered() | DrainOver() | TargetHealthChanged():
+                commands = self._registration_event(event, now)
             case _:
                 commands = self._container_event(event, now)
         return commands
+
+    def _registration_event(self, event: RegistrationEvent, now: float) -> list[TaskCommand]:
+        commands: list[TaskCommand] = []
+        match event:
+            case Registered() | RegistrationFailed() if self.registration.has_registered():
+                commands = self._registered(event, now)
+            case Deregistered() if self.registration.state == "leaving":
+                self.registration.state = "left"
+                commands = self._stop_further(now)
+            case DrainOver():
+                self.registration.drained = True
+                commands = self._stop_further(now)
+            case TargetHealthChanged():
+                self.registration.health_changed(event)
+                commands = self._stop_further(now)
+        return commands
+
+    def _registered(self, event: Registered | RegistrationFailed, now: float) -> list[TaskCommand]:
+        if self.desired_status == "STOPPED":
+            return self._deregister()
+        commands: list[TaskCommand] = []
+        if self.last_status == "ACTIVATING":
+            if isinstance(event, RegistrationFailed):
+                return self._stop("TaskFailedToStart", f"Unable to register with {event.where}: {event.error}", now)
+            commands = [self._run(now)]
+        return commands + list(self.registration.sync_health(self))
 
     def _container_event(self, event: TaskEvent, now: float) -> list[TaskCommand]:
         commands: list[TaskCommand] = []
@@ -222,9 +274,14 @@ class Task:
     def _running_if_complete(self, now: float) -> list[TaskCommand]:
         complete = all(container.status != "PENDING" for container in self.containers.values())
         if self.last_status == "PENDING" and self.desired_status == "RUNNING" and complete:
-            self.times["startedAt"] = now
-            return [self._move("RUNNING")]
+            asked = self.registration.ask(self)
+            first = self._move("ACTIVATING") if self.registration.wanted.before_running else self._run(now)
+            return [first, *asked]
         return []
+
+    def _run(self, now: float) -> PublishTask:
+        self.times["startedAt"] = now
+        return self._move("RUNNING")
 
     def _start_ready(self, now: float) -> list[TaskCommand]:
         """Start what waits for nothing any more, unless something that it would run with can never start."""
@@ -281,7 +338,7 @@ class Task:
         if container.status == "STOPPED":
             return []
         container.health = status  # without an event: healthStatus is not in events
-        return self._start_ready(now)
+        return [*self._start_ready(now), *self.registration.sync_health(self)]
 
     # -- stopping --
 
@@ -306,6 +363,8 @@ class Task:
         container.status, container.exit_code, container.reason = "STOPPED", exit_code, reason
         container.started_at, container.finished_at = container.started_at or now, now
         if self.desired_status == "STOPPED":
+            if self.definition.container(name).essential:
+                self.registration.until = "nothing"  # the ECS agent stops the others at once
             return self._stop_further(now)
         if self.definition.container(name).essential or self._all_stopped():
             return commands + self._stop("EssentialContainerExited", "Essential container in task exited", now)
@@ -322,10 +381,19 @@ class Task:
         for container in self.containers.values():
             if not container.asked:
                 container.status = "STOPPED"
-        if self._all_stopped():
-            return commands + self._deprovision(now)
-        self.last_status = "STOPPING"  # without an event, see above
-        return commands + self._stop_ready()
+        if self.registration.leave(code):
+            if self.registration.wanted.before_running:
+                commands.append(self._move("DEACTIVATING"))
+            self.last_status = "DEACTIVATING"
+            commands += self._deregister()
+        return commands + self._stop_further(now)
+
+    def _deregister(self) -> list[TaskCommand]:
+        command = self.registration.deregister(self.arn)
+        if command is None:
+            return []
+        drain = () if self.registration.drained else (Remind(self.arn, DrainOver(), self.registration.delay),)
+        return [command, *drain]
 
     def _stop_ready(self) -> list[TaskCommand]:
         """Stop what no live container depends on: the order of the start, reversed."""
@@ -354,10 +422,15 @@ class Task:
         return all(container.status == "STOPPED" for container in self.containers.values())
 
     def _stop_further(self, now: float) -> list[TaskCommand]:
-        """A container of a task that stops has stopped: stop what it depended on, or take the interface down."""
-        if self.last_status != "STOPPING":
+        """Go on with a stop: once its targets have drained, stop the containers; then take the interface down."""
+        if self.desired_status == "RUNNING" or self.last_status in {"PROVISIONING", "DEPROVISIONING", "STOPPED"}:
             return []
-        return self._deprovision(now) if self._all_stopped() else self._stop_ready()
+        if self._all_stopped():
+            return [] if self.registration.unfinished else self._deprovision(now)
+        if self.registration.holds_containers:
+            return []
+        self.last_status = "STOPPING"  # without an event, see above
+        return self._stop_ready()
 
     def _deprovision(self, now: float) -> list[TaskCommand]:
         self.times["executionStoppedAt"] = now
@@ -380,7 +453,7 @@ class Task:
         return self._publish()
 
     def _publish(self) -> PublishTask:
-        return PublishTask(self.arn, self.describe())
+        return PublishTask(self.arn, shown.published(self))
 
     def describe(self) -> dict[str, Any]:
         """The task as DescribeTasks shows it (API reference "Task"); times are seconds since the epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
@@ -29,11 +30,25 @@ from sandbox.model.ecs.messages import (
     StopContainer,
     TaskEvent,
 )
+from sandbox.model.ecs.registration import (
+    Deregistered,
+    DeregisterTask,
+    DrainOver,
+    Registered,
+    RegisterTask,
+    Registration,
+    Registrations,
+    SetInstanceHealth,
+)
+from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, Wake
 from sandbox.model.ecs.task import Task
+from sandbox.model.elb.config import TargetGroup, TargetHealth
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"
 TASK_ARN = f"{ARN_PREFIX}:task/blog/0123456789abcdef0123456789abcdef"
+GROUPS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup"
+REGISTRY = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"
 NETWORK = Network(("subnet-a", "subnet-b"), ("sg-1",), assign_public_ip=True)
 
 
@@ -91,20 +106,22 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
             case PublishTask(_, task):
                 desired = ">STOPPED" if task["desiredStatus"] == "STOPPED" else ""
                 word = f"event {task['lastStatus']}{desired} v{task['version']}"
-            case AttachEni():
-                word = "attach"
-            case DetachEni():
-                word = "detach"
-            case PrepareResources():
-                word = "prepare"
+            case AttachEni() | DetachEni() | PrepareResources():
+                word = {AttachEni: "attach", DetachEni: "detach", PrepareResources: "prepare"}[type(command)]
             case StartContainer(_, name):
                 word = f"start {name}"
             case StopContainer(_, name, timeout):
                 word = f"stop {name} {timeout}s"
             case RestartContainer(_, name):
                 word = f"restart {name}"
+            case Remind(_, DrainOver(), delay):
+                word = f"drain {delay}s"
             case Remind(_, event, delay):
                 word = f"remind {type(event).__name__} {event.container} {delay}s"
+            case RegisterTask() | DeregisterTask():
+                word = " ".join(["register" if isinstance(command, RegisterTask) else "deregister", *_where(command)])
+            case SetInstanceHealth(_, _, healthy):
+                word = "tell healthy" if healthy else "tell unhealthy"
             case Wake(_, delay):
                 word = f"wake in {delay:g}s"
             case PublishService(_, _, detail):
@@ -112,6 +129,12 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
         return word
 
     return lambda commands: [spell(command) for command in commands if not isinstance(command, ServiceSaid)]
+
+
+def _where(command: RegisterTask | DeregisterTask) -> list[str]:
+    """``blue=10.0.0.9:80 srv-1``: a target in the group blue, and an instance in a registry."""
+    targets = [f"{group_arn.split('/')[1]}={target}" for group_arn, target in command.targets]
+    return [*targets, *([command.instance.registry_arn.rsplit("/", 1)[-1]] if command.instance else [])]
 
 
 class Play:
@@ -150,7 +173,9 @@ class Play:
 
 @pytest.fixture
 def play(register: Callable[..., Any], interface: Interface, words: Callable[..., list[str]]) -> Callable[..., Play]:
-    def make(*containers: dict[str, Any], **changes: Any) -> Play:
+    """A task of these containers; ``registrations`` say where it is registered, and targets drain for 300 s."""
+
+    def make(*containers: dict[str, Any], registrations: Registrations | None = None, **changes: Any) -> Play:
         definition = register(*containers, **changes)
         task = Task(
             TASK_ARN,
@@ -164,6 +189,7 @@ def play(register: Callable[..., Any], interface: Interface, words: Callable[...
             "",
             100.0,
             {c.name: Container(c.name, f"container/{c.name}", c.image) for c in definition.containers},
+            registration=Registration(registrations or Registrations(), lambda arn: 300),
         )
         return Play(task, interface, words)
 
@@ -181,6 +207,9 @@ class Account:
         broken: Images that cannot be pulled.
         crashing: Images whose containers end as soon as they run.
         slow_stop: Containers go on running when they are told to stop; `end_leaving` ends them.
+        groups: Target groups by ARN; those in ``unused`` no load balancer names.
+        registry_types: The record types of Cloud Map services by ARN.
+        first_health: What the load balancer says of a target as soon as it is registered (None: nothing).
     """
 
     def __init__(
@@ -190,23 +219,51 @@ class Account:
         words: Callable[..., list[str]],
     ) -> None:
         ids = iter(range(1, 10**6))
-        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
+        self.groups: dict[str, TargetGroup] = {}
+        self.unused: set[str] = set()
+        self.registry_types: dict[str, frozenset[str]] = {}
+        self.first_health: TargetHealth | None = TargetHealth("healthy")
+        lookups = Lookups(
+            self.groups.get,
+            lambda arn: arn in self.groups and arn not in self.unused,
+            self.registry_types.get,
+        )
+        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}", lookups=lookups)
         self.ecs.create_cluster({"clusterName": "blog"})
         self._request_for = request_for
         self.register("web:1")
         self.words = words
         self.interface = interface
+        self._addresses = count(9)
         self.now = 1000.0
         self.broken: set[str] = set()
         self.crashing: set[str] = set()
         self.slow_stop = False
-        self.wakes: list[tuple[float, Wake]] = []
+        self.wakes: list[tuple[float, Wake | Remind]] = []
         self.published: list[PublishService] = []
         self.deployment_ids: list[str] = []
 
     def register(self, image: str, **more: Any) -> None:
         """Another revision of the task definition "blog", of one container from this image."""
         self.ecs.register_task_definition(self._request_for(_container("web", image=image, **more)), 0.0)
+
+    def group(self, name: str = "blue", *, delay: int = 300, target_type: str = "ip", used: bool = True) -> str:
+        """The ARN of a new target group."""
+        arn = f"{GROUPS}/{name}/0123456789abcdef"
+        self.groups[arn] = TargetGroup(arn, name, "HTTP", 80, target_type, "vpc-1", deregistration_delay=delay)
+        self.unused -= {arn}
+        self.unused |= set() if used else {arn}
+        return arn
+
+    def checked(self, task: Task, state: str, description: str = "", reason: str = "") -> list[Command]:
+        """The load balancers say this of a task's targets."""
+        self.now += 1.0
+        commands: list[Command] = []
+        health = TargetHealth(state, reason, description)
+        for group_arn, target in task.registration.targets:
+            commands += self.ecs.target_health_changed(group_arn, target, health, self.now)
+        self._note_deployments()
+        return commands
 
     @property
     def service(self) -> Service:
@@ -255,7 +312,7 @@ class Account:
         todo = list(commands)
         while todo:
             command = todo.pop(0)
-            if isinstance(command, Wake):
+            if isinstance(command, Wake) or (isinstance(command, Remind) and isinstance(command.event, DrainOver)):
                 self.wakes.append((self.now + command.delay, command))
             elif isinstance(command, PublishService):
                 self.published.append(command)
@@ -266,20 +323,27 @@ class Account:
                 todo += self.event(task, answer)
                 if isinstance(answer, ContainerStarted) and task.containers["web"].image in self.crashing:
                     todo += self.event(task, ContainerExited("web", 1))
+                if isinstance(answer, Registered) and self.first_health and task.registration.targets:
+                    todo += self.checked(task, self.first_health.state, self.first_health.description)
 
     def _answer(self, command: Command) -> TaskEvent | None:
+        answer: TaskEvent | None = None
         match command:
             case AttachEni():
-                return EniAttached(self.interface)
+                answer = EniAttached(dataclasses.replace(self.interface, private_ip=f"10.0.0.{next(self._addresses)}"))
             case DetachEni():
-                return EniDetached()
+                answer = EniDetached()
             case StartContainer(arn, name) if self.ecs.tasks[arn].containers[name].image in self.broken:
-                return ContainerFailed(name, NO_IMAGE)
+                answer = ContainerFailed(name, NO_IMAGE)
             case StartContainer(_, name):
-                return ContainerStarted(name, "id")
+                answer = ContainerStarted(name, "id")
             case StopContainer(_, name) if not self.slow_stop:
-                return ContainerExited(name, 143)
-        return None
+                answer = ContainerExited(name, 143)
+            case RegisterTask():
+                answer = Registered()
+            case DeregisterTask():
+                answer = Deregistered()
+        return answer
 
     def end_leaving(self) -> None:
         """The containers that were told to stop end."""
@@ -291,7 +355,10 @@ class Account:
         """Go to the earliest of `wakes`; how many seconds that took."""
         due, wake = self.wakes.pop(self.wakes.index(min(self.wakes, key=lambda item: item[0])))
         passed, self.now = due - self.now, max(due, self.now)
-        commands = self.ecs.wake(wake, self.now)
+        if isinstance(wake, Remind):
+            commands = self.ecs.task_event(wake.task_arn, wake.event, self.now)
+        else:
+            commands = self.ecs.wake(wake, self.now)
         self._note_deployments()
         self.work(commands)
         return passed

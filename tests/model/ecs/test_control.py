@@ -387,8 +387,6 @@ def test_a_negative_count(ecs: Ecs) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("loadBalancers", [{"targetGroupArn": "arn"}]),
-        ("serviceRegistries", [{"registryArn": "arn"}]),
         ("serviceConnectConfiguration", {"enabled": True}),
         ("schedulingStrategy", "DAEMON"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,9 +37,20 @@ from sandbox.model.ecs.messages import (
     StopContainer,
     TaskEvent,
 )
-from sandbox.model.ecs.rollout import Standing, standing_of
+from sandbox.model.ecs.registration import (
+    Deregistered,
+    DeregisterTask,
+    DrainOver,
+    Registered,
+    RegisterTask,
+    RegistrationFailed,
+    SetInstanceHealth,
+)
+from sandbox.model.ecs.registration_requests import Lookups
+from sandbox.model.ecs.rollout import Limits, Standing, standing_of
 from sandbox.model.ecs.service import Wake
-from sandbox.model.ecs.task import STATUSES
+from sandbox.model.ecs.task import STATUSES, Task
+from sandbox.model.elb.config import TargetGroup, TargetHealth
 
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
 WHERE = {
@@ -46,6 +58,11 @@ WHERE = {
     "launchType": "FARGATE",
     "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
 }
+GROUPS = {
+    arn: TargetGroup(arn, arn, "HTTP", 80, "ip", "vpc-1", deregistration_delay=delay)
+    for arn, delay in (("arn:targetgroup/blue", 300), ("arn:targetgroup/green", 0))
+}
+REGISTRY = "arn:service/srv-1"
 NAMES = st.sampled_from(["one", "two"])
 PICK = st.integers(0, 10**6)
 
@@ -60,15 +77,29 @@ def refused_or_not(*codes: str) -> Iterator[None]:
             raise
 
 
+def behind(groups: int) -> dict[str, Any]:
+    """As many target groups."""
+    balancers = [{"targetGroupArn": arn, "containerName": "web", "containerPort": 80} for arn in list(GROUPS)[:groups]]
+    return {"loadBalancers": balancers}
+
+
+def _has_lost_a_container(task: Task) -> bool:
+    """Whether a container ended by itself: then the others are stopped at once."""
+    ended = any(container.exit_code is not None or container.reason for container in task.containers.values())
+    return ended or task.stop_code in {"EssentialContainerExited", "TaskFailedToStart"}
+
+
 class EcsMachine(RuleBasedStateMachine):
     """Random calls, and an adapter with any order and outcome; it answers each command in the end."""
 
     def __init__(self) -> None:
         super().__init__()
         ids = count(1)
-        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
+        lookups = Lookups(GROUPS.get, lambda arn: True, lambda arn: frozenset({"A"}))
+        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}", lookups=lookups)
         self.now = 0.0
-        self.todo: list[AttachEni | DetachEni | StartContainer | StopContainer] = []
+        self.addresses = count(1)
+        self.todo: list[AttachEni | DetachEni | StartContainer | StopContainer | RegisterTask | DeregisterTask] = []
         self.wakes: list[Wake] = []
         self.watched: list[Remind] = []
         self.reported: list[tuple[str, TaskEvent]] = []
@@ -80,6 +111,9 @@ class EcsMachine(RuleBasedStateMachine):
         self.attached: dict[str, int] = defaultdict(int)
         self.detached: dict[str, int] = defaultdict(int)
         self.there: dict[str, int] = defaultdict(int)
+        self.asked: set[str] = set()  # tasks whose registration has been asked for
+        self.members: dict[str, RegisterTask] = {}  # tasks that are registered, or may be
+        self.healthy: dict[str, set[str]] = {}
 
     @initialize(
         sidecar_essential=st.booleans(), condition=st.sampled_from(["", "START", "COMPLETE", "SUCCESS", "HEALTHY"])
@@ -97,7 +131,12 @@ class EcsMachine(RuleBasedStateMachine):
                 "cpu": "256",
                 "memory": "512",
                 "containerDefinitions": [
-                    {"name": "web", "image": "web:1", "dependsOn": depends_on},
+                    {
+                        "name": "web",
+                        "image": "web:1",
+                        "dependsOn": depends_on,
+                        "portMappings": [{"containerPort": 80}],
+                    },
                     {
                         "name": "sidecar",
                         "image": "sidecar:1",
@@ -114,7 +153,9 @@ class EcsMachine(RuleBasedStateMachine):
     # -- what comes out --
 
     def take(self, commands: Iterable[Command]) -> None:
+        self._the_minimum_stays_healthy()
         for command in commands:
+            self._take_registration(command)
             match command:
                 case PublishTask(arn, task):
                     assert task["version"] > self.versions[arn], "the version grows with each event"
@@ -145,9 +186,44 @@ class EcsMachine(RuleBasedStateMachine):
                     assert (arn, name) not in self.stops, "each container is stopped once"
                     self.stops.add((arn, name))
                     assert self.ecs.tasks[arn].containers[name].status != "STOPPED", "what has stopped is left alone"
+                    if not _has_lost_a_container(self.ecs.tasks[arn]):
+                        assert arn not in self.members, "a task is deregistered before its containers are stopped"
                     self.todo.append(command)
                 case AttachEni(arn) | DetachEni(arn):
                     self.todo.append(command)
+
+    def _take_registration(self, command: Command) -> None:
+        match command:
+            case RegisterTask(arn, targets, instance):
+                assert arn not in self.asked, "each task is registered once"
+                assert targets or instance
+                self.asked.add(arn)
+                self.todo.append(command)
+            case DeregisterTask(arn, targets, instance):
+                member = self.members[arn]
+                assert (member.targets, member.instance) == (targets, instance), "all that is registered goes"
+                self.todo.append(command)
+            case SetInstanceHealth(arn):
+                assert arn in self.members, "Cloud Map is told of instances that it has"
+            case DetachEni(arn):
+                assert arn not in self.members, "nothing stays registered"
+
+    def _the_minimum_stays_healthy(self) -> None:
+        """Of the healthy tasks the scheduler lets go only those beyond the minimum."""
+        healthy: dict[str, set[str]] = {}
+        for service in self.ecs.services.values():
+            healthy[service.arn] = {
+                task.arn
+                for task in self.ecs.tasks_of(service)
+                if standing_of(task, lasted=task.arn in service.lasted, in_grace=task.arn in service.in_grace)
+                is Standing.HEALTHY
+            }
+            lost = self.healthy.get(service.arn, set()) - healthy[service.arn]
+            if any(self.ecs.tasks[arn].stopped_reason.startswith("Scaling activity") for arn in lost):
+                configuration = service.configuration
+                minimum = Limits.of(service.desired_count, configuration.minimum_percent, 200).minimum
+                assert len(healthy[service.arn]) >= minimum, "no fewer than the minimum are left"
+        self.healthy = healthy
 
     def report(self, arn: str, event: TaskEvent) -> None:
         self.now += 1.0
@@ -166,8 +242,18 @@ class EcsMachine(RuleBasedStateMachine):
         arn = list(self.ecs.tasks)[pick % len(self.ecs.tasks)]
         self.take(self.ecs.stop_task({"cluster": "default", "task": arn}, self.now)[1])
 
-    @rule(name=NAMES, number=st.integers(0, 4), minimum=st.sampled_from([0, 50, 100]), breaker=st.booleans())
-    def create_service(self, name: str, number: int, minimum: int, breaker: bool) -> None:
+    @rule(
+        name=NAMES,
+        number=st.integers(0, 4),
+        minimum=st.sampled_from([0, 50, 100]),
+        breaker=st.booleans(),
+        groups=st.integers(0, 2),
+        registry=st.booleans(),
+        grace=st.sampled_from([0, 60]),
+    )
+    def create_service(
+        self, name: str, number: int, minimum: int, breaker: bool, groups: int, registry: bool, grace: int
+    ) -> None:
         limits = {
             "minimumHealthyPercent": minimum,
             "maximumPercent": 100 if minimum == 0 else 200,
@@ -179,6 +265,9 @@ class EcsMachine(RuleBasedStateMachine):
             "taskDefinition": "blog",
             "desiredCount": number,
             "deploymentConfiguration": limits,
+            **behind(groups),
+            "serviceRegistries": [{"registryArn": REGISTRY}] if registry else [],
+            **({"healthCheckGracePeriodSeconds": grace} if groups else {}),
         }
         with refused_or_not("InvalidParameterException"):  # it is there already, or drains
             self.take(self.ecs.create_service(request, self.now)[1])
@@ -192,6 +281,11 @@ class EcsMachine(RuleBasedStateMachine):
     def deploy(self, name: str) -> None:
         with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
             self.take(self.ecs.update_service({"service": name, "forceNewDeployment": True}, self.now)[1])
+
+    @rule(name=NAMES, groups=st.integers(0, 2))
+    def change_load_balancers(self, name: str, groups: int) -> None:
+        with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
+            self.take(self.ecs.update_service({"service": name, **behind(groups)}, self.now)[1])
 
     @rule(name=NAMES)
     def delete_service(self, name: str) -> None:
@@ -208,12 +302,19 @@ class EcsMachine(RuleBasedStateMachine):
         match command:
             case AttachEni() if well:
                 self.attached[arn] += 1
-                self.report(arn, EniAttached(INTERFACE))
+                address = f"10.0.0.{next(self.addresses)}"
+                self.report(arn, EniAttached(dataclasses.replace(INTERFACE, private_ip=address)))
             case AttachEni():
                 self.report(arn, EniFailed("no address"))
             case DetachEni():
                 self.detached[arn] += 1
                 self.report(arn, EniDetached())
+            case RegisterTask():
+                self.members[arn] = command
+                self.report(arn, Registered() if well else RegistrationFailed("arn", "gone"))
+            case DeregisterTask():
+                del self.members[arn]
+                self.report(arn, Deregistered())
             case StartContainer(_, name) if self.started[arn, name] == "starting":
                 self._start(arn, name, well=well, early_exit=early_exit)
             case StopContainer(_, name):
@@ -237,6 +338,13 @@ class EcsMachine(RuleBasedStateMachine):
         self.started[arn, name] = "ended"
         self.report(arn, ContainerExited(name, code))
 
+    @precondition(lambda self: self.todo)
+    @rule(healthy=st.booleans())
+    def all_is_carried_out(self, healthy: bool) -> None:
+        """The way to what happens later in a task's life."""
+        while self.todo or (healthy and (self._blocked() or self._undecided() or self._unbalanced())):
+            self._go_on()
+
     @precondition(lambda self: "up" in self.started.values())
     @rule(pick=PICK)
     def a_container_ends(self, pick: int) -> None:
@@ -256,6 +364,13 @@ class EcsMachine(RuleBasedStateMachine):
         up = [key for key, state in self.started.items() if state == "up"]
         arn, name = up[pick % len(up)]
         self.report(arn, HealthChanged(name, health))
+
+    @precondition(lambda self: self._targets())
+    @rule(pick=PICK, state=st.sampled_from(["initial", "healthy", "unhealthy", "draining", "unused"]))
+    def a_target_changes(self, pick: int, state: str) -> None:
+        targets = self._targets()
+        group_arn, target = targets[pick % len(targets)]
+        self.take(self.ecs.target_health_changed(group_arn, target, TargetHealth(state, "", "because"), self.now))
 
     @precondition(lambda self: self._checked())
     @rule(pick=PICK, health=st.sampled_from(["HEALTHY", "UNHEALTHY"]))
@@ -309,6 +424,31 @@ class EcsMachine(RuleBasedStateMachine):
             shown = service.describe(tasks)
             assert shown["runningCount"] + shown["pendingCount"] <= len(tasks)
 
+    @invariant()
+    def nothing_stays_registered(self) -> None:
+        for arn in self.members:
+            assert self.ecs.tasks[arn].last_status not in {"DEPROVISIONING", "STOPPED"}
+
+    def _targets(self) -> list[Any]:
+        return [target for arn in self.asked for target in self.ecs.tasks[arn].registration.targets]
+
+    def _unbalanced(self) -> list[str]:
+        """Tasks that are to run, and have a target that is not healthy."""
+        return [
+            arn
+            for arn in self.asked
+            if self.ecs.tasks[arn].last_status == self.ecs.tasks[arn].desired_status == "RUNNING"
+            and self.ecs.tasks[arn].registration.state == "registered"
+            and not self.ecs.tasks[arn].registration.healthy
+        ]
+
+    def _balance(self, arn: str) -> None:
+        for group_arn, target in self.ecs.tasks[arn].registration.targets:
+            self.take(self.ecs.target_health_changed(group_arn, target, TargetHealth("healthy"), self.now))
+
+    def _drains(self) -> list[Remind]:
+        return [watch for watch in self.watched if isinstance(watch.event, DrainOver)]
+
     def _blocked(self) -> list[tuple[str, str]]:
         """Containers that run while another waits for them to be healthy or done."""
         return [
@@ -340,15 +480,25 @@ class EcsMachine(RuleBasedStateMachine):
         else:
             self._exit(arn, name, 0)
 
+    def _go_on(self) -> None:
+        """One thing more is answered, and well."""
+        if self.todo:
+            self.carry_out(pick=0, well=True, early_exit=False)
+        elif unbalanced := self._unbalanced():
+            self._balance(unbalanced[0])
+        elif blocked := self._blocked():
+            self._unblock(*blocked[0])
+        elif undecided := self._undecided():
+            self.report(undecided[0], HealthChanged("sidecar", "HEALTHY"))
+
     def teardown(self) -> None:
         """Everything is answered, and well: what should stop has stopped, what should run runs."""
-        while self.todo or self.wakes or self._blocked() or self._undecided():
-            if self.todo:
-                self.carry_out(pick=0, well=True, early_exit=False)
-            elif blocked := self._blocked():
-                self._unblock(*blocked[0])
-            elif undecided := self._undecided():
-                self.report(undecided[0], HealthChanged("sidecar", "HEALTHY"))
+        while self.todo or self.wakes or self._drains() or self._blocked() or self._undecided() or self._unbalanced():
+            if self.todo or self._unbalanced() or self._blocked() or self._undecided():
+                self._go_on()
+            elif drains := self._drains():
+                self.watched.remove(drains[0])
+                self.report(drains[0].task_arn, drains[0].event)
             else:
                 self.wake(pick=0)
             self.life_goes_forward()
@@ -363,6 +513,7 @@ class EcsMachine(RuleBasedStateMachine):
             assert service.steady if service.status == "ACTIVE" else service.status == "INACTIVE"
             assert service.primary.rollout_state == "COMPLETED" or service.status == "INACTIVE"
         self.interfaces_are_given_back()
+        self.nothing_stays_registered()
 
 
 EcsMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
