@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from docker.types import Mount
 
 from sandbox.clock import Clock
 from sandbox.controllers import task_endpoint
+from sandbox.controllers.instance_bridge import InstanceBridge
 from sandbox.controllers.interfaces import Eni, Interfaces
 from sandbox.engine.containers import Check, Containers, Spec
 from sandbox.model.ecs.containerdef import ContainerDefinition
 from sandbox.model.ecs.health import HealthCheck
+from sandbox.model.ecs.ports import Binding
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 LABEL_TASK = "aws-container-sandbox.task"
@@ -29,10 +33,28 @@ _LEAST_CHECK_TIMEOUT = 2.0
 
 @dataclass
 class TaskHost:
-    """What a task has on this machine. ``environment`` is that of secrets and environment files, by container."""
+    """What a task has on this machine.
+
+    Attributes:
+        definition: Its own.
+        eni: Its network interface, or in host mode its instance's.
+        owns_eni: Whether it goes with the task.
+        instance_id: The EC2 instance of its container instance ("": it is on Fargate).
+        bridge: That instance's bridge, in bridge mode.
+        bindings: Its ports there, by container.
+        addresses: The addresses of its containers there.
+        environment: That of secrets and environment files, by container.
+        hosts_files: Those of its containers on the bridge.
+    """
 
     definition: TaskDefinition
     eni: Eni | None = None
+    owns_eni: bool = True
+    instance_id: str = ""
+    bridge: InstanceBridge | None = None
+    bindings: Mapping[str, Sequence[Binding]] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    hosts_files: list[Path] = field(default_factory=list)
     containers: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
     environment: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -48,19 +70,25 @@ class ContainerSpecs:
         interfaces: Where the tasks' network interfaces come from.
         environment: What every container gets beside its own: the endpoint and dummy credentials.
         clock: Scales the timers of health checks.
+        instance_volume: A volume of an EC2 instance, by its id and what it is for.
     """
 
     def __init__(
-        self, containers: Containers, interfaces: Interfaces, environment: Mapping[str, str], clock: Clock
+        self,
+        containers: Containers,
+        interfaces: Interfaces,
+        environment: Mapping[str, str],
+        clock: Clock,
+        instance_volume: Callable[[str, str], str],
     ) -> None:
+        self._instance_volume = instance_volume
         self._containers = containers
         self._interfaces = interfaces
         self._environment = environment
         self._clock = clock
 
     def make(self, task_arn: str, host: TaskHost, definition: ContainerDefinition, image: str) -> Spec:
-        """The container of a task whose interface is attached; ``image`` is a reference that the engine has."""
-        assert host.eni is not None  # containers start once it is attached
+        """The container of a task that has its network; ``image`` is a reference that the engine has."""
         raw = definition.raw
         memory = raw.get("memory") or host.definition.raw.get("memory")
         return Spec(
@@ -69,15 +97,17 @@ class ContainerSpecs:
             command=raw.get("command") or None,
             entrypoint=raw.get("entryPoint") or None,
             environment={
-                **task_endpoint.environment(self._environment, task_arn, host.definition, definition.name),
+                **task_endpoint.environment(
+                    self._environment, task_arn, host.definition, definition.name, on_ec2=bool(host.instance_id)
+                ),
                 **{item["name"]: item.get("value", "") for item in raw["environment"]},
                 **host.environment.get(definition.name, {}),
             },
             user=raw.get("user", ""),
             working_dir=raw.get("workingDirectory"),
-            network_of=host.eni.container,
+            **self._network(task_arn, host, definition),
             mounts=[
-                *self._interfaces.name_files(host.eni),
+                *self._name_files(task_arn, host, definition),
                 *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
             ],
             memory=int(memory) if memory else None,
@@ -107,22 +137,52 @@ class ContainerSpecs:
             },
         )
 
+    def _network(self, task_arn: str, host: TaskHost, definition: ContainerDefinition) -> dict[str, Any]:
+        if host.eni is not None:
+            return {"network_of": host.eni.container}
+        if host.bridge is None:
+            return {"no_network": True}
+        return {
+            "networks": [(host.bridge.network.id, host.addresses[definition.name])],
+            "hostname": _hostname(task_arn, definition.name),
+        }
+
+    def _name_files(self, task_arn: str, host: TaskHost, definition: ContainerDefinition) -> list[Mount]:
+        if host.eni is not None:
+            return self._interfaces.name_files(host.eni)
+        if host.bridge is None:
+            return []
+        # Docker's own file, and what its legacy links add to it. A link is to a container that runs already.
+        own = (host.addresses[definition.name], _hostname(task_arn, definition.name))
+        links = [(host.addresses[name], f"{alias} {name}") for name, alias in definition.links.items()]
+        lines = [("127.0.0.1", "localhost"), *links, own]
+        file = self._containers.run.folder / f"hosts-{own[1]}"
+        file.write_text("".join(f"{address} {names}\n" for address, names in lines))
+        host.hosts_files.append(file)
+        return [self._interfaces.resolv_conf, Mount("/etc/hosts", str(file), type="bind")]
+
     def _mount(self, task_arn: str, host: TaskHost, mount: Mapping[str, Any]) -> Mount:
         volume = next(v for v in host.definition.raw["volumes"] if v["name"] == mount["sourceVolume"])
         efs = volume.get("efsVolumeConfiguration")
-        if efs:
+        source = (volume.get("host") or {}).get("sourcePath")
+        shared = (volume.get("dockerVolumeConfiguration") or {}).get("scope") == "shared"
+        if source:
+            name = self._instance_volume(host.instance_id, "host" + source.replace("/", "-"))
+        elif shared:
+            name = self._instance_volume(host.instance_id, f"volume-{volume['name']}")
+        elif efs:
             name = self._containers.create_volume(efs_volume(efs["fileSystemId"], efs.get("rootDirectory", "/")))
         else:
             name = self._containers.create_volume(f"{task_arn.rsplit('/', 1)[-1][:8]}-{volume['name']}")
             if name not in host.volumes:
                 host.volumes.append(name)
-        # An EFS mount hides what the image has at that path; a task's own volume starts with a copy of it.
+        # A mount of EFS or of the instance's files hides what the image has at that path; a volume begins with a copy.
         return Mount(
             mount["containerPath"],
             name,
             type="volume",
             read_only=bool(mount.get("readOnly", False)),
-            no_copy=bool(efs),
+            no_copy=bool(efs or source),
         )
 
     def _check(self, check: HealthCheck | None) -> Check | None:
@@ -136,6 +196,11 @@ class ContainerSpecs:
             check.retries,
             seconds(check.start_period),
         )
+
+
+def _hostname(task_arn: str, container: str) -> str:
+    """Twelve hexadecimal digits, as Docker's own host names have."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{task_arn}/{container}").hex[:12]
 
 
 def efs_volume(file_system: str, directory: str) -> str:

@@ -31,6 +31,24 @@ from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
 from sandbox.timeline import Timeline
 
+# What starts or ends instances, and what makes the cluster that one of them waits for.
+_CHANGE_INSTANCES = frozenset(
+    {
+        *(("ec2", f"{verb}Instances") for verb in ("Run", "Start", "Stop", "Reboot", "Terminate")),
+        *(
+            ("autoscaling", operation)
+            for operation in (
+                "CreateAutoScalingGroup",
+                "DeleteAutoScalingGroup",
+                "SetDesiredCapacity",
+                "TerminateInstanceInAutoScalingGroup",
+                "UpdateAutoScalingGroup",
+            )
+        ),
+        ("ecs", "CreateCluster"),
+    }
+)
+
 
 class ControlPlane:
     """Listens from its construction until `close`.
@@ -53,6 +71,7 @@ class ControlPlane:
         ecs: ECS, which starts nothing until it has a runner.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
+        instances_changed: Called when EC2's instances, or the clusters that they wait for, may be others than before.
 
     Raises:
         SandboxError: A port is in use; nothing is left.
@@ -72,6 +91,7 @@ class ControlPlane:
     ) -> None:
         self._closing = ExitStack()
         self.on_ec2_change: Callable[[], object] = lambda: None
+        self.instances_changed: Callable[[], None] = lambda: None
         self._zones = DnsController(hosted_zones, timeline)
         sockets = folder / "sockets"
         try:
@@ -121,3 +141,5 @@ class ControlPlane:
             self._zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()
+        if (call.service, call.operation) in _CHANGE_INSTANCES:
+            self.instances_changed()

@@ -13,12 +13,16 @@ from sandbox.clock import Clock
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.engine.containers import Exit, HealthReport
 from sandbox.errors import SandboxError
-from sandbox.model.ecs import events
+from sandbox.model.ecs import events, instances
+from sandbox.model.ecs.container_instance import DropInstance, Launched, PublishInstance
 from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Command, Ecs
 from sandbox.model.ecs.events import EventShape
 from sandbox.model.ecs.messages import (
     AttachEni,
     DetachEni,
+    EnterInstance,
+    InstanceEntered,
+    LeaveInstance,
     PrepareResources,
     PublishTask,
     Remind,
@@ -27,6 +31,7 @@ from sandbox.model.ecs.messages import (
     StopContainer,
     TaskEvent,
 )
+from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
 from sandbox.timeline import Timeline
 
@@ -44,7 +49,7 @@ class EcsController:
         ecs: The model.
         publish: Puts an event on EventBridge's default bus; must not block.
         timeline: Gets ``task.state`` for each event that ECS publishes of a task, ``service.event`` for what it says of
-            a service.
+            a service, ``instance.state`` and ``task.unplaced`` of container instances.
         clock: Gives the time and the delays of the service scheduler.
     """
 
@@ -57,6 +62,7 @@ class EcsController:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="ecs")
         self._closed = False
         self.runner: TaskRunner | None = None
+        self.drop_instance: Callable[[str], None] = lambda ec2_instance_id: None
         self.event_shape: EventShape = events.DOCUMENTED
 
     def apply(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
@@ -75,6 +81,14 @@ class EcsController:
     def interrupt_spot(self, task_arn: str) -> None:
         """Interrupt a Fargate Spot task (see `Ecs.interrupt_spot`, also for its errors)."""
         self.apply(lambda now: (None, self._ecs.interrupt_spot(task_arn, now)))
+
+    def register_instance(self, cluster: str, launched: Launched) -> None:
+        """The agent of an EC2 instance registers (see `instances.register`)."""
+        self.apply(lambda now: (None, instances.register(self._ecs, self._ecs.find_cluster(cluster), launched, now)))
+
+    def lose_instance(self, ec2_instance_id: str, what: str) -> None:
+        """An EC2 instance is stopped or terminated (see `instances.lost`)."""
+        self.apply(lambda now: (None, instances.lost(self._ecs, ec2_instance_id, what, now)))
 
     def exited(self, end: Exit) -> None:
         """The engine says that a container has ended."""
@@ -112,11 +126,38 @@ class EcsController:
         match command:
             case PublishTask(_, shown):
                 self._announce(dict(shown))
+            case PublishService():
+                self._announce_service(command)
+            case PublishInstance():
+                self._announce_instance(command)
+            case ServiceSaid(arn, message):
+                self._timeline.record("service.event", service=arn, message=message)
+            case Unplaced():
+                self._timeline.record("task.unplaced", reason=command.reason, failures=command.describe())
+            case Wake():
+                self._clock.call_later(command.delay, lambda: self._wake(command))
+            case Remind(arn, event, delay):
+                self._clock.call_later(delay, lambda: self.happened(arn, event))
+            case DropInstance(ec2_instance_id):
+                self.drop_instance(ec2_instance_id)
+            case _:
+                self._work(command, runner)
+
+    def _work(self, command: Command, runner: TaskRunner) -> None:
+        """What takes its time on Docker."""
+        match command:
             case AttachEni(arn, network):
                 task = self._ecs.tasks[arn]
-                self._submit(runner.attach, arn, task.definition, network, self._ecs.attachment_arn(task))
+                self._submit(runner.attach, arn, task.definition, network, self._ecs.attachment_arn(task), task.host)
             case DetachEni(arn):
                 self._submit(runner.detach, arn)
+            case EnterInstance(arn):
+                task = self._ecs.tasks[arn]
+                assert task.host is not None  # who enters an instance has one
+                runner.enter(arn, task.definition, task.host, task.bindings)
+                self._submit(self.happened, arn, InstanceEntered())
+            case LeaveInstance(arn):
+                self._submit(runner.leave, arn)
             case PrepareResources(arn):
                 self._submit(runner.prepare, arn)
             case StartContainer(arn, name):
@@ -125,14 +166,6 @@ class EcsController:
                 self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
             case RestartContainer(arn, name):
                 runner.expect_start(arn, name, self._submit(runner.restart, arn, name))
-            case Remind(arn, event, delay):
-                self._clock.call_later(delay, lambda: self.happened(arn, event))
-            case PublishService():
-                self._announce_service(command)
-            case ServiceSaid(arn, message):
-                self._timeline.record("service.event", service=arn, message=message)
-            case Wake():
-                self._clock.call_later(command.delay, lambda: self._wake(command))
 
     def _wake(self, wake: Wake) -> None:
         if not self._closed:
@@ -168,6 +201,27 @@ class EcsController:
                 command.service_arn,
                 command.detail_type,
                 command.detail,
+                event_id=str(uuid.uuid4()),
+                now=self._clock.now(),
+                account=self._ecs.account,
+                region=self._ecs.region,
+            )
+        )
+
+    def _announce_instance(self, command: PublishInstance) -> None:
+        shown = dict(command.instance)
+        self._timeline.record(
+            "instance.state",
+            container_instance=command.instance_arn,
+            instance=shown["ec2InstanceId"],
+            status=shown["status"],
+            agent_connected=shown["agentConnected"],
+            version=shown["version"],
+        )
+        self._publish(
+            events.instance_state_change(
+                shown,
+                command.cluster_arn,
                 event_id=str(uuid.uuid4()),
                 now=self._clock.now(),
                 account=self._ecs.account,

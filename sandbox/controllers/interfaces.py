@@ -36,8 +36,10 @@ class Ec2(Protocol):
     def reserve_interface(self, subnet_id: str) -> Any:
         """A new interface: id, private_ip, mac, private_dns_name, subnet_id, availability_zone."""
 
-    def enter_interface(self, interface: Any, security_groups: list[str], description: str) -> None:
-        """Show a reserved interface from now on."""
+    def enter_interface(
+        self, interface: Any, security_groups: list[str], description: str, instance_id: str = ""
+    ) -> None:
+        """Show a reserved interface from now on, attached to an instance where one is given."""
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's Association.PublicIp."""
@@ -136,8 +138,10 @@ class Interfaces:
             if network not in self._ahead:
                 self._ahead[network] = self._pool.submit(self._make, network)
 
-    def attach(self, network: Network, description: str, labels: Mapping[str, str]) -> Eni:
+    def attach(self, network: Network, description: str, labels: Mapping[str, str], instance_id: str = "") -> Eni:
         """An interface that EC2 shows with ``description``; a container made for it now has ``labels``.
+
+        ``instance_id`` is the container instance that EC2 shows it at ("": Fargate).
 
         Raises:
             SandboxError: The engine refused; nothing is left.
@@ -147,9 +151,9 @@ class Interfaces:
             ahead = self._ahead.pop(network, None)
         eni = ahead.result() if ahead is not None else self._make(network, labels)
         try:
-            self._ec2.enter_interface(eni.record, list(network.security_groups), description)
+            self._ec2.enter_interface(eni.record, list(network.security_groups), description, instance_id)
             eni.entered = True
-            self._security_groups.attach(eni.record.id, eni.container, eni.groups, eni.ruleset)
+            self._look_after(eni)
             if eni.public_ip and self.association_delay:
                 self._clock.call_later(self.association_delay, lambda: self._associate_late(eni))
             elif eni.public_ip:
@@ -157,6 +161,25 @@ class Interfaces:
         except BaseException:
             self.remove(eni)
             raise
+        return eni
+
+    def own(self, record: Any, labels: Mapping[str, str], bridge: tuple[str, str], *, public: bool) -> Eni:
+        """The primary interface of an EC2 instance, which EC2 shows already.
+
+        Its container may change routes and packet filters of its own network namespace: it is the router of the
+        instance's bridge.
+
+        Args:
+            record: EC2's, as `Ec2.reserve_interface` gives them.
+            labels: The container's.
+            bridge: The id of the instance's bridge, and the interface's address on it.
+            public: Whether it has a public address.
+
+        Raises:
+            SandboxError: The engine refused; nothing is left.
+        """
+        eni = self._run(Eni(record, groups=self._security_groups.groups_of(record.id)), labels, public, bridge)
+        self._look_after(eni)
         return eni
 
     def remove(self, eni: Eni) -> None:
@@ -178,7 +201,12 @@ class Interfaces:
 
     def name_files(self, eni: Eni) -> list[Mount]:
         """The files with names that every container of a task has."""
-        return [self._network.vpc_resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
+        return [self.resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
+
+    @property
+    def resolv_conf(self) -> Mount:
+        """The VPC's DNS server, for a container whose hosts file is its own."""
+        return self._network.vpc_resolv_conf
 
     def _associate(self, eni: Eni) -> None:
         self._ec2.assign_public_ip(eni.record.id, eni.public_ip)
@@ -190,15 +218,23 @@ class Interfaces:
 
     def _make(self, network: Network, labels: Mapping[str, str] | None = None) -> Eni:
         subnet = network.subnets[next(self._turn) % len(network.subnets)]
-        eni = Eni(self._ec2.reserve_interface(subnet))
+        groups = self._ec2.security_groups_of(subnet, network.security_groups)
+        eni = Eni(self._ec2.reserve_interface(subnet), groups=groups)
+        return self._run(eni, labels or {}, network.assign_public_ip)
+
+    def _look_after(self, eni: Eni) -> None:
+        self._security_groups.attach(eni.record.id, eni.container, eni.groups, eni.ruleset)
+
+    def _run(self, eni: Eni, labels: Mapping[str, str], public: bool, bridge: tuple[str, str] | None = None) -> Eni:
         record = eni.record
         addresses: list[tuple[str, str | None]] = [(self._network.vpc.name, record.private_ip)]
         try:
-            if network.assign_public_ip:
+            if public:
                 eni.public_ip = self._network.public.take()
                 addresses.append((self._network.internet.name, eni.public_ip))
-            eni.groups = self._ec2.security_groups_of(subnet, network.security_groups)
             eni.ruleset = self._security_groups.ruleset(record.id, record.private_ip, eni.groups)
+            if bridge is not None:
+                addresses.append(bridge)
             eni.hosts_file = self._hosts_file(record)
             eni.container = self._containers.run_new(
                 Spec(
@@ -212,7 +248,8 @@ class Interfaces:
                     mac_address=record.mac,
                     hostname=record.private_dns_name,
                     mounts=[*self.name_files(eni), self._network.gateway_socket],
-                    labels=labels or {},
+                    labels=labels,
+                    sysctls={"net.ipv4.ip_forward": "1"} if bridge is not None else {},
                 )
             )
             self._network.start()  # the first task's containers are about to want the resolver

@@ -46,9 +46,9 @@ class Metadata:
     def _metadata(self, path: str) -> Any:
         container_id, _, what = path.removeprefix(PREFIX).rstrip("/").partition("/")
         task, name = self._ecs.read(lambda ecs: _find(ecs, container_id))
-        if task is None or task.interface is None:
+        if task is None or (task.interface is None and task.host is None):
             return None
-        subnet = self._subnet(task.interface.subnet_id)
+        subnet = self._subnet(task.interface.subnet_id) if task.interface else None
         content: Any = None
         match what:
             case "":

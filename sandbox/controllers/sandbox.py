@@ -19,6 +19,7 @@ from sandbox.aws.services.cloudfront import CloudFrontService
 from sandbox.clock import RealClock
 from sandbox.controllers import process, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
+from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
@@ -176,16 +177,25 @@ class Sandbox:
             self._containers, self._network, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
+        self._instances = ContainerInstances(
+            self._ecs, self._backend, self._interfaces, self._containers, self.timeline
+        )
+        self._closers.append(self._instances.close)
         self._ecs.runner = TaskRunner(
             self._containers,
             self._interfaces,
             self._images,
-            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock),
+            ContainerSpecs(
+                self._containers, self._interfaces, container_environment, self.clock, self._instances.volume
+            ),
             TaskResources(self.aws, self._control_plane.logs),
             ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
+            self._instances.host,
             self.timeline,
         )
+        self._ecs.drop_instance = self._instances.drop
+        self._control_plane.instances_changed = self._instances.refresh
         answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)

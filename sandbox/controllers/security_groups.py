@@ -72,6 +72,10 @@ class SecurityGroups:
         itself = {interface_id: Member(tuple(groups), (private_ip,))}  # a rule may name the interface's own group
         return ruleset(groups, Records(records.groups, {**records.interfaces, **itself}), self._around)
 
+    def groups_of(self, interface_id: str) -> tuple[str, ...]:
+        """The groups of an interface that EC2 shows."""
+        return self._ec2.security_records().interfaces[interface_id].groups
+
     def attach(self, interface_id: str, container: str, groups: Sequence[str], text: str) -> None:
         """Look after an interface that EC2 shows by now, and whose container was started with ``text``.
 

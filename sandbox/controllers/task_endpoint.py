@@ -20,7 +20,9 @@ _URL = f"http://{ADDRESS}:{PORT}"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def environment(given: Mapping[str, str], task_arn: str, definition: TaskDefinition, container: str) -> dict[str, str]:
+def environment(
+    given: Mapping[str, str], task_arn: str, definition: TaskDefinition, container: str, *, on_ec2: bool
+) -> dict[str, str]:
     """The environment ``given`` to every container, with the endpoints of one of a task.
 
     With a task role the credentials come from the endpoint, as on AWS, and no longer from the environment.
@@ -28,7 +30,7 @@ def environment(given: Mapping[str, str], task_arn: str, definition: TaskDefinit
     task_id = task_arn.rpartition("/")[2]
     result = {
         **given,
-        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+        "AWS_EXECUTION_ENV": "AWS_ECS_EC2" if on_ec2 else "AWS_ECS_FARGATE",
         "ECS_CONTAINER_METADATA_URI_V4": f"{_URL}{PREFIX}{metadata.container_id(task_id, container)}",
     }
     if definition.raw.get("taskRoleArn"):

@@ -4,9 +4,11 @@ containers joined to it, as in awsvpc mode (localhost reaches the neighbours).
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from docker.errors import APIError
 
@@ -26,14 +28,20 @@ from sandbox.model.ecs.messages import (
     EniDetached,
     EniFailed,
     HealthChanged,
+    Host,
     ImagePulled,
+    InstanceLeft,
     Network,
     ResourcesFailed,
     ResourcesReady,
     TaskEvent,
 )
+from sandbox.model.ecs.ports import Binding
 from sandbox.model.ecs.taskdef import TaskDefinition
 from sandbox.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sandbox.controllers.container_instances import InstanceHost
 
 _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
@@ -51,6 +59,7 @@ class TaskRunner:
         resources: Where secrets, environment files and log streams come from.
         logs: Takes the output of containers with a log configuration.
         report: Told what happened to which task.
+        instance_host: What a container instance has on this machine, by its EC2 instance.
         timeline: Gets ``container.exited`` with the last log lines, ``container.health``, ``container.failed``.
     """
 
@@ -63,8 +72,10 @@ class TaskRunner:
         resources: TaskResources,
         logs: ContainerLogs,
         report: Report,
+        instance_host: Callable[[str], InstanceHost],
         timeline: Timeline,
     ) -> None:
+        self._instance_host = instance_host
         self._containers = containers
         self._interfaces = interfaces
         self._images = images
@@ -77,12 +88,23 @@ class TaskRunner:
 
     # -- network interface --
 
-    def attach(self, task_arn: str, definition: TaskDefinition, network: Network, attachment_arn: str) -> None:
-        """Make the interface in EC2's records, described by its attachment's ARN, and the container that has it."""
-        host = TaskHost(definition)
+    def attach(
+        self,
+        task_arn: str,
+        definition: TaskDefinition,
+        network: Network,
+        attachment_arn: str,
+        instance: Host | None = None,
+    ) -> None:
+        """Make the interface in EC2's records, described by its attachment's ARN, and the container that has it.
+
+        ``instance`` is the task's container instance (None: it is on Fargate).
+        """
+        instance_id = instance.ec2_instance_id if instance else ""
+        host = TaskHost(definition, instance_id=instance_id)
         self._hosts[task_arn] = host
         try:
-            host.eni = self._interfaces.attach(network, attachment_arn, {LABEL_TASK: task_arn})
+            host.eni = self._interfaces.attach(network, attachment_arn, {LABEL_TASK: task_arn}, instance_id)
         except (SandboxError, AwsError) as error:
             reason = "ResourceInitializationError: unable to provision the network interface"
             self._report(task_arn, EniFailed(f"{reason}: {error}"))
@@ -91,7 +113,30 @@ class TaskRunner:
 
     def detach(self, task_arn: str) -> None:
         """Remove the task's containers, volumes and interface."""
-        host = self._hosts[task_arn]
+        self._remove(self._hosts[task_arn])
+        self._report(task_arn, EniDetached())
+
+    def enter(
+        self, task_arn: str, definition: TaskDefinition, instance: Host, bindings: Mapping[str, Sequence[Binding]]
+    ) -> None:
+        """Take a task on that has no interface of its own. It does not block."""
+        place = self._instance_host(instance.ec2_instance_id)
+        mode = definition.network_mode
+        self._hosts[task_arn] = TaskHost(
+            definition,
+            place.eni if mode == "host" else None,
+            owns_eni=False,
+            instance_id=instance.ec2_instance_id,
+            bridge=place.bridge if mode == "bridge" else None,
+            bindings=bindings,
+        )
+
+    def leave(self, task_arn: str) -> None:
+        """Remove what such a task has."""
+        self._remove(self._hosts[task_arn])
+        self._report(task_arn, InstanceLeft())
+
+    def _remove(self, host: TaskHost) -> None:
         for start in host.starts.values():
             start.result()  # a container may have ended before its start was over, and its log is not followed yet
         for container_id in host.containers.values():
@@ -99,9 +144,18 @@ class TaskRunner:
             self._containers.remove(container_id)
         for volume in host.volumes:
             self._containers.remove_volume(volume)
-        if host.eni is not None:
+        if host.eni is not None and host.owns_eni:
             self._interfaces.remove(host.eni)
-        self._report(task_arn, EniDetached())
+        for name, address in host.addresses.items():
+            self._close(host, name, address)
+        for file in host.hosts_files:
+            file.unlink(missing_ok=True)
+
+    def _close(self, host: TaskHost, name: str, address: str) -> None:
+        assert host.bridge is not None  # only there containers have addresses
+        with contextlib.suppress(SandboxError):  # the instance is gone, and its ports with it
+            host.bridge.close(address, host.bindings.get(name, ()))
+        host.bridge.give_back(address)
 
     def prepare(self, task_arn: str) -> None:
         """Look up what the containers need of AWS, and make their log streams."""
@@ -133,6 +187,9 @@ class TaskRunner:
             self._report(task_arn, ContainerFailed(name, "The task was stopped before the container was started"))
             return
         try:
+            if host.bridge is not None:
+                host.addresses[name] = host.bridge.take()
+                host.bridge.publish(host.addresses[name], host.bindings.get(name, ()))
             container_id = self._containers.create(self._specs.make(task_arn, host, definition, image))
         except SandboxError as error:
             self._failed(task_arn, name, "CannotCreateContainerError", error)
@@ -145,7 +202,7 @@ class TaskRunner:
             return
         if definition.log is not None:
             self._logs.follow(container_id, definition.log, definition.log.stream(name, task_arn.rsplit("/", 1)[-1]))
-        self._report(task_arn, ContainerStarted(name, container_id))
+        self._report(task_arn, ContainerStarted(name, container_id, host.addresses.get(name, "")))
 
     def interface(self, task_arn: str) -> str:
         """The container that owns the task's network namespace ("" where there is none)."""
@@ -167,7 +224,7 @@ class TaskRunner:
             stream = definition.log.stream(name, task_arn.rsplit("/", 1)[-1])
             self._logs.follow(container_id, definition.log, stream, since)
         self._timeline.record("container.restarted", task=task_arn, container=name)
-        self._report(task_arn, ContainerStarted(name, container_id))
+        self._report(task_arn, ContainerStarted(name, container_id, host.addresses.get(name, "")))
 
     def _failed(self, task_arn: str, name: str, kind: str, error: SandboxError) -> None:
         reason = f"{kind}: {_words(error)}"

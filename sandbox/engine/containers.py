@@ -52,6 +52,8 @@ class Spec:
         image: A reference that the engine has.
         network_of: The id of a container whose network namespace this one joins.
         networks: Otherwise the networks it is attached to, as (network id, address or None).
+        no_network: It has no network but its loopback.
+        sysctls: Kernel parameters of its network namespace.
         link_local: An address of 169.254.0.0/16 that it has, for itself, on the first of them.
         mounts: Volumes and files.
         publish: Container port (TCP) to port of 127.0.0.1 (0: any free one).
@@ -71,6 +73,8 @@ class Spec:
     working_dir: str | None = None
     network_of: str | None = None
     networks: Sequence[tuple[str, str | None]] = ()
+    no_network: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
     link_local: str | None = None
     mac_address: str | None = None
     hostname: str | None = None
@@ -139,10 +143,13 @@ class Containers:
             "cap_drop": list(spec.cap_drop),
             "tmpfs": dict(spec.tmpfs),
             "volumes_from": list(spec.volumes_from),
+            "sysctls": dict(spec.sysctls),
         }
         networking = None
         if spec.network_of is not None:
             host["network_mode"] = f"container:{spec.network_of}"
+        elif spec.no_network:
+            host["network_mode"] = "none"
         elif spec.networks:
             first, address = spec.networks[0]
             host["network_mode"] = first

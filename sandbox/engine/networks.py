@@ -24,6 +24,8 @@ from docker.types import IPAMConfig, IPAMPool
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 
+ROUTER = 2  # offset within the bridge of a container instance
+_DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the engine's bridge driver knows an auxiliary address by this name
 _NO_MASQUERADE = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 
 
@@ -59,8 +61,24 @@ def create_internet(client: docker.DockerClient, run: Run) -> Network:
     return _create(client, run, "internet", candidates(), internal=False)
 
 
+def create_bridge(client: docker.DockerClient, run: Run, what: str) -> Network:
+    """The bridge of a container instance, a /24: its containers' default route leads to the address `ROUTER`.
+
+    The engine gives that address to nobody; whoever is to be the router takes it.
+    """
+    bridges = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=24))
+    random.shuffle(bridges)
+    return _create(client, run, what, iter(bridges), internal=False, router=ROUTER)
+
+
 def _create(
-    client: docker.DockerClient, run: Run, what: str, candidates: Iterator[IPv4Network], *, internal: bool
+    client: docker.DockerClient,
+    run: Run,
+    what: str,
+    candidates: Iterator[IPv4Network],
+    *,
+    internal: bool,
+    router: int | None = None,
 ) -> Network:
     used = host_routes()
     for cidr in candidates:
@@ -73,7 +91,15 @@ def _create(
                 internal=internal,
                 options={} if internal else _NO_MASQUERADE,
                 labels=run.labels,
-                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(cidr), gateway=str(cidr.network_address + 1))]),
+                ipam=IPAMConfig(
+                    pool_configs=[
+                        IPAMPool(
+                            subnet=str(cidr),
+                            gateway=str(cidr.network_address + 1),
+                            aux_addresses={_DEFAULT_GATEWAY: str(cidr.network_address + router)} if router else None,
+                        )
+                    ]
+                ),
             )
         except APIError as error:
             if "overlap" in str(error).lower():  # another run, or another program's network, has it

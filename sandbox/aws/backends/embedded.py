@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,31 @@ class Interface:
     private_dns_name: str
     subnet_id: str
     availability_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2Instance:
+    """An EC2 instance.
+
+    Attributes:
+        id: Such as i-0123456789abcdef0.
+        type: As DescribeInstanceTypes describes it.
+        image_id: The AMI.
+        state: pending, running, stopping, stopped, shutting-down or terminated.
+        vpc_id: Its VPC.
+        interface: Its primary interface.
+        user_data: As text.
+        is_public: EC2 has given it a public address.
+    """
+
+    id: str
+    type: Mapping[str, Any]
+    image_id: str
+    state: str
+    vpc_id: str
+    interface: Interface
+    user_data: str
+    is_public: bool
 
 
 @dataclass
@@ -207,8 +232,16 @@ class Embedded:
             self._pending.append(lambda network: network.reserve(interface))
             return interface
 
-    def enter_interface(self, interface: Interface, security_groups: Iterable[str] = (), description: str = "") -> None:
-        """Show a reserved interface as ECS attaches it to a Fargate task: in use, managed by its requester.
+    def enter_interface(
+        self, interface: Interface, security_groups: Iterable[str] = (), description: str = "", instance_id: str = ""
+    ) -> None:
+        """Show a reserved interface as ECS attaches it to a task: in use, managed by its requester.
+
+        Args:
+            interface: From `reserve_interface`.
+            security_groups: Their ids.
+            description: EC2 shows it.
+            instance_id: The container instance of the task ("": it is on Fargate).
 
         Raises:
             AwsError: InvalidGroup.NotFound.
@@ -216,12 +249,14 @@ class Embedded:
         groups = list(security_groups)
         with self._lock:
             if self._loaded or not self._groups.keys() >= set(groups):
-                self._network().enter_interface(interface, groups, description)
+                self._network().enter_interface(interface, groups, description, instance_id)
             else:
                 self._members[interface.id] = Member(
                     self.security_groups_of(interface.subnet_id, groups), (interface.private_ip,)
                 )
-                self._pending.append(lambda network: network.enter_interface(interface, groups, description))
+                self._pending.append(
+                    lambda network: network.enter_interface(interface, groups, description, instance_id)
+                )
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's public address, one of Amazon's own (no Elastic IP).
@@ -239,6 +274,19 @@ class Embedded:
         """
         self._members.pop(interface_id, None)
         self._enter(lambda network: network.delete_interface(interface_id))
+
+    def instances(self) -> list[Ec2Instance]:
+        """The instances, those that were terminated too."""
+        found: list[Ec2Instance] = _moto().instances(self._account_id, self._region).instances()
+        return found
+
+    def is_ecs_optimized(self, image_id: str) -> bool:
+        """Whether the AMI is one that Systems Manager has under /aws/service/ecs/optimized-ami."""
+        return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
+
+    def show_instance_address(self, interface_id: str, ip: str) -> None:
+        """Show ``ip`` as the public address of an instance's interface."""
+        _moto().instances(self._account_id, self._region).show_instance_address(interface_id, ip)
 
     def _enter(self, change: Callable[[MotoNetwork], object]) -> None:
         """Make a change now where moto's EC2 is loaded, else as soon as it is."""

@@ -36,6 +36,7 @@ from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
 
 if TYPE_CHECKING:
     from sandbox.aws.backends.ec2_records import Ec2Records
+    from sandbox.aws.backends.moto_instances import MotoInstances
     from sandbox.aws.backends.moto_network import MotoNetwork
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,12 @@ def load(service: str) -> Any:
             correct_certificates()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
+            from sandbox.aws.backends.moto_instances import correct_instances
             from sandbox.aws.backends.moto_network import protect_interfaces_in_use
 
             protect_interfaces_in_use()
             correct_security_groups()
+            correct_instances()
         return backends
 
 
@@ -150,6 +153,14 @@ def ssl_policies() -> dict[str, dict[str, Any]]:
     from moto.elbv2.ssl_policies import SSL_POLICIES
 
     return SSL_POLICIES
+
+
+def instances(account_id: str, region: str) -> MotoInstances:
+    """EC2's instances of one account and region."""
+    backend = load("ec2")[account_id][region]
+    from sandbox.aws.backends.moto_instances import MotoInstances
+
+    return MotoInstances(backend, lambda: load("ssm")[account_id][region])
 
 
 class _ServedRequest(Request):

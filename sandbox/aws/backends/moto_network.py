@@ -25,16 +25,16 @@ FARGATE_OWNER = "612493284715"
 
 
 class _Attachment:
-    """The attachment of a Fargate task's interface: device 1 of an instance that the customer does not see."""
+    """The attachment of a task's interface: to its container instance, on Fargate to one that no customer sees."""
 
-    instance_id = None
-    instance_owner_id = FARGATE_OWNER
     delete_on_termination = False
     device_index = 1
     network_card_index = 0
     status = "attached"
 
-    def __init__(self) -> None:
+    def __init__(self, instance_id: str, owner: str) -> None:
+        self.instance_id = instance_id or None
+        self.instance_owner_id = owner if instance_id else FARGATE_OWNER
         self.attachment_id = f"eni-attach-{uuid.uuid4().hex[:17]}"
         self.attach_time = datetime.now(UTC)
 
@@ -42,11 +42,11 @@ class _Attachment:
 class FargateInterface(NetworkInterface):
     """A network interface as ECS makes it (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, attached_to: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.status = "in-use"
         self.requester_managed = True
-        self._fargate_attachment = _Attachment()
+        self._fargate_attachment = _Attachment(attached_to, self.ec2_backend.account_id)
         region = self.ec2_backend.region_name
         domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
         self.private_dns_name = f"ip-{(self.private_ip_address or '').replace('.', '-')}.{domain}"
@@ -131,7 +131,7 @@ class MotoNetwork:
         with _aws_errors():
             subnet = self._ec2.get_subnet(subnet_id)
         # moto draws an interface's id and addresses when it makes one; this one is thrown away.
-        drawn = _make(self._ec2, subnet, self._free_address(subnet))
+        drawn = _make(self._ec2, subnet, free_address(self._ec2, subnet))
         interface = Interface(
             id=drawn.id,
             private_ip=drawn.private_ip_address,
@@ -149,12 +149,21 @@ class MotoNetwork:
         _reserved(subnet).add(interface.private_ip)
         subnet.sandbox_next_address = int(ipaddress.ip_address(interface.private_ip)) + 1
 
-    def enter_interface(self, given: Interface, security_groups: list[str], description: str) -> None:
+    def enter_interface(
+        self, given: Interface, security_groups: list[str], description: str, instance_id: str = ""
+    ) -> None:
         subnet = self._ec2.get_subnet(given.subnet_id)
         for group in security_groups:
             if self._ec2.get_security_group_from_id(group) is None:
                 raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
-        interface = _make(self._ec2, subnet, given.private_ip, group_ids=security_groups, description=description)
+        interface = _make(
+            self._ec2,
+            subnet,
+            given.private_ip,
+            group_ids=security_groups,
+            description=description,
+            attached_to=instance_id,
+        )
         interface.id, interface.mac_address = given.id, given.mac
         _reserved(subnet).discard(given.private_ip)
         subnet.request_ip(given.private_ip, interface)
@@ -172,22 +181,27 @@ class MotoNetwork:
             interface.status = "available"  # detached; until then nobody may delete it
             interface.delete()
 
-    def _free_address(self, subnet: Any) -> str:
-        """The address after the one given last; from the start again after the subnet's last."""
-        network = subnet.cidr
-        taken = set(subnet._subnet_ips) | _reserved(subnet)
-        taken |= {eni.private_ip_address for eni in list(self._ec2.enis.values()) if eni.subnet is subnet}
-        first, last = int(network.network_address) + FIRST_HOST, int(network.broadcast_address) - 1
-        start = getattr(subnet, "sandbox_next_address", first)
-        for number in (*range(start, last + 1), *range(first, start)):
-            ip = str(ipaddress.ip_address(number))
-            if ip not in taken:
-                subnet.sandbox_next_address = number + 1
-                return ip
-        raise AwsError(
-            "InsufficientFreeAddressesInSubnet",
-            f"The specified subnet does not have enough free addresses to satisfy the request. ({subnet.id})",
-        )
+
+def free_address(ec2: Any, subnet: Any) -> str:
+    """The address of a subnet after the one given last; from the start again after the last one.
+
+    Raises:
+        AwsError: InsufficientFreeAddressesInSubnet.
+    """
+    network = subnet.cidr
+    taken = set(subnet._subnet_ips) | _reserved(subnet)
+    taken |= {eni.private_ip_address for eni in list(ec2.enis.values()) if eni.subnet is subnet}
+    first, last = int(network.network_address) + FIRST_HOST, int(network.broadcast_address) - 1
+    start = getattr(subnet, "sandbox_next_address", first)
+    for number in (*range(start, last + 1), *range(first, start)):
+        ip = str(ipaddress.ip_address(number))
+        if ip not in taken:
+            subnet.sandbox_next_address = number + 1
+            return ip
+    raise AwsError(
+        "InsufficientFreeAddressesInSubnet",
+        f"The specified subnet does not have enough free addresses to satisfy the request. ({subnet.id})",
+    )
 
 
 def _make(ec2: Any, subnet: Any, ip: str, **options: Any) -> Any:

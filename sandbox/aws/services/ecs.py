@@ -5,31 +5,20 @@ Actions and answers: Amazon ECS API reference. The gateway has checked the reque
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.services.ecs_actions import Answer, Apply, Request
+from sandbox.aws.services.ecs_instances import InstanceActions
 from sandbox.aws.services.paging import page
 from sandbox.model.ecs import definitions, tagging
 from sandbox.model.ecs.control import Command, Ecs
-from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import PublishTask
-
-T = TypeVar("T")
-Request = dict[str, Any]
-Answer = dict[str, Any]
-
-_ARN = "arn:aws:ecs:{region}:{account}:{kind}/{name}"
+from sandbox.model.ecs.placement import Unplaced
 
 
-class Apply(Protocol):
-    """Runs a change of the model alone (nobody else sees it half done), then has its commands carried out."""
-
-    def __call__(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
-        """Call ``change`` with the time; it returns its result and the commands."""
-
-
-class EcsService:
+class EcsService(InstanceActions):
     """The actions of the ECS API that the sandbox carries out.
 
     Args:
@@ -42,18 +31,8 @@ class EcsService:
     validation_error_code = "InvalidParameterException"
 
     def __init__(self, ecs: Ecs, apply: Apply, missing_subnets: Callable[[Sequence[str]], list[str]]) -> None:
-        self._ecs = ecs
-        self._apply = apply
+        super().__init__(ecs, apply)
         self._missing_subnets = missing_subnets
-
-    def _do(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
-        try:
-            return self._apply(change)
-        except EcsError as error:
-            raise AwsError(error.code, error.message) from error
-
-    def _read(self, look: Callable[[], T]) -> T:
-        return self._do(lambda now: (look(), ()))
 
     # -- clusters --
 
@@ -137,11 +116,13 @@ class EcsService:
         """RunTask."""
         self._check_subnets(request)
 
-        def run(now: float) -> tuple[list[Answer], list[Command]]:
+        def run(now: float) -> tuple[tuple[list[Answer], list[Answer]], list[Command]]:
             tasks, commands = self._ecs.run_task(request, now)
-            return [task.describe() for task in tasks], commands
+            failures = [failure for one in commands if isinstance(one, Unplaced) for failure in one.describe()]
+            return ([task.describe() for task in tasks], failures), commands
 
-        return {"tasks": self._do(run), "failures": []}
+        tasks, failures = self._do(run)
+        return {"tasks": tasks, "failures": failures}
 
     def stop_task(self, request: Request, context: RequestContext) -> Answer:
         """StopTask."""
@@ -228,25 +209,6 @@ class EcsService:
             return service.describe(self._ecs.tasks_of(service)), commands
 
         return self._do(change)
-
-    def _each(
-        self, names: Sequence[str], describe: Callable[[str], Answer], context: RequestContext, kind: str
-    ) -> tuple[list[Answer], list[Answer]]:
-        """Describe what is known; the rest are failures, as the Describe actions answer."""
-
-        def look() -> tuple[list[Answer], list[Answer]]:
-            found, failures = [], []
-            for name in names:
-                try:
-                    found.append(describe(name))
-                except EcsError:
-                    arn = name
-                    if not name.startswith("arn:"):
-                        arn = _ARN.format(region=context.region, account=context.account_id, kind=kind, name=name)
-                    failures.append({"arn": arn, "reason": "MISSING"})
-            return found, failures
-
-        return self._read(look)
 
     def _check_subnets(self, request: Request) -> None:
         vpc = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}

@@ -30,12 +30,18 @@ class Cluster:
         """The capacity provider strategy for requests that name neither one nor a launch type."""
         return tuple(self.raw.get("defaultCapacityProviderStrategy") or ())
 
-    def delete(self, tasks: Collection[Task], services: Collection[Service]) -> None:
-        """Become INACTIVE; ``tasks`` and ``services`` are those in it.
+    def delete(self, tasks: Collection[Task], services: Collection[Service], instances: int) -> None:
+        """Become INACTIVE; ``tasks``, ``services`` and ``instances`` (how many) are those in it.
 
         Raises:
-            EcsError: ClusterContainsServicesException or ClusterContainsTasksException.
+            EcsError: ClusterContainsContainerInstancesException, ClusterContainsServicesException or
+                ClusterContainsTasksException.
         """
+        if instances:
+            raise EcsError(
+                "ClusterContainsContainerInstancesException",
+                "The Cluster cannot be deleted while Container Instances are active or draining.",
+            )
         if any(service.status == "ACTIVE" for service in services):
             raise EcsError(
                 "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
@@ -69,13 +75,13 @@ class Cluster:
                 raise EcsError("ResourceInUseException", f"The capacity provider {name} is used by tasks.")
         self.raw = {**self.raw, "capacityProviders": providers, "defaultCapacityProviderStrategy": strategy}
 
-    def describe(self, tasks: Sequence[Task], services: Collection[Service]) -> dict[str, Any]:
-        """The cluster as DescribeClusters shows it; ``tasks`` and ``services`` are those in it."""
+    def describe(self, tasks: Sequence[Task], services: Collection[Service], instances: int) -> dict[str, Any]:
+        """The cluster as DescribeClusters shows it; the arguments are those of `delete`."""
         return {
             "clusterArn": self.arn,
             "clusterName": self.name,
             "status": self.status,
-            "registeredContainerInstancesCount": 0,
+            "registeredContainerInstancesCount": instances,
             "runningTasksCount": running_count(tasks),
             "pendingTasksCount": pending_count(tasks),
             "activeServicesCount": sum(service.status == "ACTIVE" for service in services),

@@ -16,7 +16,7 @@ class Container:
         stopping: It has been told to stop.
         may_restart: It has run for as long as its restart policy wants.
         restarts: How often it has been started again.
-        bindings: Ports of the container instance that lead to its own: (container port, host port, protocol).
+        address: Its own on its instance's bridge ("": it has none of its own).
         created_at, started_at, finished_at: Seconds since the epoch; None: not yet.
     """
 
@@ -37,4 +37,5 @@ class Container:
     bindings: tuple[tuple[int, int, str], ...] = ()
     created_at: float | None = None
     started_at: float | None = None
+    address: str = ""
     finished_at: float | None = None

@@ -6,7 +6,7 @@ Rules: API reference "ContainerDefinition"; developer guide "Amazon ECS task def
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,14 +43,16 @@ _NEVER_ON_FARGATE = (
     "dockerSecurityOptions",
     "extraHosts",
     "hostname",
-    "links",
     "privileged",
 )
 
 
 @dataclass(frozen=True)
 class ContainerDefinition:
-    """One container of a task definition; ``raw`` is the API's own object. Times are in seconds."""
+    """One container of a task definition; ``raw`` is the API's own object. Times are in seconds.
+
+    ``links`` has the aliases of other containers, by their names.
+    """
 
     name: str
     image: str
@@ -66,11 +68,12 @@ class ContainerDefinition:
     linux: LinuxParameters = field(default_factory=LinuxParameters)
     restart: RestartPolicy | None = None
     volumes_from: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def waits_for(self) -> tuple[Dependency, ...]:
-        """What must have happened before it is started: dependsOn, and the containers whose volumes it mounts."""
-        return (*self.depends_on, *(Dependency(name, "START") for name in self.volumes_from))
+        """What must have happened before it is started: dependsOn, and the containers that it links or mounts from."""
+        return (*self.depends_on, *(Dependency(name, "START") for name in (*self.volumes_from, *self.links)))
 
     @property
     def needs_resources(self) -> bool:
@@ -78,13 +81,16 @@ class ContainerDefinition:
         return bool(self.secrets or self.environment_files or self.log)
 
 
-def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -> ContainerDefinition:
+def parse(
+    definition: Mapping[str, Any], *, fargate: bool, memory: int | None, network_mode: str = "awsvpc"
+) -> ContainerDefinition:
     """Check a container definition and fill in what it leaves out.
 
     Args:
         definition: In the API's names.
         fargate: The task definition requires Fargate.
         memory: The task's, in MiB; without it the container needs a limit of its own.
+        network_mode: The task's.
 
     Raises:
         EcsError: ClientException, with AWS's message where one is known.
@@ -135,7 +141,7 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
         **{parameter: value for parameter, value in definition.items() if value is not None},
         "essential": essential,
     }
-    raw["portMappings"] = [_port_mapping(name, mapping) for mapping in raw["portMappings"]]
+    raw["portMappings"] = [_port_mapping(name, mapping, network_mode) for mapping in raw["portMappings"]]
     if raw.get("healthCheck"):
         raw["healthCheck"] = health.shown(raw["healthCheck"])
     return ContainerDefinition(
@@ -153,7 +159,22 @@ def parse(definition: Mapping[str, Any], *, fargate: bool, memory: int | None) -
         linux=linux_parameters.parse(name, raw.get("linuxParameters"), fargate=fargate),
         restart=restart.parse(name, raw.get("restartPolicy")),
         volumes_from=tuple(item.get("sourceContainer") or "" for item in raw["volumesFrom"]),
+        links=_links(name, raw.get("links") or (), network_mode, fargate=fargate),
     )
+
+
+def _links(container: str, given: Sequence[str], network_mode: str, *, fargate: bool) -> Mapping[str, str]:
+    if given and fargate:
+        raise client_exception(f"Invalid setting for container '{container}'. 'links' is not supported on Fargate.")
+    if given and network_mode != "bridge":
+        raise client_exception(f"Links are not supported when networkMode={network_mode}.")
+    links = {}
+    for link in given:
+        name, _, alias = link.partition(":")
+        if not _NAME.fullmatch(name) or not _NAME.fullmatch(alias or name) or name == container:
+            raise client_exception(f"Invalid link '{link}' of container '{container}'.")
+        links[name] = alias or name
+    return links
 
 
 def _check_memory(name: str, definition: Mapping[str, Any], task: int | None) -> None:
@@ -166,15 +187,19 @@ def _check_memory(name: str, definition: Mapping[str, Any], task: int | None) ->
         )
 
 
-def _port_mapping(container: str, mapping: Mapping[str, Any]) -> dict[str, Any]:
+def _port_mapping(container: str, mapping: Mapping[str, Any], network_mode: str) -> dict[str, Any]:
     if mapping.get("containerPortRange"):
         raise not_carried_out(f"containerDefinitions[name={container}].portMappings.containerPortRange")
     port = mapping.get("containerPort")
     if port is None:
         raise client_exception(f"Invalid port mapping for container '{container}': containerPort is required.")
+    if network_mode == "none":
+        raise client_exception("When networkMode=none, port mappings can not be specified.")
+    if network_mode == "bridge":
+        return {"protocol": "tcp", **mapping, "hostPort": mapping.get("hostPort", 0)}
     host_port = mapping.get("hostPort", port)
-    if host_port != port:  # only awsvpc is carried out
+    if host_port != port:
         raise client_exception(
-            "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+            f"When networkMode={network_mode}, the host ports and container ports in port mappings must match."
         )
     return {"protocol": "tcp", **mapping, "hostPort": host_port}

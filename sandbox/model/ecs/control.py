@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import definitions, overrides, service_requests, tagging, taskdef
+from sandbox.model.ecs import definitions, instances, overrides, placement, service_requests, starts, tagging, taskdef
 from sandbox.model.ecs.cluster import Cluster
 from sandbox.model.ecs.container import Container
+from sandbox.model.ecs.container_instance import ContainerInstance, DropInstance, PublishInstance
 from sandbox.model.ecs.deployment import Deployment
 from sandbox.model.ecs.errors import EcsError, client_exception, invalid_parameter
 from sandbox.model.ecs.launch import Launch, launch
-from sandbox.model.ecs.messages import StopRequested, TaskCommand, TaskEvent
+from sandbox.model.ecs.messages import Network, StopRequested, TaskCommand, TaskEvent
+from sandbox.model.ecs.placement import Unplaced
+from sandbox.model.ecs.ports import Binding
 from sandbox.model.ecs.registration import (
     DeregisterTask,
     Registered,
@@ -29,11 +32,12 @@ from sandbox.model.ecs.registration import (
 )
 from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, StartTask, StopTask, Wake
+from sandbox.model.ecs.settings import Settings
 from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 from sandbox.model.elb.config import Target, TargetHealth
 
-Command = TaskCommand | PublishService | ServiceSaid | Wake
+Command = TaskCommand | PublishService | ServiceSaid | Wake | PublishInstance | DropInstance | Unplaced
 Request = Mapping[str, Any]
 
 STOPPED_TASKS_SHOWN_FOR = 3600.0  # "Stopped tasks only appear in the returned results for at least one hour"
@@ -62,7 +66,12 @@ class Ecs:
     tasks: dict[str, Task] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     lookups: Lookups = field(default_factory=Lookups)
+    instances: dict[str, ContainerInstance] = field(default_factory=dict)
+    settings: Settings = field(init=False)
     _tasks_by_service: dict[str, dict[str, Task]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(self.account)
 
     @property
     def _arn(self) -> str:
@@ -107,9 +116,10 @@ class Ecs:
         """The cluster as DescribeClusters shows it."""
         return cluster.describe(*self._within(cluster))
 
-    def _within(self, cluster: Cluster) -> tuple[list[Task], list[Service]]:
+    def _within(self, cluster: Cluster) -> tuple[list[Task], list[Service], int]:
         tasks = [task for task in self.tasks.values() if task.cluster_arn == cluster.arn]
-        return tasks, [service for service in self.services.values() if service.cluster_arn == cluster.arn]
+        services = [service for service in self.services.values() if service.cluster_arn == cluster.arn]
+        return tasks, services, len(instances.listed(self, {"cluster": cluster.name}))
 
     # -- task definitions --
 
@@ -133,9 +143,9 @@ class Ecs:
     # -- tasks --
 
     def run_task(self, request: Request, now: float) -> tuple[list[Task], list[Command]]:
-        """RunTask: ``count`` new tasks, which start in PROVISIONING."""
+        """RunTask: ``count`` new tasks; an `Unplaced` is among the commands where instances do not take them all."""
         cluster = self.find_cluster(request.get("cluster"))
-        definition = self._runnable(request.get("taskDefinition", ""))
+        definition = self.runnable(request.get("taskDefinition", ""))
         count = int(request.get("count", 1))
         if not 1 <= count <= MAX_TASKS_A_CALL:
             raise invalid_parameter(f"Count must be between 1 and {MAX_TASKS_A_CALL}.")
@@ -147,6 +157,8 @@ class Ecs:
         if request.get("propagateTags") == "SERVICE":
             raise invalid_parameter("Tags of a service can not be propagated to a task that none has started.")
         how = launch(request, definition, cluster.default_strategy)
+        if how.launch_type == "EC2" and not instances.standings(self, cluster.arn):
+            raise invalid_parameter("No Container Instances were found in your cluster.")
         tasks: list[Task] = []
         commands: list[Command] = []
         for _ in range(count):
@@ -161,8 +173,11 @@ class Ecs:
                 overridden=overridden,
                 execute_command=bool(request.get("enableExecuteCommand")),
             )
+            if isinstance(task, Unplaced):
+                commands.append(task)
+                break
             tasks.append(task)
-            commands += task.start()
+            commands += [*task.start(), *self.host_changed(task)]
         return tasks, commands
 
     def stop_task(self, request: Request, now: float) -> tuple[Task, list[Command]]:
@@ -220,6 +235,9 @@ class Ecs:
             chosen = (task for task in chosen if task.definition.family == family)
         if started_by := request.get("startedBy"):
             chosen = (task for task in chosen if task.started_by == started_by)
+        if instance := request.get("containerInstance"):
+            on = {task.arn for task in instances.tasks_on(self, instances.find(self, cluster, instance))}
+            chosen = (task for task in chosen if task.arn in on)
         if launch_type := request.get("launchType"):
             chosen = (task for task in chosen if task.launch_type == launch_type)
         return list(chosen)
@@ -242,7 +260,7 @@ class Ecs:
             arn=arn,
             cluster_arn=cluster.arn,
             default_strategy=cluster.default_strategy,
-            definition=self._runnable(request.get("taskDefinition", "")),
+            definition=self.runnable(request.get("taskDefinition", "")),
             deployment_id=self._deployment_id(),
             now=now,
             lookups=self.lookups,
@@ -261,7 +279,7 @@ class Ecs:
             service,
             request,
             default_strategy=cluster.default_strategy,
-            definition=self._runnable(reference) if reference else None,
+            definition=self.runnable(reference) if reference else None,
             deployment_id=self._deployment_id(),
             now=now,
             lookups=self.lookups,
@@ -303,10 +321,12 @@ class Ecs:
         task = self.tasks.get(task_arn)
         if task is None:  # forgotten
             return []
-        had_run, desired = "startedAt" in task.times, task.desired_status
+        had_run, desired, status = "startedAt" in task.times, task.desired_status, task.last_status
         awaited = task.registration.state == "asked"
         commands: list[Command] = list(task.handle(event, now))
         service = self._service_of(task)
+        if task.host is not None and task.last_status == "STOPPED" != status:
+            commands += [*self.host_changed(task), *self.capacity_changed(task.cluster_arn, now, but=service)]
         if service is None:
             return commands
         if awaited and isinstance(event, Registered | RegistrationFailed):
@@ -331,6 +351,22 @@ class Ecs:
         service.woken(wake.subject)
         return self._schedule(service, now)
 
+    def capacity_changed(self, cluster_arn: str, now: float, but: Service | None = None) -> list[Command]:
+        """There may be room for what the cluster's services (``but`` one) could not place."""
+        commands: list[Command] = []
+        for service in self.services.values():
+            concerned = service.cluster_arn == cluster_arn and service is not but and service.status == "ACTIVE"
+            if concerned and service.primary.how.launch_type == "EC2":
+                commands += self._schedule(service, now)
+        return commands
+
+    def host_changed(self, task: Task) -> list[Command]:
+        """Its instance has other resources left than before."""
+        if task.host is None:
+            return []
+        instance = self.instances[task.host.container_instance_arn]
+        return [instances.changed(self, instance), *instances.empty(self, instance)]
+
     def forget_task(self, task_arn: str) -> None:
         """Show a stopped task no more; `STOPPED_TASKS_SHOWN_FOR` seconds after it has stopped is the time."""
         task = self.tasks.get(task_arn)
@@ -344,14 +380,18 @@ class Ecs:
         started: list[Task] = []
         running: list[Task] = []
         pending = unhealthy = 0
+        unplaced: Unplaced | None = None
         primary = service.primary
         for decision in service.decide(self.tasks_of(service), now):
             match decision:
                 case StartTask(deployment, replaces_unhealthy):
-                    task = self._new_task_of(service, deployment, now)
-                    started.append(task)
+                    new = self._new_task_of(service, deployment, now)
+                    if isinstance(new, Unplaced):
+                        unplaced = new
+                        continue
+                    started.append(new)
                     unhealthy += replaces_unhealthy
-                    commands += task.start()
+                    commands += [*new.start(), *self.host_changed(new)]
                 case StopTask(arn, reason):
                     task = self.tasks[arn]
                     if task.last_status == "RUNNING":
@@ -364,6 +404,7 @@ class Ecs:
             service.say_started(started, unhealthy, now)
         service.say_stopped(running, pending, now)
         self._say_deregistered(service, commands, now)
+        commands += service.say_unplaced(unplaced, now)
         commands += service.take_news()
         if service.primary is not primary:  # an unhealthy task was one too many, and the service rolls back
             commands += self._schedule(service, now)
@@ -386,7 +427,7 @@ class Ecs:
     def _deployment_id(self) -> str:
         return f"ecs-svc/{int(self.new_id()[-15:], 16) % 10**19:019d}"
 
-    def _new_task_of(self, service: Service, deployment: Deployment, now: float) -> Task:
+    def _new_task_of(self, service: Service, deployment: Deployment, now: float) -> Task | Unplaced:
         cluster = self.clusters[service.cluster_arn.rsplit("/", 1)[-1]]
         task = self._new_task(
             cluster,
@@ -398,11 +439,29 @@ class Ecs:
             tags=tagging.of_new_task(self, service.raw, deployment.definition.arn, cluster.name, service.name),
             execute_command=bool(service.raw.get("enableExecuteCommand")),
         )
-        task.registration = Registration(deployment.registrations, self.lookups.deregistration_delay)
-        self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
+        if isinstance(task, Task):
+            task.registration = Registration(deployment.registrations, self.lookups.deregistration_delay)
+            self._tasks_by_service.setdefault(service.arn, {})[task.arn] = task
         return task
 
     def _new_task(
+        self, cluster: Cluster, definition: TaskDefinition, how: Launch, now: float, *, group: str, **more: Any
+    ) -> Task | Unplaced:
+        """A task on Fargate, or on the instance that placement finds."""
+        if how.launch_type != "EC2":
+            return self.make_task(cluster, definition, how, now, group=group, **more)
+        found = placement.place(
+            definition,
+            how.rules,
+            group,
+            instances.standings(self, cluster.arn),
+            lambda below: int(self.new_id(), 16) % below,
+        )
+        if isinstance(found, Unplaced):
+            return found
+        return self.make_task(cluster, definition, how, now, group=group, instance=found, **more)
+
+    def make_task(
         self,
         cluster: Cluster,
         definition: TaskDefinition,
@@ -414,7 +473,9 @@ class Ecs:
         tags: Sequence[Mapping[str, str]],
         overridden: Mapping[str, Any] | None = None,
         execute_command: bool = False,
+        instance: ContainerInstance | None = None,
     ) -> Task:
+        """A new task, on Fargate or on the ``instance`` that has been found for it."""
         task_id = self.new_id()
         containers = {
             container.name: Container(
@@ -424,11 +485,17 @@ class Ecs:
             )
             for container in definition.containers
         }
+        network = how.network
+        bindings: Mapping[str, tuple[Binding, ...]] = {}
+        if instance is not None:
+            bindings = starts.bind(self, instance, definition)
+            if network is not None:  # its interface is in the instance's subnet
+                network = Network((instance.launched.subnet_id,), network.security_groups, assign_public_ip=False)
         task = Task(
             f"{self._arn}:task/{cluster.name}/{task_id}",
             cluster.arn,
             definition,
-            how.network,
+            network,
             _uuid(self.new_id()),
             group,
             how.launch_type,
@@ -439,11 +506,18 @@ class Ecs:
             tags=tuple(tags),
             overrides=overridden or {},
             execute_command=execute_command,
+            host=instance.host if instance else None,
+            bindings=bindings,
         )
         self.tasks[task.arn] = task
         return task
 
-    def _runnable(self, reference: str) -> TaskDefinition:
+    def runnable(self, reference: str) -> TaskDefinition:
+        """The task definition with this reference, as a request to run it names it.
+
+        Raises:
+            EcsError: ClientException: there is none, or it is INACTIVE.
+        """
         try:
             definition = self.find_definition(reference)
         except EcsError:

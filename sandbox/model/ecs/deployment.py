@@ -184,8 +184,8 @@ class Deployment:
             "createdAt": self.created_at,
             "updatedAt": self.updated_at,
             **describe_launch(self.how, self.raw),
-            "platformVersion": "1.4.0",
-            "networkConfiguration": self.how.network.describe(),
+            **({"platformVersion": "1.4.0"} if self.how.launch_type == "FARGATE" else {}),
+            **self.how.describe_network(),
             "rolloutState": self.rollout_state,
             "rolloutStateReason": self.rollout_state_reason,
         }

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 DETAIL_TYPE = "ECS Task State Change"
+INSTANCE_DETAIL_TYPE = "ECS Container Instance State Change"
 SOURCE = "aws.ecs"
 
 TIMES = (
@@ -117,6 +118,37 @@ def service_event(
     }
 
 
+def instance_state_change(
+    instance: Mapping[str, Any], cluster_arn: str, *, event_id: str, now: float, account: str, region: str
+) -> dict[str, Any]:
+    """The "ECS Container Instance State Change" event.
+
+    Fields: developer guide "Amazon ECS container instance state change events".
+
+    Args:
+        instance: What `ContainerInstance.describe` gave.
+        cluster_arn: Its cluster's.
+        event_id: The envelope's id, a UUID.
+        now: Seconds since the epoch; the envelope's time and the detail's ``updatedAt``.
+        account: Twelve digits.
+        region: Such as "us-east-1".
+    """
+    only_in_api = {"runningTasksCount", "pendingTasksCount", "tags", "attachments"}
+    detail = {name: value for name, value in instance.items() if name not in only_in_api}
+    detail["registeredAt"] = iso(detail["registeredAt"])
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": INSTANCE_DETAIL_TYPE,
+        "source": SOURCE,
+        "account": account,
+        "time": iso(now, milliseconds=False),
+        "region": region,
+        "resources": [instance["containerInstanceArn"]],
+        "detail": {"clusterArn": cluster_arn, **detail, "updatedAt": iso(now)},
+    }
+
+
 def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> list[dict[str, Any]]:
     shown = []
     for attachment in attachments:
@@ -127,7 +159,7 @@ def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> lis
         ]
         kind = _TYPES.get(attachment["type"], attachment["type"])
         shown.append({**attachment, "type": kind, "details": details})
-    if shape.elb_attachment_first and shown[0]["type"] != "elb":
+    if shape.elb_attachment_first and shown and shown[0]["type"] != "elb":
         # The id only has to be stable and unlike the interface's.
         elb = {"id": shown[0]["id"][::-1], "type": "elb", "status": shown[0]["status"], "details": []}
         shown.insert(0, elb)
@@ -135,7 +167,8 @@ def _attachments(attachments: list[Mapping[str, Any]], shape: EventShape) -> lis
 
 
 def _container(container: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in container.items() if name not in {"healthStatus", "networkBindings"}}
+    left_out = {"healthStatus"} if container["networkBindings"] else {"healthStatus", "networkBindings"}
+    return {name: value for name, value in container.items() if name not in left_out}
 
 
 def iso(seconds: float, *, milliseconds: bool = True) -> str:

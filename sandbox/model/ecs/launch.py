@@ -6,11 +6,13 @@ Rules: API reference "RunTask" and "CreateService" (launchType, capacityProvider
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.model.ecs import placement
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.messages import Network
+from sandbox.model.ecs.placement import Rules
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
@@ -18,11 +20,19 @@ FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 
 @dataclass(frozen=True)
 class Launch:
-    """Network and capacity of new tasks. ``capacity_provider`` is None where a launch type was asked for."""
+    """Network, capacity and placement of new tasks.
 
-    network: Network
+    ``network`` is None unless they are in awsvpc mode, ``capacity_provider`` where a launch type was asked for.
+    """
+
+    network: Network | None
     launch_type: str
     capacity_provider: str | None
+    rules: Rules = field(default_factory=Rules)
+
+    def describe_network(self) -> dict[str, Any]:
+        """``networkConfiguration``, where there is one."""
+        return {"networkConfiguration": self.network.describe()} if self.network else {}
 
 
 def launch(
@@ -41,16 +51,36 @@ def launch(
     """
     provider = _capacity_provider(request, default_strategy)
     launch_type = "FARGATE" if provider else request.get("launchType") or "EC2"
-    if launch_type != "FARGATE":
+    if launch_type not in {"FARGATE", "EC2"}:
         raise not_carried_out(f"launchType {launch_type}")
-    if "FARGATE" not in definition.raw["compatibilities"]:
-        raise invalid_parameter("Task definition does not support launch_type FARGATE.")
+    if launch_type not in definition.raw["compatibilities"]:
+        raise invalid_parameter(f"Task definition does not support launch_type {launch_type}.")
+    network = _network(request, definition)
+    if launch_type == "EC2":
+        if network is not None and network.assign_public_ip:
+            raise invalid_parameter("Assign public IP is not supported for this launch type.")
+        return Launch(
+            network, launch_type, None, placement.rules(request, definition, network.subnets if network else ())
+        )
+    for parameter, what in (("placementConstraints", "constraints"), ("placementStrategy", "strategies")):
+        if request.get(parameter):
+            raise invalid_parameter(f"Placement {what} are not supported with FARGATE launch type.")
+    return Launch(network, launch_type, provider)
+
+
+def _network(request: Mapping[str, Any], definition: TaskDefinition) -> Network | None:
     vpc = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if definition.network_mode != "awsvpc":
+        if vpc:
+            raise invalid_parameter(
+                "Network Configuration is not valid for the given networkMode of this task definition."
+            )
+        return None
     if not vpc:
         raise invalid_parameter("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
     if not vpc.get("subnets"):
         raise invalid_parameter("subnets can not be empty.")
-    return Launch(Network.of(vpc), launch_type, provider)
+    return Network.of(vpc)
 
 
 def _capacity_provider(request: Mapping[str, Any], default_strategy: Sequence[Mapping[str, Any]]) -> str | None:

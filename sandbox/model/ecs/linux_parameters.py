@@ -52,6 +52,10 @@ def parse(container: str, raw: Mapping[str, Any] | None, *, fargate: bool) -> Li
     capabilities = raw.get("capabilities") or {}
     add = tuple(capabilities.get("add") or ())
     refused = [name for name in add if name not in FARGATE_CAPABILITIES]
+    if refused and not fargate:
+        raise not_carried_out(
+            f"containerDefinitions[name={container}].linuxParameters.capabilities.add {', '.join(refused)}"
+        )
     if refused:
         raise client_exception(
             f"Invalid setting for container '{container}'. Fargate can only add the capability SYS_PTRACE, "

@@ -52,6 +52,17 @@ class Interface:
     availability_zone: str
 
 
+@dataclass(frozen=True)
+class Host:
+    """The container instance that a task of launch type EC2 is on."""
+
+    container_instance_arn: str
+    ec2_instance_id: str
+    subnet_id: str
+    availability_zone: str
+    private_ip: str
+
+
 # -- what happens to a task ------------------------------------------------------------------------------------------
 
 
@@ -72,6 +83,24 @@ class EniFailed:
 @dataclass(frozen=True)
 class EniDetached:
     """The network interface is gone."""
+
+
+@dataclass(frozen=True)
+class InstanceEntered:
+    """The container instance has taken on a task that has no network interface of its own."""
+
+
+@dataclass(frozen=True)
+class InstanceLeft:
+    """Nothing is left of such a task on its container instance."""
+
+
+@dataclass(frozen=True)
+class HostLost:
+    """The task's container instance is gone, and its containers with it."""
+
+    reason: str
+    stop_code: str
 
 
 @dataclass(frozen=True)
@@ -96,10 +125,11 @@ class ImagePulled:
 
 @dataclass(frozen=True)
 class ContainerStarted:
-    """A container runs."""
+    """A container runs. ``address`` is its own on its instance's bridge ("": it has none of its own)."""
 
     container: str
     runtime_id: str
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +184,9 @@ TaskEvent = (
     EniAttached
     | EniFailed
     | EniDetached
+    | InstanceEntered
+    | InstanceLeft
+    | HostLost
     | ResourcesReady
     | ResourcesFailed
     | ImagePulled
@@ -182,6 +215,20 @@ class AttachEni:
 @dataclass(frozen=True)
 class DetachEni:
     """Remove the task's network interface."""
+
+    task_arn: str
+
+
+@dataclass(frozen=True)
+class EnterInstance:
+    """Have the container instance take on a task that has no network interface of its own."""
+
+    task_arn: str
+
+
+@dataclass(frozen=True)
+class LeaveInstance:
+    """Remove what such a task has on its container instance."""
 
     task_arn: str
 
@@ -238,6 +285,8 @@ class PublishTask:
 TaskCommand = (
     AttachEni
     | DetachEni
+    | EnterInstance
+    | LeaveInstance
     | PrepareResources
     | StartContainer
     | RestartContainer

@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.events import iso
+from sandbox.model.ecs.messages import Interface
 from sandbox.model.ecs.task import Task
 
 _LABEL = "com.amazonaws.ecs."
@@ -36,8 +37,8 @@ def credentials_id(task_arn: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, task_arn))
 
 
-def of_task(task: Task, subnet: Subnet) -> dict[str, Any]:
-    """The answer of ``/task``."""
+def of_task(task: Task, subnet: Subnet | None) -> dict[str, Any]:
+    """The answer of ``/task``; ``subnet`` is that of the task's network interface, where it has one of its own."""
     raw = task.definition.raw
     told: dict[str, Any] = {
         "Cluster": task.cluster_arn,
@@ -51,14 +52,14 @@ def of_task(task: Task, subnet: Subnet) -> dict[str, Any]:
         "PullStartedAt": _time(task.times.get("pullStartedAt")),
         "PullStoppedAt": _time(task.times.get("pullStoppedAt")),
         "ExecutionStoppedAt": _time(task.times.get("executionStoppedAt")),
-        "AvailabilityZone": task.interface.availability_zone if task.interface else None,
+        "AvailabilityZone": task.availability_zone or None,
         "LaunchType": task.launch_type,
         "Containers": [of_container(task, name, subnet) for name in task.containers],
     }
     return _known(told)
 
 
-def of_container(task: Task, name: str, subnet: Subnet) -> dict[str, Any]:
+def of_container(task: Task, name: str, subnet: Subnet | None) -> dict[str, Any]:
     """The answer for the container itself."""
     container, definition = task.containers[name], task.definition.container(name)
     told: dict[str, Any] = {
@@ -86,15 +87,31 @@ def of_container(task: Task, name: str, subnet: Subnet) -> dict[str, Any]:
         "RestartCount": container.restarts if definition.restart else None,
         "Health": {"status": container.health} if definition.health_check else None,
         "ContainerARN": container.arn,
-        "Networks": [_network(task, subnet)] if task.interface else [],
+        "Ports": _ports(task, name),
+        "Networks": _networks(task, container, subnet),
         **_log(task, container),
     }
     return _known(told)
 
 
-def _network(task: Task, subnet: Subnet) -> dict[str, Any]:
+def _ports(task: Task, name: str) -> list[dict[str, Any]] | None:
+    return [
+        {"ContainerPort": one.container_port, "Protocol": one.protocol, "HostPort": one.host_port}
+        for one in task.bindings.get(name, ())
+    ] or None
+
+
+def _networks(task: Task, container: Container, subnet: Subnet | None) -> list[dict[str, Any]]:
     interface = task.interface
-    assert interface is not None
+    if interface is not None and subnet is not None:
+        return [_network(interface, subnet)]
+    if task.host is None:
+        return []
+    addresses = [container.address] if container.address else []
+    return [{"NetworkMode": task.definition.network_mode, "IPv4Addresses": addresses}]
+
+
+def _network(interface: Interface, subnet: Subnet) -> dict[str, Any]:
     return {
         "NetworkMode": "awsvpc",
         "IPv4Addresses": [interface.private_ip],

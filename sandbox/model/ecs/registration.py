@@ -291,12 +291,13 @@ class Registration:
 def _target(task: Task, use: GroupUse) -> Target:
     if task.interface is not None:
         return Target(task.interface.private_ip, use.port)
-    return Target(task.ec2_instance_id, _host_port(task, use.container, use.port))
+    assert task.host is not None
+    return Target(task.host.ec2_instance_id, _host_port(task, use.container, use.port))
 
 
 def _host_port(task: Task, container: str, port: int) -> int:
     """The port of the host that leads to a container's; in host mode they are the same."""
-    return next((host for inner, host, _ in task.containers[container].bindings if inner == port), port)
+    return next((one.host_port for one in task.bindings.get(container, ()) if one.container_port == port), port)
 
 
 def _instance(task: Task, use: RegistryUse) -> Instance:
@@ -306,14 +307,14 @@ def _instance(task: Task, use: RegistryUse) -> Instance:
     if use.container_port is not None:
         port = use.container_port if own else _host_port(task, use.container, use.container_port)
     attributes = {
-        "AWS_INSTANCE_IPV4": task.interface.private_ip if task.interface else task.host_ip,
+        "AWS_INSTANCE_IPV4": task.interface.private_ip if task.interface else task.host.private_ip if task.host else "",
         "AWS_INSTANCE_PORT": "" if port is None else str(port),
         "AVAILABILITY_ZONE": task.availability_zone,
         "REGION": task.arn.split(":")[3],
         "ECS_SERVICE_NAME": task.group.removeprefix("service:"),
         "ECS_CLUSTER_NAME": task.cluster_arn.rsplit("/", 1)[-1],
         "ECS_TASK_DEFINITION_FAMILY": task.definition.family,
-        "EC2_INSTANCE_ID": task.ec2_instance_id,
+        "EC2_INSTANCE_ID": task.host.ec2_instance_id if task.host else "",
         INIT_HEALTH: "UNHEALTHY" if task.health_checked and task.health_status != "HEALTHY" else "",
     }
     return Instance(use.arn, task.id, {name: value for name, value in attributes.items() if value})

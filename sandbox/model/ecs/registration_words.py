@@ -31,7 +31,7 @@ def unhealthy(service: str, task: Task) -> str:
     failing = task.registration.failing
     assert failing is not None, "a task was given up for checks that it passes"
     group_arn, target, health = failing
-    where = f"instance {target.id}" if task.ec2_instance_id == target.id else f"task {task.id}"
+    where = f"instance {target.id}" if task.host and task.host.ec2_instance_id == target.id else f"task {task.id}"
     return (
         f"(service {service}) ({where}) (port {target.port}) is unhealthy in (target-group {group_arn}) "
         f"due to (reason {health.description})."

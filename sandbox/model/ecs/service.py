@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.model.ecs import registration_words
 from sandbox.model.ecs.deployment import Configuration, Deployment, describe_launch, pending_count, running_count
+from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.registration import DeregisterTask, Registered, RegistrationFailed
 from sandbox.model.ecs.rollout import (
     HEALTHY_AFTER,
@@ -30,6 +31,7 @@ from sandbox.model.ecs.task import Task
 
 # "Consistently" is more than once; "duplicate event messages are omitted until the cause is resolved".
 SAID_AT = 2
+SAID_AGAIN_AFTER = 6 * 3600.0  # "... or six hours passes"
 
 KEPT_EVENTS = 100  # DescribeServices shows the latest 100
 
@@ -101,6 +103,7 @@ class Service:
         grace: healthCheckGracePeriodSeconds.
         in_grace: ARNs of the tasks whose unhealthy checks are ignored still.
         news: What it has to tell since `take_news` was called last.
+        unplaced: What it has said of tasks that no instance takes, and when.
     """
 
     arn: str
@@ -121,6 +124,7 @@ class Service:
     grace: int = 0
     in_grace: set[str] = field(default_factory=set)
     news: list[PublishService | ServiceSaid] = field(default_factory=list)
+    unplaced: dict[str, float] = field(default_factory=dict)
 
     @property
     def deployments(self) -> list[Deployment]:
@@ -175,6 +179,8 @@ class Service:
         )
 
     def _group(self, task: Task) -> str:
+        if task.draining:  # to be replaced, under the same limits as a task of another deployment
+            return "old"
         if task.started_by == self.primary.id:
             return "new"
         return "old" if self.completed is not None and task.started_by == self.completed.id else "superseded"
@@ -303,6 +309,20 @@ class Service:
 
     # -- telling --
 
+    def say_unplaced(self, unplaced: Unplaced | None, now: float) -> list[Wake]:
+        """Tell that no instance takes a task, once until that has changed or six hours have passed."""
+        if unplaced is None:
+            self.unplaced.clear()
+            return []
+        message = unplaced.message(self.name)
+        if now - self.unplaced.get(message, -SAID_AGAIN_AFTER) < SAID_AGAIN_AFTER:
+            return []
+        self.unplaced[message] = now
+        self.say(message, now)
+        arns = [instance.arn for instance, _ in unplaced.failures]
+        self._action("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", now, containerInstanceArns=arns, reason=unplaced.reason)
+        return [Wake(self.arn, SAID_AGAIN_AFTER, "placement")]
+
     def say(self, message: str, now: float) -> None:
         """Add a service event; the newest comes first in DescribeServices."""
         self.said += 1
@@ -342,9 +362,10 @@ class Service:
         for message in registration_words.deregistered(self.name, leaving, deployments):
             self.say(message, now)
 
-    def _action(self, event_type: str, event_name: str, now: float) -> None:
+    def _action(self, event_type: str, event_name: str, now: float, **more: Any) -> None:
         """Queue an event (developer guide "Amazon ECS service action events")."""
-        detail = {"eventType": event_type, "eventName": event_name, "clusterArn": self.cluster_arn, "createdAt": now}
+        named = {"eventType": event_type, "eventName": event_name}
+        detail = {**named, "clusterArn": self.cluster_arn, **more, "createdAt": now}
         self.news.append(PublishService(self.arn, "ECS Service Action", detail))
 
     def _deployment_event(self, event_type: str, event_name: str, deployment: Deployment, now: float) -> None:
@@ -378,20 +399,24 @@ class Service:
             **describe_launch(self.primary.how, self.primary.raw),
             **self.primary.registrations.describe(),
             **({"healthCheckGracePeriodSeconds": self.grace} if self.primary.registrations.groups else {}),
-            "platformVersion": self.raw.get("platformVersion", "LATEST"),
+            **({"platformVersion": self.raw.get("platformVersion", "LATEST")} if self._on_fargate else {}),
             "deploymentConfiguration": dict(self.configuration.raw),
             "deployments": deployments if self.status == "ACTIVE" else [],
             "events": [dict(event) for event in self.events],
             "createdAt": self.created_at,
             "schedulingStrategy": "REPLICA",
             "deploymentController": {"type": "ECS"},
-            "networkConfiguration": self.primary.how.network.describe(),
-            "placementConstraints": [],
-            "placementStrategy": [],
+            **self.primary.how.describe_network(),
+            "placementConstraints": [dict(item) for item in self.primary.how.rules.constraints],
+            "placementStrategy": [dict(item) for item in self.primary.how.rules.given],
             "enableECSManagedTags": bool(self.raw.get("enableECSManagedTags", False)),
             "propagateTags": self.raw.get("propagateTags", "NONE"),
             "enableExecuteCommand": bool(self.raw.get("enableExecuteCommand", False)),
         }
+
+    @property
+    def _on_fargate(self) -> bool:
+        return self.primary.how.launch_type == "FARGATE"
 
     def _describe_deployment(self, deployment: Deployment, tasks: Sequence[Task]) -> dict[str, Any]:
         own = [task for task in tasks if task.started_by == deployment.id]

@@ -25,7 +25,17 @@ _NOT_CARRIED_OUT = (
 )
 
 # Parameters that describe how tasks run: a deployment keeps those it began with.
-_OF_DEPLOYMENT = ("launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion")
+_OF_DEPLOYMENT = (
+    "launchType",
+    "capacityProviderStrategy",
+    "networkConfiguration",
+    "placementConstraints",
+    "placementStrategy",
+    "platformVersion",
+)
+
+# Those that an empty list takes away.
+_REMOVED_BY_EMPTY_LIST = ("placementConstraints", "placementStrategy")
 
 # Those whose change triggers a new deployment; another capacity provider strategy only holds for tasks to come.
 _TRIGGERS = ("networkConfiguration", "platformVersion")
@@ -116,6 +126,9 @@ def update(
     elif "capacityProviderStrategy" in request:  # an empty list leads back to the launch type
         asked.pop("capacityProviderStrategy", None)
         asked["launchType"] = "FARGATE"
+    for parameter in _REMOVED_BY_EMPTY_LIST:
+        if request.get(parameter) == []:
+            asked.pop(parameter, None)
     how = launch(asked, definition, default_strategy)
     wanted = registrations(request, definition, lookups, service.primary.registrations)
     grace = grace_period(request, wanted, service.grace)

@@ -33,12 +33,10 @@ def describe(task: Task) -> dict[str, Any]:
         "memory": task.definition.raw.get("memory"),
         "launchType": task.launch_type,
         "capacityProviderName": task.capacity_provider,
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
-        "ephemeralStorage": task.definition.raw.get("ephemeralStorage", {"sizeInGiB": 20}),
+        **_place(task),
         "lastStatus": task.last_status,
         "desiredStatus": task.desired_status,
-        "connectivity": "CONNECTED" if task.interface else None,
+        "connectivity": "CONNECTED" if "connectivityAt" in task.times else None,
         "createdAt": task.created_at,
         "version": task.version,
         "stopCode": task.stop_code or None,
@@ -46,7 +44,7 @@ def describe(task: Task) -> dict[str, Any]:
         **task.times,
         "overrides": overrides.shown(task.overrides, list(task.containers)),
         "tags": [dict(tag) for tag in task.tags],
-        "attachments": [_attachment(task)],
+        "attachments": [_attachment(task, task.network.subnets[0])] if task.network else [],
         "containers": [_container(task, container) for container in task.containers.values()],
         "healthStatus": task.health_status,
         "enableExecuteCommand": task.execute_command,
@@ -72,8 +70,16 @@ def published(task: Task) -> dict[str, Any]:
     return described
 
 
-def _attachment(task: Task) -> dict[str, Any]:
-    details = [{"name": "subnetId", "value": task.network.subnets[0]}]
+def _place(task: Task) -> dict[str, Any]:
+    """What Fargate has, or the container instance."""
+    if task.host is not None:
+        return {"containerInstanceArn": task.host.container_instance_arn}
+    storage = task.definition.raw.get("ephemeralStorage", {"sizeInGiB": 20})
+    return {"platformVersion": "1.4.0", "platformFamily": "Linux", "ephemeralStorage": storage}
+
+
+def _attachment(task: Task, subnet_id: str) -> dict[str, Any]:
+    details = [{"name": "subnetId", "value": subnet_id}]
     if task.interface is not None:
         details = [
             {"name": "subnetId", "value": task.interface.subnet_id},
@@ -105,7 +111,7 @@ def _container(task: Task, container: Container) -> dict[str, Any]:
         "lastStatus": container.status,
         "exitCode": container.exit_code,
         "reason": container.reason or None,
-        "networkBindings": [],
+        "networkBindings": _bindings(task, container),
         "networkInterfaces": interfaces,
         "healthStatus": container.health,
         "managedAgents": [_agent(container)] if task.execute_command else None,
@@ -113,6 +119,11 @@ def _container(task: Task, container: Container) -> dict[str, Any]:
         "memory": None if definition.get("memory") is None else str(definition["memory"]),
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _bindings(task: Task, container: Container) -> list[dict[str, Any]]:
+    """They are known once the container runs."""
+    return [one.describe() for one in task.bindings.get(container.name, ()) if container.status == "RUNNING"]
 
 
 def _agent(container: Container) -> dict[str, Any]:

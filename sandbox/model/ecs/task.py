@@ -27,9 +27,15 @@ from sandbox.model.ecs.messages import (
     EniAttached,
     EniDetached,
     EniFailed,
+    EnterInstance,
     HealthChanged,
+    Host,
+    HostLost,
     ImagePulled,
+    InstanceEntered,
+    InstanceLeft,
     Interface,
+    LeaveInstance,
     MayRestart,
     Network,
     PrepareResources,
@@ -45,6 +51,7 @@ from sandbox.model.ecs.messages import (
     TaskCommand,
     TaskEvent,
 )
+from sandbox.model.ecs.ports import Binding
 from sandbox.model.ecs.registration import (
     Deregistered,
     DrainOver,
@@ -77,8 +84,8 @@ def is_meant(arn: str, wanted: str) -> bool:
 class Task:
     """A task and everything ECS knows of it. Times are seconds since the epoch.
 
-    ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`). A task without an interface of its own
-    is reached through the container instance ``ec2_instance_id``, at ``host_ip`` in ``host_zone``.
+    ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`). ``network`` is None unless it is in
+    awsvpc mode. ``host``, ``bindings`` (by container) and ``draining`` (its instance is) are for launch type EC2.
 
     Make one with `start`; afterwards only `handle` changes it.
     """
@@ -86,7 +93,7 @@ class Task:
     arn: str
     cluster_arn: str
     definition: TaskDefinition
-    network: Network
+    network: Network | None
     attachment_id: str
     group: str
     launch_type: str
@@ -106,9 +113,9 @@ class Task:
     stopped_reason: str = ""
     times: dict[str, float] = field(default_factory=dict)
     registration: Registration = field(default_factory=Registration)
-    host_ip: str = ""
-    host_zone: str = ""
-    ec2_instance_id: str = ""
+    host: Host | None = None
+    bindings: Mapping[str, tuple[Binding, ...]] = field(default_factory=dict)
+    draining: bool = False
 
     @property
     def id(self) -> str:
@@ -132,10 +139,15 @@ class Task:
     @property
     def availability_zone(self) -> str:
         """Where it runs ("" while that is not known)."""
-        return self.interface.availability_zone if self.interface else self.host_zone
+        if self.host is not None:
+            return self.host.availability_zone
+        return self.interface.availability_zone if self.interface else ""
 
     def start(self) -> list[TaskCommand]:
-        """The first commands of a new task."""
+        """The first commands of a new task. One without an interface of its own has nothing to be provisioned."""
+        if self.network is None:
+            self.last_status = "PENDING"
+            return [self._publish(), EnterInstance(self.arn)]
         return [self._publish(), AttachEni(self.arn, self.network)]
 
     def handle(self, event: TaskEvent, now: float) -> list[TaskCommand]:
@@ -152,6 +164,12 @@ class Task:
                 commands = self._attach_failed(reason, now)
             case EniDetached() if self.last_status == "DEPROVISIONING":
                 commands = self._stopped(now)
+            case InstanceEntered() if self.last_status == "PENDING" and "connectivityAt" not in self.times:
+                commands = self._entered(now)
+            case InstanceLeft() if self.last_status == "STOPPING":
+                commands = self._stopped(now)
+            case HostLost(reason, stop_code):
+                commands = self._host_lost(stop_code, reason, now)
             case ResourcesReady():
                 commands = self._resources_ready(now)
             case ResourcesFailed(reason) if "pullStartedAt" not in self.times:
@@ -195,7 +213,8 @@ class Task:
         match event:
             case ImagePulled(name, digest):
                 self._pulled(name, digest, now)
-            case ContainerStarted(name, runtime_id):
+            case ContainerStarted(name, runtime_id, address):
+                self.containers[name].address = address
                 commands = self._container_started(name, runtime_id, now)
             case ContainerFailed(name, reason):
                 commands = self._container_failed(name, reason, now)
@@ -218,10 +237,23 @@ class Task:
         if self.desired_status == "STOPPED":
             self._stop_containers_that_never_ran()
             return self._deprovision(now)
-        if any(container.needs_resources for container in self.definition.containers):
-            return [self._move("PENDING"), PrepareResources(self.arn)]
+        if not self._needs_resources:
+            self.times["pullStartedAt"] = now
+        return [self._move("PENDING"), *self._begin(now)]
+
+    def _entered(self, now: float) -> list[TaskCommand]:
+        self.times["connectivityAt"] = now
+        return self._begin(now)
+
+    def _begin(self, now: float) -> list[TaskCommand]:
+        if self._needs_resources:
+            return [PrepareResources(self.arn)]
         self.times["pullStartedAt"] = now
-        return [self._move("PENDING"), *self._start_ready(now)]
+        return self._start_ready(now)
+
+    @property
+    def _needs_resources(self) -> bool:
+        return any(container.needs_resources for container in self.definition.containers)
 
     def _resources_ready(self, now: float) -> list[TaskCommand]:
         if self.last_status != "PENDING" or "pullStartedAt" in self.times:
@@ -381,12 +413,15 @@ class Task:
         for container in self.containers.values():
             if not container.asked:
                 container.status = "STOPPED"
-        if self.registration.leave(code):
-            if self.registration.wanted.before_running:
-                commands.append(self._move("DEACTIVATING"))
-            self.last_status = "DEACTIVATING"
-            commands += self._deregister()
-        return commands + self._stop_further(now)
+        return [*commands, *self._leave(code), *self._stop_further(now)]
+
+    def _leave(self, code: str) -> list[TaskCommand]:
+        """Begin to deregister, where there is something to."""
+        if not self.registration.leave(code):
+            return []
+        announced = [self._move("DEACTIVATING")] if self.registration.wanted.before_running else []
+        self.last_status = "DEACTIVATING"
+        return [*announced, *self._deregister()]
 
     def _deregister(self) -> list[TaskCommand]:
         command = self.registration.deregister(self.arn)
@@ -432,8 +467,23 @@ class Task:
         self.last_status = "STOPPING"  # without an event, see above
         return self._stop_ready()
 
+    def _host_lost(self, code: str, reason: str, now: float) -> list[TaskCommand]:
+        leaving = self.last_status == "STOPPING" and self._all_stopped()
+        if leaving or self.last_status in {"DEPROVISIONING", "STOPPED"}:
+            return []
+        self._give_up(code, reason, now)
+        if self.last_status == "PROVISIONING":
+            return [self._changed()]  # the interface is taken down when it has come
+        for container in self.containers.values():
+            container.status = "STOPPED"
+        # Nothing is left that could drain.
+        return [self._changed(), *self._leave("EssentialContainerExited"), *self._stop_further(now)]
+
     def _deprovision(self, now: float) -> list[TaskCommand]:
         self.times["executionStoppedAt"] = now
+        if self.network is None:  # nothing to be deprovisioned
+            self.last_status = "STOPPING"
+            return [LeaveInstance(self.arn)]
         self.attachment_status = "DETACHING"
         return [self._move("DEPROVISIONING"), DetachEni(self.arn)]
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.ecs import containerdef, dependencies, secrets
+from sandbox.model.ecs import capabilities, cluster_query, containerdef, dependencies, secrets, volumes
 from sandbox.model.ecs.containerdef import ContainerDefinition
-from sandbox.model.ecs.errors import client_exception, not_carried_out
+from sandbox.model.ecs.errors import EcsError, client_exception, not_carried_out
 
 GIB = 1024
 
@@ -36,8 +36,9 @@ _REFERENCE = re.compile(r"(?:arn:[^/]*:task-definition/)?([A-Za-z0-9_-]{1,255})(
 _CPU_UNITS = re.compile(r"\s*(\d*\.?\d+)\s*(vcpu)?\s*", re.IGNORECASE | re.ASCII)
 _MEMORY_MIB = re.compile(r"\s*(\d*\.?\d+)\s*(gb)?\s*", re.IGNORECASE | re.ASCII)
 
+NETWORK_MODES = ("awsvpc", "bridge", "host", "none")
+
 _NOT_YET_IN_TASK = ("pidMode", "ipcMode", "proxyConfiguration", "inferenceAccelerators")
-_NOT_YET_IN_VOLUME = ("dockerVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "configuredAtLaunch")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class TaskDefinition:
     def active(self) -> bool:
         """Whether new tasks may be started from it."""
         return bool(self.raw["status"] == "ACTIVE")
+
+    @property
+    def network_mode(self) -> str:
+        """awsvpc, bridge, host or none; "The default Docker network mode on Linux is bridge"."""
+        return str(self.raw.get("networkMode") or "bridge")
 
     def container(self, name: str) -> ContainerDefinition:
         """The container called ``name``; KeyError where there is none."""
@@ -99,16 +105,19 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
     fargate = "FARGATE" in compatibilities
     if fargate:
         check_fargate(network_mode, cpu, memory)
-    if network_mode != "awsvpc":
-        raise not_carried_out(f"networkMode '{network_mode or 'bridge'}' (only awsvpc)")
+    if network_mode and network_mode not in NETWORK_MODES:
+        raise client_exception(f"Invalid network mode '{network_mode}'.")
     for parameter in _NOT_YET_IN_TASK:
         if request.get(parameter):
             raise not_carried_out(parameter)
     _check_platform(request.get("runtimePlatform") or {})
     _check_storage(request.get("ephemeralStorage"))
-    volumes = _volumes(request.get("volumes") or (), fargate=fargate)
-    containers = tuple(containerdef.parse(definition, fargate=fargate, memory=memory) for definition in definitions)
-    _check_names(containers, volumes)
+    given_volumes = volumes.parse(request.get("volumes") or (), fargate=fargate)
+    containers = tuple(
+        containerdef.parse(definition, fargate=fargate, memory=memory, network_mode=network_mode or "bridge")
+        for definition in definitions
+    )
+    _check_names(containers, given_volumes)
     dependencies.check(containers)
     _check_execution_role(containers, request.get("executionRoleArn"), fargate=fargate)
 
@@ -119,9 +128,10 @@ def register(request: Mapping[str, Any], *, arn_prefix: str, revision: int, now:
         "revision": revision,
         "status": "ACTIVE",
         "containerDefinitions": [dict(container.raw) for container in containers],
-        "volumes": [dict(volume) for volume in volumes],
-        "placementConstraints": list(request.get("placementConstraints") or ()),
+        "volumes": [dict(volume) for volume in given_volumes],
+        "placementConstraints": _constraints(request.get("placementConstraints") or ()),
         "compatibilities": ["EC2", "FARGATE"] if fargate else ["EC2"],
+        "requiresAttributes": [{"name": name} for name in capabilities.required(request, containers)],
         "requiresCompatibilities": compatibilities,
         "registeredAt": now,
     }
@@ -177,30 +187,29 @@ def _check_storage(storage: Mapping[str, Any] | None) -> None:
         raise client_exception(f"Ephemeral storage size must be between {least} and {most} GiB.")
 
 
-def _volumes(volumes: Sequence[Mapping[str, Any]], *, fargate: bool) -> list[Mapping[str, Any]]:
-    for volume in volumes:
-        if not volume.get("name"):
-            raise client_exception("Volume.name should not be null or empty.")
-        for parameter in _NOT_YET_IN_VOLUME:
-            if volume.get(parameter):
-                raise not_carried_out(f"volumes[name={volume['name']}].{parameter}")
-        if (volume.get("host") or {}).get("sourcePath"):
-            if fargate:
-                raise client_exception("host.sourcePath should not be set for volumes in Fargate.")
-            raise not_carried_out(f"volumes[name={volume['name']}].host.sourcePath")
-        if ((volume.get("efsVolumeConfiguration") or {}).get("authorizationConfig") or {}).get("accessPointId"):
-            raise not_carried_out(f"volumes[name={volume['name']}].efsVolumeConfiguration.authorizationConfig")
-    return list(volumes)
+def _constraints(constraints: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of a task definition; distinctInstance is for RunTask and services alone."""
+    for constraint in constraints:
+        if constraint.get("type") != "memberOf" or not constraint.get("expression"):
+            raise client_exception(f"Placement constraint type '{constraint.get('type')}' is invalid.")
+        try:
+            cluster_query.parse(constraint["expression"])
+        except EcsError as error:
+            raise client_exception(error.message) from None
+    return list(constraints)
 
 
-def _check_names(containers: Sequence[ContainerDefinition], volumes: Sequence[Mapping[str, Any]]) -> None:
+def _check_names(containers: Sequence[ContainerDefinition], given: Sequence[Mapping[str, Any]]) -> None:
     names = [container.name for container in containers]
     if len(set(names)) != len(names):
         raise client_exception("Container names in a task definition must be unique.")
     if not any(container.essential for container in containers):
         raise client_exception("Invalid setting for container. At least one container must be essential.")
-    known = {volume["name"] for volume in volumes}
+    known = {volume["name"] for volume in given}
     for container in containers:
+        for linked in container.links:
+            if linked not in names:
+                raise client_exception(f"Invalid link: there is no container '{linked}' in the task definition.")
         for mount in container.raw["mountPoints"]:
             if mount.get("sourceVolume") not in known:
                 raise client_exception(f"Unknown volume '{mount.get('sourceVolume')}'.")

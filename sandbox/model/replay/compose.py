@@ -32,9 +32,10 @@ from sandbox.model.ecs.messages import (
     ResourcesReady,
     StartContainer,
     StopContainer,
+    TaskCommand,
     TaskEvent,
 )
-from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
+from sandbox.model.ecs.service import PublishService, Wake
 from sandbox.model.ecs.task import Task
 from sandbox.model.replay.plan import Happened, Recording
 from sandbox.model.replay.world import (
@@ -216,7 +217,7 @@ class Composer:
             self._carry_out(command)
         # Also a change without an event shows at once in DescribeTasks: STOPPING, healthStatus.
         changed = [of] if of else []
-        changed += [one.task_arn for one in commands if not isinstance(one, PublishService | ServiceSaid | Wake)]
+        changed += [one.task_arn for one in commands if isinstance(one, TaskCommand)]
         for arn in dict.fromkeys(changed):
             self._show(TaskShown(self._numbered(self._ecs.tasks[arn].describe())))
         for service in self._ecs.services.values():

@@ -216,8 +216,12 @@ def test_count(ecs: Ecs, number: int) -> None:
             "ClientException",
             "The sandbox does not carry out a capacityProviderStrategy of more than one provider",
         ),
-        ({"launchType": "EC2"}, "ClientException", "The sandbox does not carry out launchType EC2"),
-        ({"launchType": None}, "ClientException", "The sandbox does not carry out launchType EC2"),
+        ({"launchType": "EXTERNAL"}, "ClientException", "The sandbox does not carry out launchType EXTERNAL"),
+        (
+            {"placementStrategy": [{"type": "random"}]},
+            "InvalidParameterException",
+            "Placement strategies are not supported with FARGATE launch type.",
+        ),
     ],
 )
 def test_where_a_task_cannot_run(ecs: Ecs, change: dict[str, Any], code: str, message: str) -> None:

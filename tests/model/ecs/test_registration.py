@@ -13,9 +13,11 @@ from sandbox.model.ecs.messages import (
     ContainerStarted,
     EniDetached,
     HealthChanged,
+    Host,
     PublishTask,
     StopRequested,
 )
+from sandbox.model.ecs.ports import Binding
 from sandbox.model.ecs.registration import (
     Deregistered,
     DrainOver,
@@ -225,9 +227,11 @@ def test_an_srv_record_has_a_port(play: Make, wanted: Registrations) -> None:
     assert instance_of(task).attributes["AWS_INSTANCE_PORT"] == "8080"
 
 
-@pytest.mark.parametrize(("bindings", "port"), [(((80, 32768, "tcp"), (8080, 32769, "tcp")), "32769"), ((), "8080")])
+@pytest.mark.parametrize(
+    ("bindings", "port"), [((Binding("tcp", 80, 32768), Binding("tcp", 8080, 32769)), "32769"), ((), "8080")]
+)
 def test_without_an_interface_of_its_own_a_task_is_at_its_container_instance(
-    play: Make, bindings: tuple[tuple[int, int, str], ...], port: str
+    play: Make, bindings: tuple[Binding, ...], port: str
 ) -> None:
     """In bridge mode at a port of the host; in host mode there are no bindings, and the ports are the same."""
     wanted = Registrations(
@@ -235,8 +239,8 @@ def test_without_an_interface_of_its_own_a_task_is_at_its_container_instance(
     )
     task = play(registrations=wanted).pending().task
     task.interface = None
-    task.host_ip, task.host_zone, task.ec2_instance_id = "10.0.0.5", "us-east-1b", "i-1"
-    task.containers["web"].bindings = bindings
+    task.host = Host("arn:instance", "i-1", "subnet-2", "us-east-1b", "10.0.0.5")
+    task.bindings = {"web": bindings}
     attributes = instance_of(task).attributes
     assert task.registration.targets == ((BLUE, Target("i-1", int(port))),)
     assert (attributes["AWS_INSTANCE_IPV4"], attributes["AWS_INSTANCE_PORT"]) == ("10.0.0.5", port)

@@ -41,6 +41,11 @@ def test_what_is_left_out_is_filled_in(register: Make, container: Make) -> None:
         "registeredAt": 1.0,
         "volumes": [],
         "placementConstraints": [],
+        "requiresAttributes": [
+            {"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"},
+            {"name": "ecs.capability.task-cpu-mem-limit"},
+            {"name": "ecs.capability.task-eni"},
+        ],
         "containerDefinitions": [
             {
                 "name": "web",
@@ -120,10 +125,69 @@ def test_fargate_needs_awsvpc(register: Make, mode: str | None) -> None:
     assert refusal(register, networkMode=mode) == "Fargate only supports network mode ‘awsvpc’."
 
 
-@pytest.mark.parametrize("mode", ["bridge", "host", None])
-def test_other_networks_are_not_carried_out(register: Make, mode: str | None) -> None:
-    said = refusal(register, networkMode=mode, requiresCompatibilities=["EC2"])
-    assert f"networkMode '{mode or 'bridge'}'" in said
+@pytest.mark.parametrize("mode", ["bridge", "host", "none", None])
+def test_ec2_takes_every_network_mode(register: Make, mode: str | None) -> None:
+    assert register(networkMode=mode, requiresCompatibilities=["EC2"]).network_mode == (mode or "bridge")
+    assert "Invalid network mode" in refusal(register, networkMode="nat", requiresCompatibilities=["EC2"])
+
+
+def test_host_ports_of_each_network_mode(register: Make, container: Make) -> None:
+    def ports(mode: str, **mapping: int) -> tuple[int, str]:
+        web = container("web", portMappings=[{"containerPort": 80, **mapping}])
+        (made,) = register(web, networkMode=mode, requiresCompatibilities=["EC2"]).raw["containerDefinitions"]
+        return made["portMappings"][0]["hostPort"], made["portMappings"][0]["protocol"]
+
+    assert ports("bridge") == (0, "tcp")
+    assert ports("bridge", hostPort=8080) == (8080, "tcp")
+    assert ports("host") == (80, "tcp")
+    for mode in ("host", "awsvpc"):
+        web = container("web", portMappings=[{"containerPort": 80, "hostPort": 81}])
+        said = refusal(register, web, networkMode=mode, requiresCompatibilities=["EC2"])
+        assert said == f"When networkMode={mode}, the host ports and container ports in port mappings must match."
+    none = container("web", portMappings=[{"containerPort": 80}])
+    assert "networkMode=none" in refusal(register, none, networkMode="none", requiresCompatibilities=["EC2"])
+
+
+def test_links_are_for_bridge_mode_and_order_the_start(register: Make, container: Make) -> None:
+    ec2 = {"requiresCompatibilities": ["EC2"], "networkMode": "bridge"}
+    web, db = container("web", links=["db:mongo", "db"]), container("db")
+    made = register(web, db, **ec2).container("web")
+    assert made.links == {"db": "db"}
+    assert made.waits_for[0].container == "db"
+    assert "no container 'db'" in refusal(register, web, **ec2)
+    assert "Invalid link" in refusal(register, container("web", links=["web"]), **ec2)
+    assert "networkMode=host" in refusal(register, web, db, **{**ec2, "networkMode": "host"})
+    assert "not supported on Fargate" in refusal(register, web, db)
+
+
+def test_what_ec2_has_to_have_for_a_definition(register: Make, container: Make) -> None:
+    names = [item["name"] for item in register(requiresCompatibilities=["EC2"]).raw["requiresAttributes"]]
+    assert "ecs.capability.task-eni" in names
+    small = register(
+        networkMode="bridge",
+        requiresCompatibilities=["EC2"],
+        cpu=None,
+        memory=None,
+        **{"containerDefinitions": [container("web", memory=64)]},
+    )
+    assert small.raw["requiresAttributes"] == [{"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"}]
+
+
+def test_placement_constraints_of_a_definition(register: Make) -> None:
+    here = {"type": "memberOf", "expression": "attribute:ecs.instance-type =~ t3.*"}
+    ec2 = {"requiresCompatibilities": ["EC2"]}
+    assert register(placementConstraints=[here], **ec2).raw["placementConstraints"] == [here]
+    for wrong in ({"type": "distinctInstance"}, {"type": "memberOf"}, {"type": "memberOf", "expression": "a =="}):
+        assert refusal(register, placementConstraints=[wrong], **ec2)
+
+
+def test_volumes_of_the_instance_are_for_ec2(register: Make) -> None:
+    ec2 = {"requiresCompatibilities": ["EC2"]}
+    shared = {"scope": "shared", "autoprovision": True}
+    for volume in ({"host": {"sourcePath": "/srv"}}, {"dockerVolumeConfiguration": shared}):
+        assert register(volumes=[{"name": "v", **volume}], **ec2)
+    for wrong in ({"scope": "shared"}, {"autoprovision": True}, {"driver": "rexray"}, {"driverOpts": {"type": "nfs"}}):
+        assert refusal(register, volumes=[{"name": "v", "dockerVolumeConfiguration": wrong}], **ec2)
 
 
 def test_fargate_needs_sizes(register: Make) -> None:

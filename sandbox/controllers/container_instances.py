@@ -1,0 +1,233 @@
+"""Container instances: EC2's instances whose user data names a cluster, as containers that own a network namespace.
+
+An instance has the address that EC2 gives it in the VPC. Whatever EC2's API (or Auto Scaling) does to instances is seen
+after the call: one that runs gets its container and registers with ECS, as its agent would; one that is stopped or
+terminated takes its tasks along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from docker.errors import APIError
+
+from sandbox.aws.protocol import AwsError
+from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.instance_bridge import INSTANCE, InstanceBridge
+from sandbox.controllers.interfaces import Eni, Interfaces
+from sandbox.engine import networks
+from sandbox.engine.containers import Containers
+from sandbox.errors import SandboxError
+from sandbox.model.ecs import agent_config
+from sandbox.model.ecs.agent_config import AgentConfiguration
+from sandbox.model.ecs.container_instance import Launched
+from sandbox.model.ecs.control import Ecs
+from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.instance_types import InstanceType
+from sandbox.timeline import Timeline
+
+LABEL_INSTANCE = "aws-container-sandbox.instance"
+
+_OVER = frozenset({"stopped", "terminated"})
+
+
+class Ec2(Protocol):
+    """EC2's records of instances."""
+
+    def instances(self) -> list[Any]:
+        """All of them, see `sandbox.aws.backends.embedded.Ec2Instance`."""
+
+    def is_ecs_optimized(self, image_id: str) -> bool:
+        """Whether the agent of the AMI starts by itself."""
+
+    def show_instance_address(self, interface_id: str, ip: str) -> None:
+        """Show a public address."""
+
+
+@dataclass
+class InstanceHost:
+    """What a container instance has on this machine. ``volumes`` stay while it is stopped."""
+
+    eni: Eni
+    bridge: InstanceBridge
+    volumes: set[str] = field(default_factory=set)
+
+
+class ContainerInstances:
+    """Follows EC2.
+
+    Args:
+        ecs: Where instances register.
+        ec2: EC2's records.
+        interfaces: Makes the containers that own the namespaces.
+        containers: The run's.
+        timeline: Gets ``instance.launched`` and ``instance.failed``.
+    """
+
+    def __init__(
+        self, ecs: EcsController, ec2: Ec2, interfaces: Interfaces, containers: Containers, timeline: Timeline
+    ) -> None:
+        self._ecs = ecs
+        self._ec2 = ec2
+        self._interfaces = interfaces
+        self._containers = containers
+        self._timeline = timeline
+        self._lock = threading.RLock()
+        self._seen: dict[str, str] = {}
+        self._hosts: dict[str, InstanceHost] = {}
+        self._volumes: dict[str, set[str]] = {}
+        self._work: dict[str, Future[None]] = {}
+        self._work_lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="instances")
+
+    def host(self, ec2_instance_id: str) -> InstanceHost:
+        """What a registered instance has on this machine."""
+        return self._hosts[ec2_instance_id]
+
+    def volume(self, ec2_instance_id: str, what: str) -> str:
+        """A volume of an instance, made at the first call; it goes with the instance."""
+        name = self._containers.create_volume(f"{ec2_instance_id}-{what}")
+        with self._lock:
+            self._volumes.setdefault(ec2_instance_id, set()).add(name)
+        return name
+
+    def refresh(self) -> None:
+        """See what has changed in EC2."""
+        with self._lock:
+            for instance in self._ec2.instances():
+                if self._seen.get(instance.id) == instance.state:
+                    continue
+                if instance.state == "running":
+                    self._begin(instance)
+                elif instance.state in _OVER and instance.id in self._seen:
+                    self._seen[instance.id] = instance.state
+                    self._ecs.lose_instance(instance.id, instance.state)
+
+    def drop(self, ec2_instance_id: str) -> None:
+        """Remove what a lost instance has on this machine, when nothing runs on it any more."""
+        self._later(ec2_instance_id, lambda: self._drop(ec2_instance_id))
+
+    def close(self) -> None:
+        """Wait until nothing more is being made. What there is goes with the run's containers."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _begin(self, instance: Any) -> None:
+        agent = agent_config.parse(instance.user_data)
+        cluster = agent.cluster
+        if not cluster and self._ec2.is_ecs_optimized(instance.image_id):
+            cluster = "default"
+        if not cluster:  # no agent of ECS runs there
+            self._seen[instance.id] = ""
+            return
+        if not self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
+            return  # its agent tries again: so do we, at the next change
+        self._seen[instance.id] = instance.state
+        self._later(instance.id, lambda: self._launch(instance, cluster, agent))
+
+    def _later(self, ec2_instance_id: str, work: Callable[[], None]) -> None:
+        """One after another for each instance."""
+        # Not the lock of `refresh`: that one is held while ECS's is taken, and ECS calls `drop` under its own.
+        with self._work_lock, contextlib.suppress(RuntimeError):  # what a pool says that has been shut down
+            before = self._work.get(ec2_instance_id)
+
+            def wait_and_work() -> None:
+                if before is not None:
+                    before.result()
+                work()
+
+            self._work[ec2_instance_id] = self._pool.submit(wait_and_work)
+
+    def _launch(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
+        try:
+            host = self._make(instance)
+        except (SandboxError, AwsError) as error:
+            state, hint = (error.state, error.hint) if isinstance(error, SandboxError) else ("", "")
+            self._timeline.record("instance.failed", instance=instance.id, reason=str(error), state=state, hint=hint)
+            return
+        launched = _launched(instance, agent)
+        with self._lock:
+            self._hosts[instance.id] = host
+            self._timeline.record(
+                "instance.launched",
+                instance=instance.id,
+                type=launched.type.name,
+                address=launched.private_ip,
+                cluster=cluster,
+                agent_settings_left_out=list(agent.left_out),
+            )
+            if self._seen[instance.id] != "running":  # it was stopped while its container was made
+                self.drop(instance.id)
+                return
+            self._ecs.register_instance(cluster, launched)
+
+    def _make(self, instance: Any) -> InstanceHost:
+        network = networks.create_bridge(self._containers.client, self._containers.run, f"bridge-{instance.id}")
+        labels: Mapping[str, str] = {LABEL_INSTANCE: instance.id}
+        try:
+            eni = self._interfaces.own(
+                instance.interface, labels, (network.id, network.address(INSTANCE)), public=instance.is_public
+            )
+        except SandboxError:
+            self._remove_network(network.id)
+            raise
+        bridge = InstanceBridge(self._containers, network, eni.container)
+        try:
+            bridge.set_up()
+            if eni.public_ip:
+                self._ec2.show_instance_address(instance.interface.id, eni.public_ip)
+        except SandboxError:
+            self._interfaces.remove(eni)
+            self._remove_network(network.id)
+            raise
+        return InstanceHost(eni, bridge)
+
+    def _drop(self, ec2_instance_id: str) -> None:
+        with self._lock:
+            host = self._hosts.pop(ec2_instance_id, None)
+            volumes = set()
+            if self._seen.get(ec2_instance_id) == "terminated":
+                volumes = self._volumes.pop(ec2_instance_id, set())
+        if host is not None:
+            self._interfaces.remove(host.eni)
+            self._remove_network(host.bridge.network.id)
+        for name in volumes:
+            self._containers.remove_volume(name)
+        self._timeline.record("instance.dropped", instance=ec2_instance_id)
+
+    def _remove_network(self, network_id: str) -> None:
+        try:
+            self._containers.client.api.remove_network(network_id)
+        except APIError as error:
+            # A container of a task that was deregistered by force is still leaving: it goes with the run.
+            self._timeline.record("instance.failed", instance="", reason=str(error), state="", hint="")
+
+
+def _has_cluster(ecs: Ecs, name: str) -> bool:
+    """Whether there is the cluster; its agent makes the one called default."""
+    try:
+        ecs.find_cluster(name)
+    except EcsError:
+        if name != "default":
+            return False
+        ecs.create_cluster({"clusterName": name})
+    return True
+
+
+def _launched(instance: Any, agent: AgentConfiguration) -> Launched:
+    interface = instance.interface
+    return Launched(
+        instance.id,
+        InstanceType.of(instance.type),
+        instance.image_id,
+        instance.vpc_id,
+        interface.subnet_id,
+        interface.availability_zone,
+        interface.private_ip,
+        agent.attributes,
+        agent.reserved_memory,
+    )
