@@ -256,7 +256,7 @@ def test_instances_are_those_of_ec2_and_run(control: Control) -> None:
     for missing in ("i-0123456789abcdef0", elsewhere):
         with pytest.raises(Exception, match="InvalidTarget"):
             register(missing)
-    with pytest.raises(Exception, match="Instance ID .* is not valid"):
+    with pytest.raises(Exception, match=r"Instance ID .* is not valid"):
         register("10.20.1.7")
     assert len(control.balancing.targets[group]) == 2
 
