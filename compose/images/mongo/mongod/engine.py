@@ -60,6 +60,7 @@ SETTINGS = {
 }
 
 _SET_UP = (
+    f"ALTER DATABASE {DATABASE} SET log_min_messages = fatal",  # of sessions; the server's own life is still told
     "CREATE EXTENSION documentdb CASCADE",
     "CREATE SCHEMA mongod",
     "CREATE TABLE mongod.users (name text PRIMARY KEY, salt bytea, iterations int, stored_key bytea, server_key bytea)",
