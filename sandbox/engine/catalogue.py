@@ -41,6 +41,7 @@ CATALOGUE: Mapping[str, Component] = {
         Component("base", f"debian:{DEBIAN}-slim", "", "Debian without documentation and locales"),
         Component("toolbox", "", "toolbox", "tini, socat, curl, nftables, tc: the sandbox's own containers"),
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
+        Component("haproxy", "haproxy:3.0", "haproxy", "user haproxy, /usr/local/etc/haproxy, SIGUSR1, Lua"),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component(
             "mongo",
