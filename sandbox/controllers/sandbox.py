@@ -23,6 +23,7 @@ from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
+from sandbox.controllers.elb import ElbController
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER, RunNetwork
@@ -131,6 +132,23 @@ class Sandbox:
             self.timeline,
         )
         self._control_plane.gateway.add(CloudFrontService(self._cloudfront, self.clock))
+        self.load_balancers = ElbController(
+            self._containers,
+            self._images,
+            self._interfaces,
+            self._control_plane.name_resource,
+            self._issue,
+            lambda instance_id: None,
+            run.folder,
+            self.clock,
+            self.timeline,
+        )
+        self._closers.append(self.load_balancers.close)
+
+    def _issue(self, certificate_arn: str) -> tuple[str, str]:
+        """A certificate of this run's authority, and its key, for a listener that ends HTTPS."""
+        issued = self.authority.issue(["*.elb.amazonaws.com", "*.example.org"])
+        return issued.certificate.decode(), issued.key.decode()
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:

@@ -1,7 +1,7 @@
 """What happens to a target group's targets, what is to be done about it, and what DescribeTargetHealth says of them.
 
-Source: API reference "TargetHealth"; Application Load Balancer guide, "Health checks for Application Load Balancer target
-groups" (reason codes and their descriptions).
+Source: API reference "TargetHealth"; Application Load Balancer guide, "Health checks for Application Load Balancer
+target groups" (reason codes and their descriptions).
 """
 
 from __future__ import annotations

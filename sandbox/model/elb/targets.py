@@ -51,7 +51,8 @@ class _State:
     """A target that is registered, or drains.
 
     Attributes:
-        check: The number of its last check; a registration begins with a number that no check has had.
+        check: The number of its last check.
+        before: The number of the last check of an earlier registration, or of an earlier time in use.
         next_check: When it is due; None: none is.
         run: Checks in a row that ended as the last one did.
         warm_from: When its slow start began; None: it gets its full share.
@@ -63,6 +64,7 @@ class _State:
 
     health: TargetHealth
     check: int = 0
+    before: int = 0
     next_check: float | None = None
     run: int = 0
     last_passed: bool | None = None
@@ -161,7 +163,7 @@ class GroupTargets:
     def _begin(self, target: Target, state: _State, now: float, commands: list[Command]) -> None:
         """As a target begins that nothing is known of."""
         state.run, state.last_passed, state.warm_from = 0, None, None
-        state.check += 1  # what is under way says nothing of it
+        state.before = state.check
         state.next_check = None
         if state.unusable or not self.used:
             self._show(target, state, state.unusable or NOT_IN_USE, commands)
@@ -201,7 +203,6 @@ class GroupTargets:
         if state.gone_at is not None:
             return
         state.next_check, state.warm_from, state.run = None, None, 0
-        state.check += 1
         self._forget(target, state, commands)
         self._show(target, state, health, commands)
 
@@ -233,7 +234,7 @@ class GroupTargets:
 
     def _checked(self, event: Checked, now: float, commands: list[Command]) -> None:
         state = self._states.get(event.target)
-        if state is None or state.gone_at is not None or state.next_check is None or event.number != state.check:
+        if state is None or state.gone_at is not None or state.next_check is None or event.number <= state.before:
             return
         passed = event.failure is None
         state.run = state.run + 1 if state.last_passed == passed else 1
