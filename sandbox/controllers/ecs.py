@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import logging
 import threading
 import uuid
@@ -10,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sandbox.clock import Clock
+from sandbox.controllers.ecs_registration import Registrar, Registry, Targets
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.engine.containers import Exit, HealthReport
 from sandbox.errors import SandboxError
@@ -32,7 +35,9 @@ from sandbox.model.ecs.messages import (
     TaskEvent,
 )
 from sandbox.model.ecs.placement import Unplaced
+from sandbox.model.ecs.registration import DeregisterTask, RegisterTask, SetInstanceHealth
 from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
+from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
 from sandbox.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -60,10 +65,41 @@ class EcsController:
         self._clock = clock
         self._lock = threading.RLock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="ecs")
+        # One thread: what is registered, deregistered and told of a target keeps its order.
+        self._in_turn = ThreadPoolExecutor(1, thread_name_prefix="ecs-registration")
+        self._registrar = Registrar(self.happened)
         self._closed = False
         self.runner: TaskRunner | None = None
         self.drop_instance: Callable[[str], None] = lambda ec2_instance_id: None
         self.event_shape: EventShape = events.DOCUMENTED
+
+    def use_targets(
+        self,
+        targets: Targets,
+        find_group: Callable[[str], TargetGroup | None],
+        has_balancer: Callable[[str], bool],
+    ) -> None:
+        """Register tasks with these load balancers from now on; for the lookups see `Lookups`.
+
+        The lookups are called while the model is held: they must not wait for a call of ECS.
+        """
+        self._registrar.targets = targets
+        self._ecs.lookups = dataclasses.replace(self._ecs.lookups, find_group=find_group, has_balancer=has_balancer)
+
+    def use_registry(self, registry: Registry, registry_types: Callable[[str], frozenset[str] | None]) -> None:
+        """Register tasks with this Cloud Map from now on; for the lookup see `use_targets`."""
+        self._registrar.registry = registry
+        self._ecs.lookups = dataclasses.replace(self._ecs.lookups, registry_types=registry_types)
+
+    def target_changed(self, group_arn: str, target: Target, health: TargetHealth) -> None:
+        """A load balancer says something else of a target. Returns at once; what is told first is taken first."""
+        # Without the lock: whoever calls this may hold one of its own that a lookup waits for.
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._in_turn.submit(self._guarded, self._target_changed, group_arn, target, health)
+
+    def _target_changed(self, group_arn: str, target: Target, health: TargetHealth) -> None:
+        if not self._closed:
+            self.apply(lambda now: (None, self._ecs.target_health_changed(group_arn, target, health, now)))
 
     def apply(self, change: Callable[[float], tuple[T, Iterable[Command]]]) -> T:
         """Change the model alone and have the commands carried out (see `sandbox.aws.services.ecs.Apply`)."""
@@ -114,10 +150,12 @@ class EcsController:
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._in_turn.shutdown(wait=False, cancel_futures=True)
 
     def wait_closed(self) -> None:
         """Wait for the commands that were under way when it was closed."""
         self._pool.shutdown(wait=True)
+        self._in_turn.shutdown(wait=True)
 
     def _carry_out(self, command: Command) -> None:
         runner = self.runner
@@ -166,6 +204,8 @@ class EcsController:
                 self._submit(runner.stop, arn, name, self._clock.real_seconds(timeout))
             case RestartContainer(arn, name):
                 runner.expect_start(arn, name, self._submit(runner.restart, arn, name))
+            case RegisterTask() | DeregisterTask() | SetInstanceHealth():
+                self._in_turn.submit(self._guarded, self._registrar.carry_out, command)
 
     def _wake(self, wake: Wake) -> None:
         if not self._closed:
