@@ -27,6 +27,7 @@ from sandbox.model.ecs.registration import (
     Registered,
     Registration,
     RegistrationFailed,
+    SetInstanceHealth,
     TargetHealthChanged,
     holder,
 )
@@ -331,6 +332,8 @@ class Ecs:
             return commands
         if awaited and isinstance(event, Registered | RegistrationFailed):
             service.say_registration(task, event, now)
+        if any(isinstance(command, SetInstanceHealth) and not command.healthy for command in commands):
+            service.instance_unhealthy(now)
         self._say_deregistered(service, commands, now)
         if not had_run and "startedAt" in task.times:
             commands += service.task_running(task)

@@ -59,11 +59,13 @@ def registrations(
     if (balancers := request.get("loadBalancers")) is not None:
         groups = _groups(balancers)
         for arn in {use.group_arn: None for use in groups}:
-            _check_group(arn, definition, lookups)
+            _check_group(arn, lookups)
     if (registries := request.get("serviceRegistries")) is not None:
         registry = _registry(registries, definition, lookups)
     for use in groups:
         _check_port(use.container, use.port, definition)
+        if (group := lookups.find_group(use.group_arn)) is not None:
+            _check_type(group, definition)
     if registry is not None and registry.container_port is not None:
         _check_port(registry.container, registry.container_port, definition)
     return Registrations(groups, registry)
@@ -99,20 +101,23 @@ def _groups(balancers: Sequence[Request]) -> tuple[GroupUse, ...]:
     return tuple(GroupUse(b["targetGroupArn"], b["containerName"], int(b["containerPort"])) for b in balancers)
 
 
-def _check_group(arn: str, definition: TaskDefinition, lookups: Lookups) -> None:
+def _check_group(arn: str, lookups: Lookups) -> None:
     """The words for a group that there is not are ours."""
     group = lookups.find_group(arn)
     if group is None:
         raise invalid_parameter(f"The target group with targetGroupArn {arn} does not exist.")
-    mode = _network_mode(definition)
-    if group.target_type != ("ip" if mode == "awsvpc" else "instance"):
-        raise invalid_parameter(
-            f"The provided target group {arn} has target type {group.target_type}, which is incompatible with the "
-            f"{mode} network mode specified in the task definition."
-        )
     if not lookups.has_balancer(arn):
         raise invalid_parameter(
             f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )
+
+
+def _check_type(group: TargetGroup, definition: TaskDefinition) -> None:
+    mode = _network_mode(definition)
+    if group.target_type != ("ip" if mode == "awsvpc" else "instance"):
+        raise invalid_parameter(
+            f"The provided target group {group.arn} has target type {group.target_type}, which is incompatible with "
+            f"the {mode} network mode specified in the task definition."
         )
 
 

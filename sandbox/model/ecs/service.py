@@ -356,6 +356,10 @@ class Service:
         for message in registration_words.registered(self.name, task.registration.targets):
             self.say(message, now)
 
+    def instance_unhealthy(self, now: float) -> None:
+        """Tell of a task in a service registry whose container health checks have come to fail."""
+        self._action("WARN", "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY", now)
+
     def say_deregistered(self, leaving: Sequence[DeregisterTask], tasks: Mapping[str, Task], now: float) -> None:
         """Tell of targets that leave; ``tasks`` are those of ECS by ARN."""
         deployments = [tasks[command.task_arn].started_by for command in leaving if command.targets]

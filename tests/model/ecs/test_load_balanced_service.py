@@ -268,6 +268,21 @@ def test_a_crash_is_said_with_its_targets(account: Account, blue: str) -> None:
     assert f"(service web) deregistered 1 targets in (target-group {blue})" in account.messages()
 
 
+# -- Cloud Map -------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_that_becomes_unhealthy_is_an_event(account: Account) -> None:
+    registry = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"
+    account.registry_types[registry] = frozenset({"A"})
+    account.register("web:1", **CHECKED)
+    account.work(account.create(1, serviceRegistries=[{"registryArn": registry}]))
+    for health in ("HEALTHY", "UNHEALTHY"):
+        account.work(account.event(account.tasks[0], HealthChanged("web", health)))
+    told = [(event.detail["eventType"], event.detail["eventName"]) for event in account.published]
+    assert ("WARN", "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY") in told
+    assert account.shown()["serviceRegistries"] == [{"registryArn": registry}]
+
+
 # -- UpdateService ---------------------------------------------------------------------------------------------------
 
 

@@ -6,8 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.model.ecs import metadata
-from sandbox.model.ecs.messages import ContainerExited, HealthChanged, ImagePulled, ResourcesReady
+from sandbox.model.ecs.messages import (
+    ContainerExited,
+    ContainerStarted,
+    HealthChanged,
+    ImagePulled,
+    ResourcesReady,
+    StopRequested,
+)
 from sandbox.model.ecs.metadata import Subnet
+from sandbox.model.ecs.registration import Deregistered, DrainOver, GroupUse, Registered, Registrations
 
 Make = Callable[..., Any]
 SUBNET = Subnet("10.0.0.0/20", "10.0.0.1", "10.0.0.2")
@@ -102,6 +110,19 @@ def test_a_task_as_documented(play: Make, container: Make) -> None:
     }
     two.task.group = "service:blog"
     assert metadata.of_task(two.task, SUBNET)["ServiceName"] == "blog"
+
+
+def test_nothing_in_a_task_tells_that_its_targets_drain(play: Make, container: Make) -> None:
+    group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/blue/0"
+    one = play(container("web"), registrations=Registrations((GroupUse(group, "web", 80),))).pending()
+    one.on(ContainerStarted("web", "id"), "event RUNNING v3", "register blue=10.0.0.9:80").on(Registered())
+    stop = StopRequested("Task stopped by user", "UserInitiated")
+    one.on(stop, "event RUNNING>STOPPED v4", "deregister blue=10.0.0.9:80", "drain 300s")
+    told = metadata.of_task(one.task, SUBNET)
+    assert (told["KnownStatus"], told["DesiredStatus"]) == ("RUNNING", "RUNNING")
+    assert told["Containers"][0]["DesiredStatus"] == "RUNNING"
+    one.on(Deregistered()).on(DrainOver(), "stop web 30s")
+    assert metadata.of_task(one.task, SUBNET)["DesiredStatus"] == "STOPPED"
 
 
 def test_ids() -> None:

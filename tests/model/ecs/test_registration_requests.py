@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.registration_requests import Lookups, registrations
+from sandbox.model.ecs.registration_requests import registrations
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 if TYPE_CHECKING:
@@ -76,20 +76,22 @@ def bridged(account: Account) -> TaskDefinition:
     return replace(definition, raw={**definition.raw, "networkMode": "bridge"})
 
 
-def lookups_of(account: Account) -> Lookups:
-    return account.ecs.lookups
-
-
 def test_bridge_mode_wants_targets_of_type_instance(account: Account, arn: str) -> None:
     with pytest.raises(EcsError) as refused:
-        registrations({"loadBalancers": [balancer(arn)]}, bridged(account), lookups_of(account))
+        registrations({"loadBalancers": [balancer(arn)]}, bridged(account), account.ecs.lookups)
     assert refused.value.message == (
         f"The provided target group {arn} has target type ip, which is incompatible with the bridge network mode "
         "specified in the task definition."
     )
     instances = account.group("instances", target_type="instance")
-    wanted = registrations({"loadBalancers": [balancer(instances)]}, bridged(account), lookups_of(account))
+    wanted = registrations({"loadBalancers": [balancer(instances)]}, bridged(account), account.ecs.lookups)
     assert wanted.groups[0].group_arn == instances
+
+
+def test_another_network_mode_does_not_suit_the_target_groups_that_stay(account: Account, arn: str) -> None:
+    before = registrations({"loadBalancers": [balancer(arn)]}, account.ecs.find_definition("blog"), account.ecs.lookups)
+    with pytest.raises(EcsError, match="has target type ip, which is incompatible with the bridge network mode"):
+        registrations({}, bridged(account), account.ecs.lookups, before)
 
 
 @pytest.mark.parametrize("missing", ["targetGroupArn", "containerName", "containerPort"])
@@ -180,10 +182,10 @@ def test_registries_that_are_refused_in_bridge_mode(
 ) -> None:
     account.registry_types[REGISTRY] = frozenset(types)
     with pytest.raises(EcsError) as refused:
-        registrations(registry(**given), bridged(account), lookups_of(account))
+        registrations(registry(**given), bridged(account), account.ecs.lookups)
     assert said in refused.value.message
     account.registry_types[REGISTRY] = frozenset({"SRV"})
-    wanted = registrations(registry(**PAIR), bridged(account), lookups_of(account)).registry
+    wanted = registrations(registry(**PAIR), bridged(account), account.ecs.lookups).registry
     assert wanted is not None
     assert (wanted.container, wanted.container_port) == ("web", 80)
 
