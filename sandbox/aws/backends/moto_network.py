@@ -56,6 +56,11 @@ class FargateInterface(NetworkInterface):
     def attachment(self) -> Any:
         return self._fargate_attachment
 
+    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
+        if filter_name == "attachment.instance-id":
+            return self._fargate_attachment.instance_id
+        return super().get_filter_value(filter_name, method_name)
+
     @property
     def association(self) -> dict[str, Any]:
         if not self.public_ip:
