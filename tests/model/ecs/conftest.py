@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.model.ecs import taskdef
 from sandbox.model.ecs.container import Container
+from sandbox.model.ecs.container_instance import DropInstance, PublishInstance
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.messages import (
     AttachEni,
@@ -20,7 +21,11 @@ from sandbox.model.ecs.messages import (
     DetachEni,
     EniAttached,
     EniDetached,
+    EnterInstance,
+    InstanceEntered,
+    InstanceLeft,
     Interface,
+    LeaveInstance,
     Network,
     PrepareResources,
     PublishTask,
@@ -30,6 +35,7 @@ from sandbox.model.ecs.messages import (
     StopContainer,
     TaskEvent,
 )
+from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.registration import (
     Deregistered,
     DeregisterTask,
@@ -50,6 +56,15 @@ TASK_ARN = f"{ARN_PREFIX}:task/blog/0123456789abcdef0123456789abcdef"
 GROUPS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup"
 REGISTRY = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"
 NETWORK = Network(("subnet-a", "subnet-b"), ("sg-1",), assign_public_ip=True)
+
+
+ALONE = {
+    AttachEni: "attach",
+    DetachEni: "detach",
+    EnterInstance: "enter",
+    LeaveInstance: "leave",
+    PrepareResources: "prepare",
+}
 
 
 def _container(name: str, **more: Any) -> dict[str, Any]:
@@ -106,8 +121,12 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
             case PublishTask(_, task):
                 desired = ">STOPPED" if task["desiredStatus"] == "STOPPED" else ""
                 word = f"event {task['lastStatus']}{desired} v{task['version']}"
-            case AttachEni() | DetachEni() | PrepareResources():
-                word = {AttachEni: "attach", DetachEni: "detach", PrepareResources: "prepare"}[type(command)]
+            case AttachEni() | DetachEni() | EnterInstance() | LeaveInstance() | PrepareResources():
+                word = ALONE[type(command)]
+            case PublishInstance(_, _, instance):
+                word = f"instance {instance['status']} v{instance['version']}"
+            case DropInstance(ec2_instance_id):
+                word = f"drop {ec2_instance_id}"
             case StartContainer(_, name):
                 word = f"start {name}"
             case StopContainer(_, name, timeout):
@@ -200,6 +219,13 @@ VPC = {"awsvpcConfiguration": {"subnets": ["subnet-a"], "assignPublicIp": "ENABL
 NO_IMAGE = "CannotPullContainerError: pull access denied"
 
 
+DONE: dict[type, TaskEvent] = {
+    DetachEni: EniDetached(),
+    EnterInstance: InstanceEntered(),
+    LeaveInstance: InstanceLeft(),
+}
+
+
 class Account:
     """ECS with one cluster and service, and an adapter that does at once what it is asked.
 
@@ -241,6 +267,7 @@ class Account:
         self.slow_stop = False
         self.wakes: list[tuple[float, Wake | Remind]] = []
         self.published: list[PublishService] = []
+        self.told: list[Command] = []
         self.deployment_ids: list[str] = []
 
     def register(self, image: str, **more: Any) -> None:
@@ -316,8 +343,8 @@ class Account:
                 self.wakes.append((self.now + command.delay, command))
             elif isinstance(command, PublishService):
                 self.published.append(command)
-            elif isinstance(command, ServiceSaid):
-                continue
+            elif isinstance(command, ServiceSaid | PublishInstance | DropInstance | Unplaced):
+                self.told.append(command)
             elif (answer := self._answer(command)) is not None:
                 task = self.ecs.tasks[command.task_arn]
                 todo += self.event(task, answer)
@@ -331,8 +358,8 @@ class Account:
         match command:
             case AttachEni():
                 answer = EniAttached(dataclasses.replace(self.interface, private_ip=f"10.0.0.{next(self._addresses)}"))
-            case DetachEni():
-                answer = EniDetached()
+            case DetachEni() | EnterInstance() | LeaveInstance():
+                answer = DONE[type(command)]
             case StartContainer(arn, name) if self.ecs.tasks[arn].containers[name].image in self.broken:
                 answer = ContainerFailed(name, NO_IMAGE)
             case StartContainer(_, name):
@@ -371,7 +398,7 @@ class Account:
         self.now = max(self.now, end)
 
     def _note_deployments(self) -> None:
-        for deployment in self.service.deployments:
+        for deployment in self.service.deployments if self.ecs.services else ():
             if deployment.id not in self.deployment_ids:
                 self.deployment_ids.append(deployment.id)
 
