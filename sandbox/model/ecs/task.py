@@ -237,21 +237,15 @@ class Task:
         if self.desired_status == "STOPPED":
             self._stop_containers_that_never_ran()
             return self._deprovision(now)
-        if not self._needs_resources:
-            self.times["pullStartedAt"] = now
-        return [self._move("PENDING"), *self._begin(now)]
+        if self._needs_resources():
+            return [self._move("PENDING"), PrepareResources(self.arn)]
+        self.times["pullStartedAt"] = now
+        return [self._move("PENDING"), *self._start_ready(now)]
 
     def _entered(self, now: float) -> list[TaskCommand]:
         self.times["connectivityAt"] = now
-        return self._begin(now)
+        return [PrepareResources(self.arn)] if self._needs_resources() else self._resources_ready(now)
 
-    def _begin(self, now: float) -> list[TaskCommand]:
-        if self._needs_resources:
-            return [PrepareResources(self.arn)]
-        self.times["pullStartedAt"] = now
-        return self._start_ready(now)
-
-    @property
     def _needs_resources(self) -> bool:
         return any(container.needs_resources for container in self.definition.containers)
 
