@@ -223,7 +223,7 @@ def efs_folders(definition: StackDefinition, known: Mapping[str, Any]) -> list[t
 
 
 def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list[Network]:
-    """The networks of the tasks that the stack's calls start, as far as they are known before the first call.
+    """The networks of the Fargate tasks that the stack's calls start, as far as they are known before the first call.
 
     What is wrong with one is said by the call itself.
     """
@@ -231,7 +231,8 @@ def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list
     for call in definition.calls:
         given = call.parameters.get("networkConfiguration")
         vpc = given.get("awsvpcConfiguration") if isinstance(given, Mapping) else None
-        if call.service == "ecs" and isinstance(vpc, Mapping):
+        on_fargate = call.parameters.get("launchType", "FARGATE") == "FARGATE"
+        if call.service == "ecs" and isinstance(vpc, Mapping) and on_fargate:
             with contextlib.suppress(SandboxError, KeyError, TypeError):
                 found.append(Network.of(_fill(dict(vpc), known, definition.folder, str(call))))
     return found

@@ -293,7 +293,7 @@ class Ecs:
         service = self.find_service(cluster, request.get("service", ""))
         if service.status == "INACTIVE":
             raise EcsError("ServiceNotFoundException", "Service not found.")
-        if service.desired_count > 0 and not request.get("force"):
+        if service.desired_count > 0 and not service.is_daemon and not request.get("force"):
             raise invalid_parameter("The service cannot be stopped while it is scaled above 0.")
         service.status, service.desired_count = "DRAINING", 0
         commands = self._schedule(service, now)
@@ -385,6 +385,10 @@ class Ecs:
         pending = unhealthy = 0
         unplaced: Unplaced | None = None
         primary = service.primary
+        if service.is_daemon and service.status == "ACTIVE":
+            service.desired_count = placement.eligible(
+                primary.definition, primary.how.rules, instances.standings(self, service.cluster_arn)
+            )
         for decision in service.decide(self.tasks_of(service), now):
             match decision:
                 case StartTask(deployment, replaces_unhealthy):

@@ -172,6 +172,14 @@ def place(
     return fit[0].instance
 
 
+def eligible(definition: TaskDefinition, rules: Rules, standings: Sequence[Standing]) -> int:
+    """How many instances a daemon service has a task on: those with its attributes that its constraints allow."""
+    return sum(
+        _has_attributes(definition, rules, "", standing) and _is_member(definition, rules, "", standing)
+        for standing in standings
+    )
+
+
 def failure(definition: TaskDefinition, standing: Standing) -> str | None:
     """Why StartTask cannot start a task on this instance; it asks neither constraints nor strategies."""
     rank = _first_failure(definition, Rules(), "", standing)

@@ -408,7 +408,7 @@ class Service:
             "deployments": deployments if self.status == "ACTIVE" else [],
             "events": [dict(event) for event in self.events],
             "createdAt": self.created_at,
-            "schedulingStrategy": "REPLICA",
+            "schedulingStrategy": "DAEMON" if self.is_daemon else "REPLICA",
             "deploymentController": {"type": "ECS"},
             **self.primary.how.describe_network(),
             "placementConstraints": [dict(item) for item in self.primary.how.rules.constraints],
@@ -417,6 +417,11 @@ class Service:
             "propagateTags": self.raw.get("propagateTags", "NONE"),
             "enableExecuteCommand": bool(self.raw.get("enableExecuteCommand", False)),
         }
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether it has a task on each instance, and no desired count of its own."""
+        return bool(self.raw.get("schedulingStrategy") == "DAEMON")
 
     @property
     def _on_fargate(self) -> bool:

@@ -6,11 +6,12 @@ Rules: API reference "CreateService" and "UpdateService" (which parameters trigg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sandbox.model.ecs.deployment import Configuration, Deployment
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
-from sandbox.model.ecs.launch import launch
+from sandbox.model.ecs.launch import Launch, launch
 from sandbox.model.ecs.registration_requests import Lookups, grace_period, registrations
 from sandbox.model.ecs.service import Service
 from sandbox.model.ecs.taskdef import TaskDefinition
@@ -73,16 +74,17 @@ def new_service(
         EcsError: InvalidParameterException, also for what is not carried out.
     """
     _check(request)
-    if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
-        raise not_carried_out("schedulingStrategy DAEMON")
+    configuration = dict(request.get("deploymentConfiguration") or {})
     how = launch(request, definition, default_strategy)
+    if request.get("schedulingStrategy") == "DAEMON":
+        how, configuration = _daemon(request, how, configuration)
     wanted = registrations(request, definition, lookups)
     service = Service(
         arn,
         name,
         cluster_arn,
         desired_count(request, default=1),
-        Configuration.of(request.get("deploymentConfiguration") or {}),
+        Configuration.of(configuration),
         Deployment(deployment_id, definition, how, _of_deployment(request), now, now, registrations=wanted),
         now,
         dict(request),
@@ -130,6 +132,8 @@ def update(
         if request.get(parameter) == []:
             asked.pop(parameter, None)
     how = launch(asked, definition, default_strategy)
+    if service.is_daemon:
+        how, _ = _daemon(request, how, dict(configuration.raw))
     wanted = registrations(request, definition, lookups, service.primary.registrations)
     grace = grace_period(request, wanted, service.grace)
     changed = (
@@ -147,6 +151,20 @@ def update(
         service.deploy(Deployment(deployment_id, definition, how, asked, now, now, registrations=wanted), now)
     else:
         service.primary.how, service.primary.raw = how, asked
+
+
+def _daemon(request: Request, how: Launch, configuration: dict[str, Any]) -> tuple[Launch, dict[str, Any]]:
+    """A service with a task on each instance: its tasks are spread by that alone, and none starts beside an old one."""
+    if how.launch_type == "FARGATE":
+        raise invalid_parameter("The daemon scheduling strategy is not supported for Fargate tasks.")
+    if request.get("placementStrategy"):
+        raise invalid_parameter("Placement strategies are not supported with the daemon scheduling strategy.")
+    if request.get("desiredCount") is not None:
+        raise invalid_parameter("A desired count can not be specified with the daemon scheduling strategy.")
+    if configuration.get("maximumPercent", 100) != 100:
+        raise invalid_parameter("The maximum percent must be 100 with the daemon scheduling strategy.")
+    rules = replace(how.rules, distinct=True)
+    return replace(how, rules=rules), {"minimumHealthyPercent": 0, **configuration, "maximumPercent": 100}
 
 
 def desired_count(request: Request, *, default: int) -> int:

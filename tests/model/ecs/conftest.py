@@ -133,10 +133,9 @@ def words() -> Callable[[Iterable[Command]], list[str]]:
                 word = f"stop {name} {timeout}s"
             case RestartContainer(_, name):
                 word = f"restart {name}"
-            case Remind(_, DrainOver(), delay):
-                word = f"drain {delay}s"
             case Remind(_, event, delay):
-                word = f"remind {type(event).__name__} {event.container} {delay}s"
+                drain = isinstance(event, DrainOver)
+                word = f"drain {delay}s" if drain else f"remind {type(event).__name__} {event.container} {delay}s"
             case RegisterTask() | DeregisterTask():
                 word = " ".join(["register" if isinstance(command, RegisterTask) else "deregister", *_where(command)])
             case SetInstanceHealth(_, _, healthy):

@@ -392,7 +392,6 @@ def test_a_negative_count(ecs: Ecs) -> None:
     ("parameter", "value"),
     [
         ("serviceConnectConfiguration", {"enabled": True}),
-        ("schedulingStrategy", "DAEMON"),
     ],
 )
 def test_services_that_are_not_carried_out(ecs: Ecs, parameter: str, value: object) -> None:

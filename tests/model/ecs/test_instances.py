@@ -65,9 +65,16 @@ class Fleet:
     def lose(self, number: int, what: str = "terminated") -> None:
         self.work(instances.lost(self.ecs, f"i-{number}", what, self.account.now))
 
-    def serve(self, count: int, **more: Any) -> None:
-        more = {"networkConfiguration": None, **more}
-        self.work(self.account.create(count, launchType="EC2", **more))
+    def serve(self, count: int | None, **more: Any) -> None:
+        request = {
+            "cluster": "blog",
+            "serviceName": "web",
+            "taskDefinition": "blog",
+            "launchType": "EC2",
+            **({} if count is None else {"desiredCount": count}),
+            **more,
+        }
+        self.work(self.ecs.create_service(request, self.account.now)[1])
 
     def run(self, **more: Any) -> list[Task]:
         request = {"cluster": "blog", "taskDefinition": "blog", "launchType": "EC2", **more}
@@ -290,6 +297,64 @@ def test_a_stopped_instance_comes_back(fleet: Fleet) -> None:
     assert 'encountered error "AGENT"' in fleet.unplaced()[-1]
     fleet.work(instances.register(fleet.ecs, fleet.ecs.find_cluster("blog"), instance.launched, 0.0))
     assert (len(fleet.ecs.instances), len(fleet.account.running())) == (1, 1)
+
+
+# -- daemons --
+
+
+def test_a_daemon_has_a_task_on_each_instance(fleet: Fleet) -> None:
+    first = fleet.launch()
+    fleet.serve(None, schedulingStrategy="DAEMON")
+    second = fleet.launch()
+    assert [fleet.on(first), fleet.on(second)] == [1, 1]
+    shown = fleet.account.shown()
+    assert (shown["schedulingStrategy"], shown["desiredCount"]) == ("DAEMON", 2)
+    assert shown["deploymentConfiguration"] == {"minimumHealthyPercent": 0, "maximumPercent": 100}
+    fleet.drain(first)
+    assert [fleet.on(first), fleet.on(second)] == [0, 1]
+    fleet.drain(first, "ACTIVE")
+    assert [fleet.on(first), fleet.on(second)] == [1, 1]
+    fleet.lose(2)
+    assert fleet.account.shown()["desiredCount"] == 1
+    fleet.define(image="web:2")
+    fleet.work(fleet.account.update(taskDefinition="blog"))
+    assert [task.containers["web"].image for task in fleet.account.running()] == ["web:2"]
+    fleet.work(fleet.account.delete())
+    assert fleet.on(first) == 0
+
+
+def test_a_daemon_keeps_to_its_constraints_and_says_where_there_is_no_room(fleet: Fleet) -> None:
+    here = [{"type": "memberOf", "expression": "attribute:ecs.availability-zone == us-east-1a"}]
+    fleet.define(memory=1500)
+    first, other = fleet.launch(), fleet.launch(zone="b")
+    fleet.run(count=1, placementConstraints=here)
+    fleet.serve(None, schedulingStrategy="DAEMON", placementConstraints=here)
+    assert (fleet.account.shown()["desiredCount"], fleet.on(first), fleet.on(other)) == (1, 1, 0)
+    assert len(fleet.unplaced()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"desiredCount": 1},
+        {"placementStrategy": [{"type": "random"}]},
+        {"deploymentConfiguration": {"maximumPercent": 200}},
+        {"launchType": "FARGATE"},
+    ],
+)
+def test_what_a_daemon_cannot_have(fleet: Fleet, wrong: dict[str, Any]) -> None:
+    definition = "blog:1" if "launchType" in wrong else "blog"  # the first is the account's, for Fargate
+    network = {"networkConfiguration": VPC} if "launchType" in wrong else {}
+    request = {
+        "cluster": "blog",
+        "serviceName": "web",
+        "taskDefinition": definition,
+        "launchType": "EC2",
+        "schedulingStrategy": "DAEMON",
+        **network,
+    }
+    with pytest.raises(EcsError, match="daemon scheduling strategy"):
+        fleet.ecs.create_service({**request, **wrong}, 0.0)
 
 
 # -- RunTask, StartTask --
