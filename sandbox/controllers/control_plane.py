@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from sandbox.aws.backends.cloudmap_zones import CloudMapZones
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.topics import deliver_with, send_to_queue
 from sandbox.aws.backends.zones import hosted_zones
@@ -19,14 +20,17 @@ from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.services.servicediscovery import ServiceDiscoveryService
 from sandbox.clock import Clock
+from sandbox.controllers.cloudmap import CloudMapController
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
-from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY
+from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, OUTSIDE
 from sandbox.controllers.notifications import NotificationDelivery
 from sandbox.dataplane.dns import DnsServer
+from sandbox.model.cloudmap import CloudMap
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
 from sandbox.timeline import Timeline
@@ -68,6 +72,7 @@ class ControlPlane:
         gateway: The endpoint.
         dns: The DNS server.
         events: EventBridge.
+        cloudmap: Cloud Map.
         ecs: ECS, which starts nothing until it has a runner.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
@@ -95,7 +100,15 @@ class ControlPlane:
         self._zones = DnsController(hosted_zones, timeline)
         sockets = folder / "sockets"
         try:
-            self.dns = DnsServer(self._zones.answer, port=dns_port, sockets=(sockets / DNS_UDP, sockets / DNS_TCP))
+            self.dns = DnsServer(
+                self._zones.answer,
+                port=dns_port,
+                sockets=(sockets / DNS_UDP, sockets / DNS_TCP),
+                outside=(
+                    self._zones.answer_outside,
+                    (sockets / f"{OUTSIDE}{DNS_UDP}", sockets / f"{OUTSIDE}{DNS_TCP}"),
+                ),
+            )
             self.dns.start()
             self._closing.callback(self.dns.close)
             self.gateway = Gateway([], backend, port=endpoint_port, unix_socket=sockets / GATEWAY, on_call=self._called)
@@ -118,15 +131,23 @@ class ControlPlane:
             targets.forward = self.events.receive
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
-            for service in (functions, self.events, EcsService(ecs, self.ecs.apply, backend.missing_subnets)):
+            cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
+            self.cloudmap = CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, timeline, clock)
+            for service in (
+                functions,
+                self.events,
+                EcsService(ecs, self.ecs.apply, backend.missing_subnets),
+                ServiceDiscoveryService(self.cloudmap),
+            ):
                 self.gateway.add(service)
         except BaseException:
             self.close()
             raise
 
     def addresses(self, name: str) -> list[str]:
-        """The IPv4 addresses that DNS has for a name."""
-        return [record.value for record in self._zones.answer(canonical(name), "A").answers if record.type == "A"]
+        """The IPv4 addresses that DNS has for a name, asked from the internet."""
+        found = self._zones.answer_outside(canonical(name), "A").answers
+        return [record.value for record in found if record.type == "A"]
 
     def name_resource(self, name: str, address: str | None) -> None:
         """Give a resource of AWS's a name in DNS, or take it away (None)."""

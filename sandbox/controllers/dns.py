@@ -47,7 +47,7 @@ class DnsController:
         self._timeline = timeline
         self._refreshing = threading.Lock()
         self._record_sets: dict[_Key, RecordSet] = {}
-        self._zones = Zones(())
+        self._zones = self._public = Zones(())
         self.hosted_zones: tuple[HostedZone, ...] = ()
         self._recorded: set[tuple[str, str, frozenset[object]]] = set()
         self._rng = Random()
@@ -66,7 +66,9 @@ class DnsController:
         """Read the zones again and answer from them from now on; called after each change through the API."""
         with self._refreshing:
             hosted_zones = self._read_zones()
-            self._zones = Zones(hosted_zones, _resource_zones(self._resources))
+            resources = _resource_zones(self._resources)
+            self._zones = Zones(hosted_zones, resources)
+            self._public = Zones((zone for zone in hosted_zones if not zone.private), resources)
             self.hosted_zones = tuple(hosted_zones)
             before, self._record_sets = self._record_sets, _by_key(hosted_zones)
             changes = list(_changes(before, self._record_sets))
@@ -76,9 +78,16 @@ class DnsController:
                 self._timeline.record("dns.change", **change)
 
     def answer(self, name: str, type: str) -> Answer:
-        """Answer one question: the DNS server's function. Thread-safe."""
+        """Answer one question as the VPC's resolver does: the DNS server's function. Thread-safe."""
+        return self._answer(self._zones, name, type)
+
+    def answer_outside(self, name: str, type: str) -> Answer:
+        """The same for who asks from the internet, where nothing knows private zones."""
+        return self._answer(self._public, name, type)
+
+    def _answer(self, zones: Zones, name: str, type: str) -> Answer:
         recorded = self._recorded  # of the zones before a refresh, if one happens now
-        given = answer_from_zones(self._zones, name, type, self._rng)
+        given = answer_from_zones(zones, name, type, self._rng)
         if given.authoritative and len(recorded) < MAX_RECORDED_ANSWERS:
             key = (name, type, frozenset(given.answers))
             if key not in recorded:

@@ -1,8 +1,8 @@
 """The network of a run: VPC, internet, and the two containers that every run has.
 
-*resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet; it
-relays DNS and the AWS endpoint to the sandbox's process, through Unix sockets, so that the process itself listens on
-127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
+*resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet, where
+it does not know private zones. It relays DNS and the AWS endpoint to the sandbox's process, through Unix sockets, so
+that the process itself listens on 127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ ENDPOINT_NAME = "aws.internal"
 ENDPOINT_PORT = 4566
 SOCKETS = Path("/run/sandbox")  # inside the resolver
 DNS_UDP, DNS_TCP, GATEWAY = "dns-udp.sock", "dns-tcp.sock", "gateway.sock"
+OUTSIDE = "outside-"  # before the names of DNS's sockets: for those who ask from the internet
 
 # type=5 is SOCK_SEQPACKET: a datagram stays one message.
 _RELAYS = (
-    f"socat UDP4-RECVFROM:53,fork,reuseaddr UNIX-CONNECT:{SOCKETS / DNS_UDP},type=5",
-    f"socat TCP4-LISTEN:53,fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / DNS_TCP}",
+    f"socat UDP4-RECVFROM:53,bind={{vpc}},fork,reuseaddr UNIX-CONNECT:{SOCKETS / DNS_UDP},type=5",
+    f"socat TCP4-LISTEN:53,bind={{vpc}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / DNS_TCP}",
+    f"socat UDP4-RECVFROM:53,bind={{internet}},fork,reuseaddr UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_UDP)},type=5",
+    f"socat TCP4-LISTEN:53,bind={{internet}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_TCP)}",
     f"socat TCP4-LISTEN:{ENDPOINT_PORT},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
 )
 
@@ -125,17 +128,15 @@ class RunNetwork:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start_resolver(self) -> str:
-        script = " & ".join(_RELAYS)
+        vpc, internet = self.vpc.address(RESOLVER), self.internet.address(RESOLVER)
+        script = " & ".join(_RELAYS).format(vpc=vpc, internet=internet)
         return self._containers.run_new(
             Spec(
                 "resolver",
                 self._toolbox,
                 entrypoint=["tini", "-g", "--"],
                 command=["sh", "-c", f"{script} & wait"],
-                networks=[
-                    (self.vpc.name, self.vpc.address(RESOLVER)),
-                    (self.internet.name, self.internet.address(RESOLVER)),
-                ],
+                networks=[(self.vpc.name, vpc), (self.internet.name, internet)],
                 mounts=[Mount(str(SOCKETS), str(self._sockets), type="bind")],
             )
         )
@@ -153,9 +154,12 @@ class RunNetwork:
         )
 
     def endpoint_names(self) -> Mapping[str, str]:
-        """Names that resolve to the AWS endpoint inside the VPC; the wildcard serves host prefixes such as data-."""
-        address = self.vpc.address(RESOLVER)
-        return {ENDPOINT_NAME: address, f"*.{ENDPOINT_NAME}": address}
+        """Names that resolve to the AWS endpoint inside the VPC.
+
+        Clients put Cloud Map's host prefix, ``data-``, right before the endpoint's name for what discovers instances.
+        """
+        names = (ENDPOINT_NAME, f"*.{ENDPOINT_NAME}", f"data-{ENDPOINT_NAME}")
+        return dict.fromkeys(names, self.vpc.address(RESOLVER))
 
     @property
     def gateway_socket(self) -> Mount:

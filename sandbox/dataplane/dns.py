@@ -55,6 +55,7 @@ class DnsServer:
         names: Names that the sandbox serves itself, as for `add_names`.
         port: On 127.0.0.1, the same for UDP and TCP; 0 takes a free one.
         sockets: The paths of the Unix sockets for datagrams and for TCP's streams; None: loopback only.
+        outside: What those get who ask from somewhere else, and the paths of their sockets.
 
     Example:
         ``with DnsServer(controller.answer) as server: query("www.example.com", "A", server.address, 2)``
@@ -67,13 +68,14 @@ class DnsServer:
         names: Mapping[str, str] | None = None,
         port: int = 0,
         sockets: tuple[Path, Path] | None = None,
+        outside: tuple[AnswerFunction, tuple[Path, Path]] | None = None,
     ) -> None:
         self._answer = answer
         self._names: dict[str, str] = {}
         self._named = Zones(())
         self._rng = Random()
         self._wanted_port = port
-        self._socket_paths = sockets
+        self._relayed = ([(answer, sockets)] if sockets else []) + ([outside] if outside else [])
         self._threads: list[threading.Thread] = []
         self._address: tuple[str, int] | None = None
         self._stop: Callable[[], object] | None = None
@@ -111,12 +113,14 @@ class DnsServer:
             udp, tcp = _bind(self._wanted_port)
             undo.enter_context(udp)
             undo.enter_context(tcp)
-            listeners: list[tuple[socket.socket, Handler]] = [(tcp, self._converse)]
-            if self._socket_paths:
-                udp_path, tcp_path = self._socket_paths
+            listeners: list[tuple[socket.socket, Handler]] = [(tcp, partial(self._converse, self._answer))]
+            for answer, (udp_path, tcp_path) in self._relayed:
                 datagrams = undo.enter_context(_listen_unix(udp_path, socket.SOCK_SEQPACKET))
                 streams = undo.enter_context(_listen_unix(tcp_path, socket.SOCK_STREAM))
-                listeners += [(datagrams, self._reply_once), (streams, self._converse)]
+                listeners += [
+                    (datagrams, partial(self._reply_once, answer)),
+                    (streams, partial(self._converse, answer)),
+                ]
             undo.pop_all()
         self._address = udp.getsockname()
         loop, stop = asyncio.new_event_loop(), asyncio.Event()
@@ -139,8 +143,9 @@ class DnsServer:
         self._stop()
         for thread in self._threads:
             thread.join()
-        for path in self._socket_paths or ():
-            path.unlink(missing_ok=True)
+        for _, paths in self._relayed:
+            for path in paths:
+                path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -150,8 +155,8 @@ class DnsServer:
     ) -> None:
         self.close()
 
-    def reply(self, message: bytes, over_udp: bool) -> bytes | None:
-        """The reply to one message; None where it must not be answered."""
+    def reply(self, message: bytes, over_udp: bool, answer: AnswerFunction | None = None) -> bytes | None:
+        """The reply to one message; None where it must not be answered. ``answer`` stands for the server's own."""
         query = parse(message[2:])
         if query is None:
             return None
@@ -159,14 +164,14 @@ class DnsServer:
             return refuse(message, query)
         try:
             if self._named.zone_for(query.name):
-                answer = answer_from_zones(self._named, query.name, query.type, self._rng)
+                given = answer_from_zones(self._named, query.name, query.type, self._rng)
             else:
-                answer = self._answer(query.name, query.type)
+                given = (answer or self._answer)(query.name, query.type)
         except Exception:
             log.exception("answering %s %s failed", query.name, query.type)
             return refuse(message, Refusal("SERVFAIL"))
         limit = min(query.udp_size or PLAIN_UDP_SIZE, SERVER_UDP_SIZE) if over_udp else MAX_MESSAGE
-        return message[:2] + encode(query, answer, limit)
+        return message[:2] + encode(query, given, limit)
 
     def _serve_udp(self, udp: socket.socket) -> None:
         with udp:
@@ -179,23 +184,23 @@ class DnsServer:
                     with contextlib.suppress(OSError):  # the client's port is gone, or its buffer is full: UDP
                         udp.sendto(reply, client)
 
-    async def _converse(self, connection: socket.socket) -> None:
+    async def _converse(self, answer: AnswerFunction, connection: socket.socket) -> None:
         """DNS over a stream (RFC 7766): messages with a length before each, until the client closes or falls silent."""
         loop = asyncio.get_running_loop()
         while True:
             async with asyncio.timeout(IDLE_TIMEOUT):
                 prefix = await _exactly(connection, 2)
                 message = await _exactly(connection, int.from_bytes(prefix))
-                reply = self.reply(message, over_udp=False)
+                reply = self.reply(message, over_udp=False, answer=answer)
                 if reply is None:
                     return
                 await loop.sock_sendall(connection, len(reply).to_bytes(2) + reply)
 
-    async def _reply_once(self, connection: socket.socket) -> None:
+    async def _reply_once(self, answer: AnswerFunction, connection: socket.socket) -> None:
         """One datagram that the relay took from UDP; nothing is sent where nothing may be answered."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(IDLE_TIMEOUT):
-            reply = self.reply(await loop.sock_recv(connection, MAX_MESSAGE), over_udp=True)
+            reply = self.reply(await loop.sock_recv(connection, MAX_MESSAGE), over_udp=True, answer=answer)
             if reply is not None:
                 await loop.sock_sendall(connection, reply)
 

@@ -8,12 +8,17 @@ half done. A value that is no address is taken.
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
 from sandbox.aws.backends.zones import read_record_set
 from sandbox.model.route53_changes import Change, ChangeRefused, Key, apply_changes, key_of
 
-_lock = threading.Lock()
+OWNER = "sandbox_owner"
+"""What a hosted zone of moto's has that another service manages: the ARN of the resource it is for."""
+
+changing = threading.Lock()
+"""Held while the record sets of a zone are changed."""
 
 
 def enforce_change_rules() -> None:
@@ -22,6 +27,25 @@ def enforce_change_rules() -> None:
 
     backend: Any = models.Route53Backend
     backend.change_resource_record_sets = _change_resource_record_sets
+    delete = backend.delete_hosted_zone
+
+    def delete_hosted_zone(self: Any, id_: str) -> Any:
+        _check_owner(self.get_hosted_zone(id_))
+        return delete(self, id_)
+
+    backend.delete_hosted_zone = delete_hosted_zone
+    # AccessDenied is in no service's model; moto tells of that on the standard error.
+    warnings.filterwarnings("ignore", r"Exception\(Route53ClientError\) with code AccessDenied", UserWarning)
+
+
+def _check_owner(zone: Any) -> None:
+    """Refuse to change what another service manages, in words that users have seen (aws-sdk-java-v2 #6754)."""
+    from moto.route53.exceptions import Route53ClientError
+
+    owner = getattr(zone, OWNER, None)
+    if owner:
+        told = f"The resource hostedzone/{zone.resource_id} can only be managed through AWS Cloud Map ({owner})"
+        raise Route53ClientError("AccessDenied", told)
 
 
 def _change_resource_record_sets(backend: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
@@ -31,8 +55,9 @@ def _change_resource_record_sets(backend: Any, zoneid: str, change_list: list[di
 
     moto_record_set: Any = RecordSet
     zone = backend.get_hosted_zone(zoneid)
+    _check_owner(zone)
     requested = [(change["Action"], _moto_fields(change)) for change in change_list]
-    with _lock:
+    with changing:
         held: dict[Key, Any] = {key_of(read_record_set(record_set)): record_set for record_set in zone.rrsets}
         current = {key: read_record_set(record_set) for key, record_set in held.items()}
         changes = [Change(action, read_record_set(moto_record_set(fields))) for action, fields in requested]

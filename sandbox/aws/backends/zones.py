@@ -8,6 +8,9 @@ from typing import Any
 from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.model.route53 import HostedZone, RecordSet, canonical
 
+HEALTHY = "sandbox_healthy"
+"""What Cloud Map notes of a record of moto's."""
+
 
 def hosted_zones(account_id: str = ACCOUNT_ID) -> list[HostedZone]:
     """Every hosted zone of the account, in order of creation, with every record set in it.
@@ -43,10 +46,11 @@ def put_hosted_zones(zones: Iterable[HostedZone], account_id: str = ACCOUNT_ID) 
         backend.zones[zone.id] = made
         given = {(canonical(one.name), one.type) for one in zone.record_sets}
         made.rrsets = [one for one in made.rrsets if (canonical(one.name), one.type) not in given]
-        made.rrsets += [make(_moto_fields(one)) for one in zone.record_sets]
+        made.rrsets += [make(moto_fields(one)) for one in zone.record_sets]
 
 
-def _moto_fields(one: RecordSet) -> dict[str, Any]:
+def moto_fields(one: RecordSet) -> dict[str, Any]:
+    """A record set as moto's constructor wants it."""
     fields: dict[str, Any] = {
         "Name": canonical(one.name) + ".",
         "Type": one.type,
@@ -76,4 +80,5 @@ def read_record_set(record_set: Any) -> RecordSet:
         multivalue=bool(record_set.multi_value_answer),
         alias_target=alias.get("DNSName"),
         health_check_id=record_set.health_check_id,
+        healthy=getattr(record_set, HEALTHY, True),
     )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -17,27 +13,6 @@ from sandbox.aws.gateway import Gateway
 from sandbox.aws.services.cloudfront import CloudFrontService
 from sandbox.clock import RealClock
 from sandbox.model.cloudfront.config import Distribution
-
-# Folders that may hold providers, laid out as "terraform providers mirror" lays them out.
-MIRRORS = [
-    Path(folder).expanduser()
-    for folder in (
-        "/opt/tf-plugins",
-        "~/.terraform.d/plugins",
-        "/usr/local/share/terraform/plugins",
-        "/usr/share/terraform/plugins",
-    )
-]
-PROVIDER = "*/hashicorp/aws/**/terraform-provider-aws_*"
-TERRAFORM = shutil.which("terraform")
-MIRROR = next((folder for folder in MIRRORS if any(folder.glob(PROVIDER))), None)
-
-pytestmark = [
-    pytest.mark.skipif(TERRAFORM is None, reason="Terraform is not installed"),
-    pytest.mark.skipif(
-        MIRROR is None, reason=f"no mirror of Terraform's AWS provider in {', '.join(map(str, MIRRORS))}"
-    ),
-]
 
 # The provider waits half a minute for a deployment before it looks for the first time, hence wait_for_deployment.
 SHOP = """
@@ -209,53 +184,21 @@ class Recorder:
         del self.deployed[distribution_id]
 
 
-@dataclass
-class Terraform:
-    """Terraform in a folder of its own, which knows no other endpoint than the gateway's."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        assert TERRAFORM is not None
-        done = subprocess.run(
-            [TERRAFORM, *arguments, "-input=false", "-no-color"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture
 def carrier() -> Recorder:
     return Recorder()
 
 
 @pytest.fixture
-def terraform(carrier: Recorder, tmp_path: Path) -> Iterator[Terraform]:
-    settings = tmp_path / "terraform.rc"
-    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{MIRROR}" }}\n}}\n')
-    (tmp_path / "main.tf").write_text(SHOP)
+def terraform(carrier, make_terraform):
     clock, backend = RealClock(), Embedded()
     with Gateway([CloudFrontService(carrier, clock)], backend) as gateway:
-        environment = {
-            **Clients(gateway.url).environment(),
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "TF_CLI_CONFIG_FILE": str(settings),
-            "CHECKPOINT_DISABLE": "1",
-        }
-        yield Terraform(tmp_path, environment)
+        yield make_terraform(SHOP, Clients(gateway.url))
     backend.reset()
     clock.close()
 
 
-def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform: Terraform, carrier: Recorder) -> None:
+def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform, carrier: Recorder) -> None:
     code, output = terraform("init")
     assert code == 0, output
     code, output = terraform("apply", "-auto-approve")

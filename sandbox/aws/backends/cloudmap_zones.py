@@ -1,0 +1,82 @@
+"""The hosted zones of Cloud Map's namespaces in moto's Route 53."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox.aws.backends.zone_changes import OWNER, changing
+from sandbox.aws.backends.zones import HEALTHY, moto_fields
+from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.model.cloudmap_records import Namespace
+from sandbox.model.route53 import RecordSet, canonical
+
+
+class CloudMapZones:
+    """Makes and changes zones that Route 53's own API shows and does not let anyone change.
+
+    Args:
+        account_id: Whose zones they are.
+        region: Where their VPCs are.
+    """
+
+    def __init__(self, account_id: str = ACCOUNT_ID, region: str = "us-east-1") -> None:
+        self._account_id = account_id
+        self._region = region
+
+    def make(self, namespace: Namespace) -> str:
+        """The zone of a namespace, with its id; what Route 53 says where it cannot be had, else ""."""
+        backend, name = self._backend(), canonical(namespace.name)
+        private = namespace.type == "DNS_PRIVATE"
+        for zone in list(backend.zones.values()):
+            vpcs = [vpc.get("vpc_id") for vpc in zone.vpcs]
+            if private and zone.private_zone and namespace.vpc in vpcs and canonical(zone.name) == name:
+                return (
+                    f"The VPC {namespace.vpc} in region {self._region} has already been associated with the hosted "
+                    f"zone {zone.resource_id} with the same domain name. (ConflictingDomainExists)"
+                )
+        made = backend.create_hosted_zone(
+            name + ".",
+            private_zone=private,
+            vpcid=namespace.vpc or None,
+            vpcregion=self._region if private else None,
+            comment="Created by AWS Cloud Map",
+        )
+        setattr(made, OWNER, namespace.arn)
+        del backend.zones[made.resource_id]
+        made.resource_id = namespace.zone_id
+        self._set_soa_ttl(made, namespace)
+        backend.zones[made.resource_id] = made
+        return ""
+
+    def remove(self, zone_id: str) -> None:
+        """The zone goes away with its records; one that is gone is fine."""
+        self._backend().zones.pop(zone_id, None)
+
+    def put(self, namespace: Namespace, record_sets: Iterable[RecordSet]) -> None:
+        """Let a namespace's zone have these record sets beside its own SOA and NS."""
+        from moto.route53.models import RecordSet as MotoRecordSet
+
+        zone = self._backend().zones[namespace.zone_id]
+        make: Any = MotoRecordSet  # its CloudFormation half is abstract in moto, and unused
+        apex = canonical(namespace.name)
+        made = []
+        for record_set in record_sets:
+            one = make(moto_fields(record_set))
+            setattr(one, HEALTHY, record_set.healthy)
+            made.append(one)
+        with changing:
+            self._set_soa_ttl(zone, namespace)
+            own = [one for one in zone.rrsets if one.type in {"SOA", "NS"} and canonical(one.name) == apex]
+            zone.rrsets = own + made
+
+    def _backend(self) -> Any:
+        from sandbox.aws.backends.moto_app import load
+
+        return load("route53")[self._account_id]["aws"]
+
+    @staticmethod
+    def _set_soa_ttl(zone: Any, namespace: Namespace) -> None:
+        for record_set in zone.rrsets:
+            if record_set.type == "SOA":
+                record_set.ttl = namespace.soa_ttl
