@@ -1,0 +1,127 @@
+"""Why a session failed: one word for what its failed step shows.
+
+The words that servers refuse with are those of python-engineio (3 and 4) and of Socket.IO's Node.js server ("Engine.IO
+protocol", error codes 0 to 5).
+"""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.model.websocket import observed, packets
+from sandbox.model.websocket.observed import Answer, Seen, Session, Step
+
+_UNKNOWN_SESSION = re.compile(r'invalid session|session id unknown|unknown sid|"code":\s*1\b', re.IGNORECASE)
+_BAD_ORIGIN = re.compile(r"not an accepted origin|origin (?:is )?not allowed|invalid origin|bad origin", re.IGNORECASE)
+_VERSION = re.compile(r'unsupported (?:protocol )?version|"code":\s*5\b', re.IGNORECASE)
+_TRANSPORT = re.compile(r'invalid transport|transport unknown|"code":\s*0\b', re.IGNORECASE)
+_SWITCHES = frozenset(("upgrade", "open"))
+
+
+def causes(seen: Seen) -> dict[str, list[Session]]:
+    """What is wrong at one URL, with the sessions that show it."""
+    found: dict[str, list[Session]] = {}
+    for session in seen.sessions:
+        cause = cause_of(seen, session)
+        if cause:
+            found.setdefault(cause, []).append(session)
+    return found
+
+
+def cause_of(seen: Seen, session: Session) -> str:
+    """Why a session failed; "" if it did not."""
+    step = session.failed
+    if step is None:
+        return ""
+    if step.ending is not None and step.ending.how == "garbage":
+        return "garbage-frames"
+    if session.client == observed.IDLE and (step.name == "wait" or session.waited and step.name == "poll"):
+        return "idle-cut"
+    answer = step.answer
+    if answer is not None and answer.status != 101:
+        return _refusal(seen, session, step, answer)
+    if answer is not None:
+        return "bad-handshake"
+    if refuses_origin(seen) and step.name != "connect":
+        return "origin-refused"
+    if step.name == "probe":
+        return "unknown-session" if _polls_at_others(seen) else "probe-unanswered"
+    return {"open": "no-open-packet"}.get(step.name, "silent")
+
+
+def refuses_origin(seen: Seen) -> bool:
+    """Whether the same handshake goes well without an Origin header."""
+    without = seen.origins.get("")
+    polling, only = seen.session(observed.POLLING), seen.session(observed.ONLY)
+    fails = polling is not None and polling.failed is polling.steps[0] if polling else False
+    return without is not None and without.ok and (fails or (only is not None and not only.ok))
+
+
+def lost_how(step: Step) -> str:
+    """What of a request to upgrade did not arrive, as far as the answer shows: "upgrade", "connection", "version"."""
+    answer = step.answer or Answer(0)
+    if "in time" in answer.error or answer.status >= 500 or (answer.status == 200 and packets.protocol_of(answer.body)):
+        return "connection"  # taken for a poll: Upgrade is there, "Connection: upgrade" is not
+    if answer.error or answer.status in {402, 426, 505}:
+        return "version"
+    return "upgrade"
+
+
+def _refusal(seen: Seen, session: Session, step: Step, answer: Answer) -> str:
+    polling = seen.session(observed.POLLING)
+    polls = polling is not None and polling.steps[0].ok
+    by_words = _by_words(seen, session, step, answer)
+    if by_words:
+        return by_words
+    if refuses_origin(seen) and answer.status in {400, 401, 403}:
+        return "origin-refused"
+    if step.name in _SWITCHES and polls:
+        offered = (polling.opened or {}).get("upgrades") if polling is not None else None
+        return "websocket-disabled" if offered == [] else "upgrade-lost"
+    if step.name == "post" and answer.status in {403, 405, 413}:
+        return "post-refused"
+    return _by_status(seen, step, answer)
+
+
+def _by_words(seen: Seen, session: Session, step: Step, answer: Answer) -> str:
+    if answer.status not in {400, 403}:
+        return ""
+    if _BAD_ORIGIN.search(answer.body):
+        return "origin-refused"
+    if _UNKNOWN_SESSION.search(answer.body):
+        kept = seen.works(observed.POLLING) and session.client == observed.NO_COOKIES
+        return "cookies-needed" if kept and _sets_cookies(seen) else "unknown-session"
+    if _VERSION.search(answer.body):
+        return "wrong-version"
+    if step.name == "handshake" and _TRANSPORT.search(answer.body):
+        return "polling-disabled"
+    return ""
+
+
+def _by_status(seen: Seen, step: Step, answer: Answer) -> str:
+    if not answer.status:
+        return "no-answer"
+    if 300 <= answer.status < 400:
+        return "redirected"
+    if answer.status in {401, 403, 407}:
+        return "denied"
+    if answer.status in {502, 503, 504}:
+        return "gateway-error"
+    if step.name in _SWITCHES and (answer.status in {200, 400, 426} or seen.protocol != observed.WEBSOCKET):
+        return "upgrade-lost" if seen.protocol == observed.WEBSOCKET else "refused"
+    if answer.status in {200, 404, 410} and step.name in {"handshake", *_SWITCHES}:
+        return "wrong-path"
+    return "refused"
+
+
+def _polls_at_others(seen: Seen) -> bool:
+    """Whether the polls of a session reach servers that do not know it."""
+    sessions = [one for one in seen.sessions if one.client in {observed.POLLING, observed.NO_COOKIES}]
+    steps = [one.failed for one in sessions if one.failed is not None and one.failed.answer is not None]
+    return any(step.answer is not None and _UNKNOWN_SESSION.search(step.answer.body) for step in steps)
+
+
+def _sets_cookies(seen: Seen) -> bool:
+    polling = seen.session(observed.POLLING)
+    answers = [step.answer for step in polling.steps if step.answer] if polling is not None else []
+    return any(answer.header("set-cookie") for answer in answers)

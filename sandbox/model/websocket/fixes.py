@@ -1,0 +1,66 @@
+"""The line of configuration that mends a failure, by the server that answers."""
+
+from __future__ import annotations
+
+from sandbox.model.websocket.observed import Answer, Seen
+
+UNKNOWN = ""
+_NGINX_UPGRADE = (
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; "
+    "(in http: map $http_upgrade $connection_upgrade { default upgrade; '' close; })"
+)
+_FIXES: dict[str, dict[str, str]] = {
+    "upgrade-lost": {
+        "nginx": f"in the location of the path: {_NGINX_UPGRADE}",
+        "h2o": "beside proxy.reverse.url: proxy.websocket: ON",
+        "apache": "ProxyPass PATH ws://UPSTREAM/PATH, or upgrade=websocket (Apache 2.4.47 and later)",
+        "cloudfront": "an origin request policy that forwards Sec-WebSocket-Key, Sec-WebSocket-Version (AllViewer does)",
+        UNKNOWN: f"let each proxy pass the upgrade on: nginx: {_NGINX_UPGRADE}; H2O: proxy.websocket: ON",
+    },
+    "origin-refused": {
+        "nginx": "in the location of the path, even if the level above sets it: proxy_set_header Host $http_host;",
+        "h2o": "beside proxy.reverse.url: proxy.preserve-host: ON",
+        "apache": "ProxyPreserveHost On",
+        "alb": "attribute routing.http.preserve_host_header.enabled, or cors_allowed_origins in the application",
+        "cloudfront": "an origin request policy that forwards Host (AllViewer does)",
+        UNKNOWN: "let each proxy pass Host on as the browser sent it (nginx: proxy_set_header Host $http_host;)",
+    },
+    "unknown-session": {
+        "nginx": "in upstream: ip_hash; or clients with transports: ['websocket'] alone",
+        "alb": "stickiness.enabled=true, stickiness.type=lb_cookie on the target group; or websocket-only clients",
+        "cloudfront": "forward cookies, and stickiness at the load balancer behind it; or websocket-only clients",
+        UNKNOWN: "stickiness: nginx: ip_hash; in upstream; ALB: stickiness.enabled=true; or clients with transports: "
+        "['websocket'] alone",
+    },
+    "idle-cut": {
+        "nginx": "proxy_read_timeout 120s; (longer than the ping interval)",
+        "alb": "attribute idle_timeout.timeout_seconds above the ping interval",
+        "h2o": "proxy.websocket.timeout (milliseconds) above the ping interval",
+        UNKNOWN: "an idle timeout longer than the ping interval (nginx: proxy_read_timeout; ALB: "
+        "idle_timeout.timeout_seconds), or a shorter ping interval in the application",
+    },
+}
+
+
+def server_of(seen: Seen) -> str:
+    """Who answers at a URL, as far as the headers tell: "nginx", "h2o", "alb", "apache", "cloudfront", or ""."""
+    answers = [step.answer for session in seen.sessions for step in session.steps if step.answer is not None]
+    for answer in answers:
+        if found := _server(answer):
+            return found
+    return UNKNOWN
+
+
+def fix(cause: str, server: str) -> str:
+    """What to write where this server is the one that breaks it."""
+    known = _FIXES.get(cause, {})
+    return known.get(server) or known.get(UNKNOWN, "")
+
+
+def _server(answer: Answer) -> str:
+    if "cloudfront" in answer.header("via").lower():
+        return "cloudfront"
+    if answer.header("server").lower().startswith("awselb") or "AWSALB" in answer.header("set-cookie"):
+        return "alb"
+    name = answer.header("server").lower()
+    return next((one for one in ("nginx", "h2o", "apache") if name.startswith(one)), UNKNOWN)
