@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,10 +62,7 @@ def cache(
     from sandbox.report import cache as report
     from sandbox.report import terminal
 
-    if severity not in SEVERITIES:
-        raise SandboxError(f"--severity {severity}: there is no such severity", hint=", ".join(SEVERITIES))
-    quiet = json_file is not None and str(json_file) == "-"
-    check_writable(None if quiet else json_file)
+    quiet = _checked(severity, json_file)
     limits = Limits(count, depth, seconds)
     request = check.Request(
         tuple(urls), policy, distribution, tuple(policy_file or ()), min_ttl, _headers(header or []), host, limits, rate
@@ -73,12 +70,101 @@ def cache(
     with terminal.Progress("check cache") as progress:
         outcome = check.carry_out(request, progress.step)
     exit_code = outcome.exit_code(severity)
-    if json_file is not None:
-        text = json.dumps({**outcome.as_json(), "exit_code": exit_code}, indent=2) + "\n"
-        sys.stdout.write(text) if quiet else json_file.write_text(text)
+    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
     if not quiet:
         report.show(outcome)
     raise typer.Exit(exit_code)
+
+
+@app.command()
+def websocket(
+    url: Annotated[
+        str, typer.Argument(help="http(s)://HOST/ for Socket.IO, ws(s)://HOST/PATH for a plain WebSocket.")
+    ] = "",
+    behind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="The server behind the first one, asked directly; repeat from outside inwards."
+        ),
+    ] = None,
+    nginx: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The nginx.conf of the first URL; alone: judged by its lines.")
+    ] = None,
+    h2o: Annotated[Path | None, typer.Option(metavar="FILE", help="The h2o.conf of the first URL.")] = None,
+    protocol: Annotated[str, typer.Option(help="socket.io, engine.io or websocket, if not as the URL says.")] = "",
+    path: Annotated[str, typer.Option(help="The path, if not the URL's or /socket.io/.")] = "",
+    eio: Annotated[
+        int | None, typer.Option(min=3, max=4, help="Engine.IO's protocol, 3 or 4 (else found out).")
+    ] = None,
+    origin: Annotated[str, typer.Option(metavar="ORIGIN", help="The page's origin, if not the URL's own.")] = "",
+    host: Annotated[str, typer.Option(metavar="NAME", help="The public name (and port), sent as Host.")] = "",
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Send this, too; may be repeated.")
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds for which a connection is left idle; else until a ping is due; 0: not."),
+    ] = None,
+    emit: Annotated[
+        str, typer.Option(metavar="EVENT", help="One client emits this (a plain WebSocket: sends this text).")
+    ] = "",
+    expect: Annotated[
+        str, typer.Option(metavar="EVENT", help="All others then get this (a plain WebSocket: a message with this).")
+    ] = "",
+    data: Annotated[str, typer.Option(metavar="JSON", help="The argument of the event.")] = '""',
+    clients: Annotated[int, typer.Option(min=2, max=100, help="How many clients there are for --emit.")] = 4,
+    timeout: Annotated[float, typer.Option(min=0.5, help="Seconds to wait for one answer.")] = 10.0,
+    severity: Annotated[
+        str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
+    ] = "error",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+) -> None:
+    """Say why WebSockets or Socket.IO fail behind a proxy, which hop breaks them, and the line that mends it."""
+    from sandbox.checks import websocket as check
+    from sandbox.report import terminal
+    from sandbox.report import websocket as report
+
+    quiet = _checked(severity, json_file)
+    request = check.Request(
+        url,
+        tuple(behind or ()),
+        protocol,
+        path,
+        eio,
+        origin,
+        host,
+        _headers(header or []),
+        idle,
+        emit,
+        data,
+        expect,
+        clients,
+        timeout,
+        nginx,
+        h2o,
+    )
+    with terminal.Progress("check websocket") as progress:
+        outcome = check.carry_out(request, progress.step)
+    exit_code = outcome.exit_code(severity)
+    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
+    if not quiet:
+        report.show(outcome)
+    raise typer.Exit(exit_code)
+
+
+def _checked(severity: str, json_file: Path | None) -> bool:
+    """Whether standard output is for the result alone; what is wrong with the options is told before anything runs."""
+    if severity not in SEVERITIES:
+        raise SandboxError(f"--severity {severity}: there is no such severity", hint=", ".join(SEVERITIES))
+    quiet = json_file is not None and str(json_file) == "-"
+    check_writable(None if quiet else json_file)
+    return quiet
+
+
+def _write(json_file: Path | None, content: dict[str, Any]) -> None:
+    if json_file is not None:
+        text = json.dumps(content, indent=2) + "\n"
+        sys.stdout.write(text) if str(json_file) == "-" else json_file.write_text(text)
 
 
 def _headers(given: list[str]) -> dict[str, str]:

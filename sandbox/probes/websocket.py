@@ -1,4 +1,4 @@
-"""A WebSocket or Socket.IO server as several clients see it, each up to its first step that fails. It judges nothing."""
+"""A WebSocket or Socket.IO server as several clients see it, each up to its first step that fails; unjudged."""
 
 from __future__ import annotations
 

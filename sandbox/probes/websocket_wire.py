@@ -47,6 +47,7 @@ class Place:
     Attributes:
         secure: Whether TLS is spoken.
         address: Host and port to connect to.
+        name: The name that its certificate is for.
         host: The Host header.
         origin: The Origin header.
         headers: More headers.
@@ -56,6 +57,7 @@ class Place:
 
     secure: bool
     address: tuple[str, int]
+    name: str
     host: str
     origin: str
     headers: Mapping[str, str]
@@ -73,7 +75,7 @@ class Place:
         if self.context is None:
             return raw
         try:
-            return self.context.wrap_socket(raw, server_hostname=self.host.rpartition(":")[0] or self.host)
+            return self.context.wrap_socket(raw, server_hostname=self.name)
         except BaseException:
             raw.close()
             raise

@@ -16,13 +16,16 @@ _BAD_ORIGIN = re.compile(r"not an accepted origin|origin (?:is )?not allowed|inv
 _VERSION = re.compile(r'unsupported (?:protocol )?version|"code":\s*5\b', re.IGNORECASE)
 _TRANSPORT = re.compile(r'invalid transport|transport unknown|"code":\s*0\b', re.IGNORECASE)
 _SWITCHES = frozenset(("upgrade", "open"))
+_STATUSES = {0: "no-answer", 401: "denied", 403: "denied", 407: "denied"} | dict.fromkeys(
+    (502, 503, 504), "gateway-error"
+)
 
 
 def causes(seen: Seen) -> dict[str, list[Session]]:
     """What is wrong at one URL, with the sessions that show it."""
     found: dict[str, list[Session]] = {}
     for session in seen.sessions:
-        cause = cause_of(seen, session)
+        cause = cause_of(seen, session) if session.client != observed.AGAIN else ""
         if cause:
             found.setdefault(cause, []).append(session)
     return found
@@ -35,25 +38,18 @@ def cause_of(seen: Seen, session: Session) -> str:
         return ""
     if step.ending is not None and step.ending.how == "garbage":
         return "garbage-frames"
-    if session.client == observed.IDLE and (step.name == "wait" or session.waited and step.name == "poll"):
+    if session.waited and step.name in {"wait", "poll"}:
         return "idle-cut"
-    answer = step.answer
-    if answer is not None and answer.status != 101:
-        return _refusal(seen, session, step, answer)
-    if answer is not None:
-        return "bad-handshake"
-    if refuses_origin(seen) and step.name != "connect":
-        return "origin-refused"
-    if step.name == "probe":
-        return "unknown-session" if _polls_at_others(seen) else "probe-unanswered"
-    return {"open": "no-open-packet"}.get(step.name, "silent")
+    if step.answer is None:
+        return _after_101(seen, step)
+    return "bad-handshake" if step.answer.status == 101 else _refusal(seen, session, step, step.answer)
 
 
 def refuses_origin(seen: Seen) -> bool:
     """Whether the same handshake goes well without an Origin header."""
     without = seen.origins.get("")
     polling, only = seen.session(observed.POLLING), seen.session(observed.ONLY)
-    fails = polling is not None and polling.failed is polling.steps[0] if polling else False
+    fails = polling is not None and not polling.steps[0].ok
     return without is not None and without.ok and (fails or (only is not None and not only.ok))
 
 
@@ -65,6 +61,14 @@ def lost_how(step: Step) -> str:
     if answer.error or answer.status in {402, 426, 505}:
         return "version"
     return "upgrade"
+
+
+def _after_101(seen: Seen, step: Step) -> str:
+    if refuses_origin(seen) and step.name in {"open", "probe"}:
+        return "origin-refused"
+    if step.name == "probe":
+        return "unknown-session" if _polls_at_others(seen) else "probe-unanswered"
+    return "no-open-packet" if step.name == "open" else "silent"
 
 
 def _refusal(seen: Seen, session: Session, step: Step, answer: Answer) -> str:
@@ -99,19 +103,12 @@ def _by_words(seen: Seen, session: Session, step: Step, answer: Answer) -> str:
 
 
 def _by_status(seen: Seen, step: Step, answer: Answer) -> str:
-    if not answer.status:
-        return "no-answer"
     if 300 <= answer.status < 400:
         return "redirected"
-    if answer.status in {401, 403, 407}:
-        return "denied"
-    if answer.status in {502, 503, 504}:
-        return "gateway-error"
-    if step.name in _SWITCHES and (answer.status in {200, 400, 426} or seen.protocol != observed.WEBSOCKET):
-        return "upgrade-lost" if seen.protocol == observed.WEBSOCKET else "refused"
-    if answer.status in {200, 404, 410} and step.name in {"handshake", *_SWITCHES}:
-        return "wrong-path"
-    return "refused"
+    begins = step.name in {"handshake", *_SWITCHES}
+    if seen.protocol == observed.WEBSOCKET and answer.status in {200, 400, 426}:
+        return "upgrade-lost"
+    return _STATUSES.get(answer.status, "wrong-path" if begins and answer.status in {200, 404, 410} else "refused")
 
 
 def _polls_at_others(seen: Seen) -> bool:

@@ -15,18 +15,24 @@ class Finding:
     Attributes:
         rule: Its name.
         severity: One of `SEVERITIES`.
-        text: What clients get, and why.
+        text: What clients get.
         fix: What to write or change.
+        why: What the configuration says to it.
         hop: The URL of the server that breaks it ("": not known, or no URL was asked).
+        known_by: How that is known.
         where: Lines of configuration, as FILE:LINE.
+        clients: Whom it breaks, and what each gets.
     """
 
     rule: str
     severity: str
     text: str
     fix: str
+    why: str = ""
     hop: str = ""
+    known_by: str = ""
     where: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
 
 
 def at_least(findings: Iterable[Finding], severity: str) -> bool:

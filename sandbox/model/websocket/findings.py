@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
+from itertools import pairwise
 
 from sandbox.model.websocket import observed, packets
 from sandbox.model.websocket.causes import causes, lost_how
@@ -54,85 +54,56 @@ def conclude(urls: Sequence[Seen], configured: Sequence[Finding] = ()) -> list[F
 
 
 def _explained(one: Finding, lines: Sequence[Finding]) -> Finding:
-    text = f"{one.text}: {'; '.join(line.text for line in lines)}"
-    where = tuple(place for line in lines for place in line.where)
-    return replace(one, text=text, fix="; ".join(line.fix for line in lines), where=where)
+    return replace(
+        one,
+        why="; ".join(line.text for line in lines),
+        fix="; ".join(line.fix for line in lines),
+        where=tuple(dict.fromkeys(place for line in lines for place in line.where)),
+    )
 
 
-def _hop(urls: Sequence[Seen], cause: str) -> tuple[str, str]:
-    """The URL of the server that breaks it, and the words that say how that is known."""
+def _hop(urls: Sequence[Seen], rule: str) -> tuple[str, str]:
+    """The URL of the server that breaks it, and how that is known."""
     if len(urls) == 1:
         return "", ""
-    for here, next_ in zip(urls, urls[1:], strict=False):
-        if cause not in causes(next_) and not any(one.rule == cause for one in _of_one(next_)):
-            return here.url, f" (not so at {next_.url}: the server at {here.url} breaks it)"
-    return urls[-1].url, f" (just so at {urls[-1].url}: it is that server itself)"
+    for here, behind in pairwise(urls):
+        if rule not in causes(behind) and not any(one.rule == rule for one in _of_one(behind)):
+            return here.url, f"it is not so at {behind.url}"
+    return urls[-1].url, "it is so there, too"
 
 
 def _made(cause: str, sessions: list[Session], urls: Sequence[Seen]) -> Finding:
-    hop, known = _hop(urls, cause)
+    hop, known_by = _hop(urls, cause)
     broken = next((one for one in urls if one.url == hop), urls[0])
     itself = bool(hop) and hop == urls[-1].url
-    severity, text = _SEVERITY.get(cause, "error"), _text(cause, sessions, urls[0])
-    mend = _AT_THE_APPLICATION.get(cause, "") if itself else fix(cause, server_of(broken))
-    if not mend:
-        mend = _ANYWHERE.get(cause, "see the log of that server")
-    return Finding(cause, severity, text + known, mend, hop)
+    clients = tuple(f"{one.client}: {told(one)}" for one in sessions)
+    mend = fix(cause, server_of(broken), itself)
+    text = _text(cause, sessions, urls[0])
+    return Finding(cause, _SEVERITY.get(cause, "error"), text, mend, "", hop, known_by, (), clients)
 
 
 _SEVERITY = {"cookies-needed": "warning", "polling-disabled": "info", "websocket-disabled": "warning"}
 
-_AT_THE_APPLICATION = {
-    "upgrade-lost": "the application speaks no WebSocket: Flask-SocketIO with threads needs the package simple-websocket, "
-    "with gevent gevent-websocket and its handler",
-    "origin-refused": "cors_allowed_origins=['ORIGIN'] in the application, with the scheme, name and port of the page",
-    "unknown-session": "the processes behind this URL share no sessions: give each a URL of its own, or stickiness",
-    "idle-cut": "see its log: it closes what is idle (its pingTimeout, a worker's timeout: gunicorn's --timeout)",
-    "no-open-packet": "see its log: its connect handler fails or hangs",
-}
-
-_ANYWHERE = {
-    "wrong-path": "the path that the server has (--path), and a proxy that passes it on unchanged (nginx: proxy_pass "
-    "without a path)",
-    "redirected": "let clients connect to the URL that it leads to",
-    "denied": "what asks for authentication must leave this path out, or clients send it (--header)",
-    "gateway-error": "the proxy that answers so cannot reach the server behind it: see that proxy's error log",
-    "wrong-version": "a client of the server's version (socket.io-client 2 with protocol 3, 3 and later with 4), or "
-    "allowEIO3: true at a Node.js server",
-    "cookies-needed": "clients of other origins with withCredentials: true, or websocket-only ones",
-    "polling-disabled": "right for websocket-only clients: transports: ['websocket']",
-    "websocket-disabled": "Flask-SocketIO: pip install simple-websocket (threads), gevent-websocket (gevent); or allow "
-    "the transport",
-    "no-open-packet": "let each proxy pass Host and Origin on (nginx: proxy_set_header Host $http_host;); then the "
-    "application's log",
-    "probe-unanswered": "stickiness, if there are several processes; else what cuts or buffers the bytes after 101",
-    "silent": "what buffers or drops the bytes after 101 (a proxy that does not tunnel); then the application's log",
-    "garbage-frames": "what changes the bytes after 101: compression or rewriting in a proxy",
-    "bad-handshake": "what answers is not the WebSocket server: a proxy that answers 101 by itself, or a cache",
-    "post-refused": "allow POST on this path (nginx: limit_except, WAF rules, methods of a CDN's behaviour)",
-    "no-answer": "see the log of that server",
-    "refused": "see the log of that server",
-    "idle-cut": fix("idle-cut", ""),
-}
-
 
 def _text(cause: str, sessions: list[Session], seen: Seen) -> str:
-    told = "; ".join(f"{one.client}: {_what(one)}" for one in sessions)
     if cause == "upgrade-lost":
-        step = sessions[0].failed
-        how = {
-            "upgrade": "the request to upgrade does not arrive as one",
-            "connection": "Upgrade arrives, but not 'Connection: upgrade'",
-            "version": "the server breaks off the request to upgrade, as it does if it comes with HTTP/1.0",
-        }[lost_how(step) if step else "upgrade"]
-        if seen.works(observed.POLLING):
-            told = told.replace(f"{observed.UPGRADING}: ", f"{observed.UPGRADING}: stays on polling in silence, ")
-        return f"{how} ({told})"
+        return _upgrade(sessions, seen)
     if cause == "origin-refused":
-        return f"{_origin(seen)} ({told})"
-    if cause == "idle-cut":
-        return _idle(sessions[0])
-    return f"{_TEXTS.get(cause, 'it fails')} ({told})"
+        return _origin(seen)
+    return _idle(sessions[0]) if cause == "idle-cut" else _TEXTS[cause]
+
+
+def _upgrade(sessions: list[Session], seen: Seen) -> str:
+    step = sessions[0].failed
+    how = {
+        "upgrade": "the request to upgrade does not arrive as one",
+        "connection": "Upgrade arrives, but not 'Connection: upgrade'",
+        "version": "the server breaks off the request to upgrade, as one that comes with HTTP/1.0",
+    }[lost_how(step) if step else "upgrade"]
+    only = next((told(one) for one in sessions if one.client == observed.ONLY), "an answer")
+    if seen.works(observed.POLLING):
+        return f"{how}: clients that poll first stay on polling in silence, websocket-only ones get {only}"
+    return f"{how}: clients get {only}"
 
 
 _TEXTS = {
@@ -144,7 +115,7 @@ _TEXTS = {
     "gateway-error": "a proxy has no answer from behind it",
     "wrong-version": "the server refuses this version of the protocol",
     "polling-disabled": "the server has no polling: only websocket-only clients can connect",
-    "websocket-disabled": "the server itself offers no WebSocket (its OPEN packet has no upgrades): all stay on polling",
+    "websocket-disabled": "the server offers no WebSocket (its OPEN packet has no upgrades): all stay on polling",
     "no-open-packet": "101, and then no OPEN packet",
     "probe-unanswered": "101, and then no answer to the probe: clients stay on polling",
     "silent": "messages are sent, and none comes back",
@@ -156,28 +127,28 @@ _TEXTS = {
 }
 
 
-def _what(session: Session) -> str:
+def told(session: Session) -> str:
+    """What a client gets, in a few words."""
     step = session.failed
     if step is None:
         return "works"
     switched = any(one.answer is not None and one.answer.status == 101 for one in session.steps)
+    if session.waited and step.ending is not None:
+        return f"lived {session.lived:.1f} s, then {step.ending}"
     if step.answer is not None and step.answer.status != 101:
-        told = str(step.answer)
+        got = str(step.answer)
     elif step.ending is not None:
-        told = f"101, then {step.ending}"
+        got = f"101, then {step.ending}"
     else:
-        told = ("101, then " if switched else "") + (step.got or "nothing")
-    if step.name in {"handshake", "open", "upgrade"} or switched:
-        return told
-    return f"{told} to its {step.name}"
+        got = ("101, then " if switched else "") + (step.got or "nothing")
+    return got if switched or step.name in {"handshake", "open", "upgrade"} else f"{got} to its {step.name}"
 
 
 def _origin(seen: Seen) -> str:
-    without_port = f"{urlsplit(seen.origin).scheme}://{urlsplit(seen.origin).hostname}"
     text = f"the server does not accept the page's origin {seen.origin}"
-    one = seen.origins.get(without_port)
-    if one is not None and one.ok:
-        return f"{text}, but would {without_port}: a proxy takes the port off Host"
+    accepted = next((origin for origin, step in seen.origins.items() if origin and step.ok), "")
+    if accepted:
+        return f"{text}, but would {accepted}: a proxy takes the port off Host"
     if seen.origins.get("") is not None and seen.origins[""].ok:
         return f"{text}; without Origin it answers: it sees another Host than browsers, or allows other origins only"
     return text
@@ -195,11 +166,7 @@ def _idle(session: Session) -> str:
 
 
 def _others(urls: Sequence[Seen]) -> list[Finding]:
-    found = []
-    for one in _of_one(urls[0]):
-        hop, known = _hop(urls, one.rule)
-        found.append(replace(one, text=one.text + known, hop=hop))
-    return found
+    return [replace(one, hop=hop, known_by=by) for one in _of_one(urls[0]) for hop, by in (_hop(urls, one.rule),)]
 
 
 def _of_one(seen: Seen) -> list[Finding]:
@@ -216,15 +183,15 @@ def _of_one(seen: Seen) -> list[Finding]:
         found.append(Finding("same-session", "error", "two clients got the same session id: a cache answers", fix_))
     again = seen.session(observed.AGAIN)
     if again is not None and not again.ok:
-        text = f"connects once, and not again ({_what(again)})"
+        text = f"connects once, and not again ({told(again)})"
         found.append(
             Finding("reconnect", "error", text, "one of several servers behind this URL fails: see their logs")
         )
-    told = seen.broadcast
-    if told is not None and told.received < told.listeners:
-        text = f"'{told.emitted}' by one client: {told.received} of {told.listeners} others get '{told.expected}'"
-        if not told.ready:
-            text = f"'{told.emitted}' was not tried: not all of {told.listeners + 1} clients could connect"
+    one = seen.broadcast
+    if one is not None and one.received < one.listeners:
+        text = f"'{one.emitted}' by one client: {one.received} of {one.listeners} others get '{one.expected}'"
+        if not one.ready:
+            text = f"'{one.emitted}' was not tried: not all of {one.listeners + 1} clients could connect"
         fix_ = "a message queue that all processes share: SocketIO(message_queue='redis://...')"
         found.append(Finding("broadcast-lost", "error", text, fix_))
     return found

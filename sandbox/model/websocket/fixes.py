@@ -14,7 +14,7 @@ _FIXES: dict[str, dict[str, str]] = {
         "nginx": f"in the location of the path: {_NGINX_UPGRADE}",
         "h2o": "beside proxy.reverse.url: proxy.websocket: ON",
         "apache": "ProxyPass PATH ws://UPSTREAM/PATH, or upgrade=websocket (Apache 2.4.47 and later)",
-        "cloudfront": "an origin request policy that forwards Sec-WebSocket-Key, Sec-WebSocket-Version (AllViewer does)",
+        "cloudfront": "an origin request policy that forwards Sec-WebSocket-Key and -Version (AllViewer does)",
         UNKNOWN: f"let each proxy pass the upgrade on: nginx: {_NGINX_UPGRADE}; H2O: proxy.websocket: ON",
     },
     "origin-refused": {
@@ -42,6 +42,39 @@ _FIXES: dict[str, dict[str, str]] = {
 }
 
 
+_AT_THE_APPLICATION = {
+    "upgrade-lost": "the application speaks no WebSocket: Flask-SocketIO with threads needs the package "
+    "simple-websocket, with gevent gevent-websocket and its handler",
+    "origin-refused": "cors_allowed_origins=['ORIGIN'] in the application, with the scheme, name and port of the page",
+    "unknown-session": "the processes behind this URL share no sessions: give each a URL of its own, or stickiness",
+    "idle-cut": "see its log: it closes what is idle (its pingTimeout, a worker's timeout: gunicorn's --timeout)",
+    "no-open-packet": "see its log: its connect handler fails or hangs",
+}
+
+_ANYWHERE = {
+    "wrong-path": "the path that the server has (--path), and a proxy that passes it on unchanged (nginx: proxy_pass "
+    "without a path)",
+    "redirected": "let clients connect to the URL that it leads to",
+    "denied": "what asks for authentication must leave this path out, or clients send it (--header)",
+    "gateway-error": "the proxy that answers so cannot reach the server behind it: see that proxy's error log",
+    "wrong-version": "a client of the server's version (socket.io-client 2 with protocol 3, 3 and later with 4), or "
+    "allowEIO3: true at a Node.js server",
+    "cookies-needed": "clients of other origins with withCredentials: true, or websocket-only ones",
+    "polling-disabled": "right for websocket-only clients: transports: ['websocket']",
+    "websocket-disabled": "Flask-SocketIO: pip install simple-websocket (threads), gevent-websocket (gevent); or allow "
+    "the transport",
+    "no-open-packet": "let each proxy pass Host and Origin on (nginx: proxy_set_header Host $http_host;); then the "
+    "application's log",
+    "probe-unanswered": "stickiness, if there are several processes; else what cuts or buffers the bytes after 101",
+    "silent": "what buffers or drops the bytes after 101 (a proxy that does not tunnel); then the application's log",
+    "garbage-frames": "what changes the bytes after 101: compression or rewriting in a proxy",
+    "bad-handshake": "what answers is not the WebSocket server: a proxy that answers 101 by itself, or a cache",
+    "post-refused": "allow POST on this path (nginx: limit_except, WAF rules, methods of a CDN's behaviour)",
+    "no-answer": "see the log of that server",
+    "refused": "see the log of that server",
+}
+
+
 def server_of(seen: Seen) -> str:
     """Who answers at a URL, as far as the headers tell: "nginx", "h2o", "alb", "apache", "cloudfront", or ""."""
     answers = [step.answer for session in seen.sessions for step in session.steps if step.answer is not None]
@@ -51,10 +84,12 @@ def server_of(seen: Seen) -> str:
     return UNKNOWN
 
 
-def fix(cause: str, server: str) -> str:
-    """What to write where this server is the one that breaks it."""
+def fix(cause: str, server: str, itself: bool) -> str:
+    """What to write where this server breaks it; ``itself``: there is no other behind it."""
+    if itself and cause in _AT_THE_APPLICATION:
+        return _AT_THE_APPLICATION[cause]
     known = _FIXES.get(cause, {})
-    return known.get(server) or known.get(UNKNOWN, "")
+    return known.get(server) or known.get(UNKNOWN) or _ANYWHERE[cause]
 
 
 def _server(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""What an H2O configuration does to WebSockets and Socket.IO (H2O's documentation: Proxy Directives, Base Directives)."""
+"""What an H2O configuration does to WebSockets and Socket.IO (H2O's documentation: Base and Proxy Directives)."""
 
 from __future__ import annotations
 

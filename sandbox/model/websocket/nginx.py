@@ -27,6 +27,8 @@ from sandbox.model.websocket.nginx_tree import (
 )
 
 READ_TIMEOUT = 60.0
+PING_INTERVAL = 25.0
+"""Socket.IO's default, in seconds."""
 MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }"
 _OTHER_HANDLERS = ("return", "root", "alias", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
 _OF_THE_REQUEST = ("http_", "arg_", "cookie_", "sent_http_", "upstream_", "ssl_", "geoip_", "proxy_", "jwt_")
@@ -42,14 +44,14 @@ class Asked:
         path: Of the requests, without a query.
         protocol: `observed.SOCKET_IO`, ...
         host, port: Of the URL that clients have; None: all servers are judged.
-        ping_interval: Seconds between the server's pings (25 is Socket.IO's default).
+        ping_interval: Seconds between the server's pings.
     """
 
     path: str = "/socket.io/"
     protocol: str = observed.SOCKET_IO
     host: str | None = None
     port: int | None = None
-    ping_interval: float = 25.0
+    ping_interval: float = PING_INTERVAL
 
     @property
     def polls(self) -> bool:
