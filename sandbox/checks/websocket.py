@@ -115,8 +115,8 @@ def _look(request: Request, public: SplitResult, protocol: str, progress: Callab
     seen: list[Seen] = []
     for url in (request.url, *request.behind):
         parts = _parts(url)
-        place, why = _place(request, public, parts, inner=bool(seen))
         path = _path(request, protocol, parts if parts.path.strip("/") else public)
+        place, why = _place(request, public, parts, inner=bool(seen))
         wanted = replace(wishes, path=path)
         if seen:
             wanted = replace(wanted, idle=_idle_behind(seen[-1]))
@@ -166,7 +166,7 @@ def _protocol(given: str, public: SplitResult | None) -> str:
 
 def _path(request: Request, protocol: str, parts: SplitResult | None) -> str:
     path = request.path or (parts.path if parts is not None and parts.path.strip("/") else "")
-    if path and (not path.startswith("/") or not path.isascii() or any(letter <= " " for letter in path)):
+    if path and (not path.startswith("/") or not _visible(path)):
         raise SandboxError(f"--path {path}: it is no path", hint=f"such as {SOCKET_IO_PATH}")
     query = f"?{parts.query}" if parts is not None and parts.query else ""
     if protocol == observed.WEBSOCKET:
@@ -179,10 +179,10 @@ def _parts(url: str) -> SplitResult:
     text = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(text)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0 and text.isascii()
+        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         valid = False
-    if not valid or any(letter <= " " for letter in text):
+    if not valid or not _visible(text):
         hint = "such as http://127.0.0.1:8080/ (Socket.IO) or ws://127.0.0.1:8080/chat (a plain WebSocket)"
         raise SandboxError(f"{url} is no URL to check", hint=hint)
     if "@" in parts.netloc:
@@ -202,6 +202,7 @@ def _place(request: Request, public: SplitResult, parts: SplitResult, *, inner: 
     """
     scheme = "https" if _SCHEMES[public.scheme] else "http"
     host = request.host or public.netloc
+    _check_host(request)
     headers = dict(request.headers or {})
     if inner:
         headers = {"X-Forwarded-Proto": scheme, **headers}
@@ -212,6 +213,22 @@ def _place(request: Request, public: SplitResult, parts: SplitResult, *, inner: 
         secure, (parts.hostname or "", _port(parts)), name, host.lower(), origin.lower(), headers, request.timeout
     )
     return _reached(place, parts.geturl())
+
+
+def _check_host(request: Request) -> None:
+    try:
+        parts = urlsplit(f"//{request.host or 'x'}")
+        valid = bool(parts.hostname) and (parts.port or 1) > 0 and parts.netloc == (request.host or "x")
+    except ValueError:
+        valid = False
+    if not valid or not _visible(request.host):
+        raise SandboxError(f"--host {request.host}: it is no name", hint="such as board.example.org, or with a port")
+    if not _visible(request.origin):
+        raise SandboxError(f"--origin {request.origin}: it is no origin", hint="such as https://board.example.org")
+
+
+def _visible(text: str) -> bool:
+    return text.isascii() and all(letter > " " for letter in text)
 
 
 def _reached(place: Place, url: str) -> tuple[Place, str]:

@@ -242,13 +242,19 @@ class WebSocket:
                 elif isinstance(event, Ping):
                     self._write(event.response())
                 elif isinstance(event, CloseConnection):
-                    if self._protocol.state is ConnectionState.REMOTE_CLOSING:
-                        self._write(event.response())
-                    self.ending = Ending("close", int(event.code), event.reason or "")
+                    self._ended(event)
                     return None
         except RemoteProtocolError as error:
             self.ending = Ending("garbage", reason=str(error))
         return None
+
+    def _ended(self, event: CloseConnection) -> None:
+        if self._protocol.state is ConnectionState.OPEN:  # no Close frame: wsproto tells so of what it cannot parse
+            self.ending = Ending("garbage", reason=event.reason or "")
+            return
+        if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+            self._write(event.response())
+        self.ending = Ending("close", int(event.code), event.reason or "")
 
     def _write(self, event: Event) -> bool:
         try:
@@ -294,10 +300,8 @@ def _exchange(
     begun = time.monotonic()
     protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD)
     asked = h11.Request(method=method, target=target, headers=list(headers.items()))
-    connection.sendall(protocol.send(asked) or b"")
-    if body:
-        connection.sendall(protocol.send(h11.Data(data=body)) or b"")
-    connection.sendall(protocol.send(h11.EndOfMessage()) or b"")
+    events = [asked, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+    connection.sendall(b"".join(protocol.send(event) or b"" for event in events))
     status, content = 0, bytearray()
     received: tuple[tuple[str, str], ...] = ()
     while True:

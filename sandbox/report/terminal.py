@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # these load Docker, which most commands that print do not ne
     from sandbox.engine.images import Row
     from sandbox.scenario import Scenario
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 class Progress:

@@ -100,10 +100,10 @@ def _upgrade(sessions: list[Session], seen: Seen) -> str:
         "connection": "Upgrade arrives, but not 'Connection: upgrade'",
         "version": "the server breaks off the request to upgrade, as one that comes with HTTP/1.0",
     }[lost_how(step) if step else "upgrade"]
-    only = next((told(one) for one in sessions if one.client == observed.ONLY), "an answer")
+    only = next((told(one) for one in sessions if one.client == observed.ONLY), "works")
     if seen.works(observed.POLLING):
-        return f"{how}: clients that poll first stay on polling in silence, websocket-only ones get {only}"
-    return f"{how}: clients get {only}"
+        return f"{how}; clients that poll first stay on polling in silence; websocket-only ones: {only}"
+    return f"{how}: {only}"
 
 
 _TEXTS = {

@@ -99,6 +99,13 @@ class Route:
         return ""
 
 
+def _write(route: Route, line: str, given: Directive | None) -> str:
+    """Where to write what: in place of a line that there is, or in the innermost block."""
+    if given is not None:
+        return f"{given.where}: {line} instead of '{given.label};'"
+    return f"in {route.place}: {line}"
+
+
 def find(tree: Sequence[Directive], file: str, asked: Asked) -> list[Finding]:
     """What is wrong, in the order of the lines."""
     http = http_of(tree, file)
@@ -228,7 +235,7 @@ def _version(route: Route, asked: Asked) -> Iterator[Finding]:
             "http-version",
             "error",
             f"{text}; an upgrade needs 1.1, and some servers (gevent-websocket) insist",
-            f"in {route.place}: proxy_http_version 1.1;",
+            _write(route, "proxy_http_version 1.1;", given),
             where=(given.where if given is not None else route.block.where,),
         )
 
@@ -240,7 +247,7 @@ def _host(route: Route, asked: Asked) -> Iterator[Finding]:
     given = route.header("Host")
     text = given.args[1] if given is not None and len(given.args) > 1 else "$proxy_host"
     severity = "error" if asked.polls else "warning"
-    fix = f"in {route.place}: proxy_set_header Host $http_host;"
+    fix = _write(route, "proxy_set_header Host $http_host;", given)
     where = (given.where if given is not None else route.block.where,)
     if text == "$proxy_host":
         why = route.lost("Host") or f"no proxy_set_header Host in {route.place}"
@@ -266,7 +273,7 @@ def _read_timeout(route: Route, asked: Asked) -> Iterator[Finding]:
             "error",
             f"connections are cut after {limit:g} s in which the upstream says nothing, and it pings every "
             f"{asked.ping_interval:g} s only: WebSockets end with 1006, long polls with 504",
-            f"in {route.place}: proxy_read_timeout {max(60, asked.ping_interval * 2):g}s; (or a shorter ping interval)",
+            _write(route, f"proxy_read_timeout {max(60, asked.ping_interval * 2):g}s;", given),
             where=where,
         )
     elif not asked.polls and limit <= READ_TIMEOUT:
@@ -274,7 +281,7 @@ def _read_timeout(route: Route, asked: Asked) -> Iterator[Finding]:
             "read-timeout",
             "warning",
             f"a WebSocket is cut after {limit:g} s in which nothing goes over it",
-            f"let server or client ping more often, or in {route.place}: proxy_read_timeout 3600s;",
+            f"let server or client ping more often; or {_write(route, 'proxy_read_timeout 3600s;', given)}",
             where=where,
         )
 
