@@ -84,6 +84,7 @@ class EcsController:
         The lookups are called while the model is held: they must not wait for a call of ECS.
         """
         self._registrar.targets = targets
+        self._registrar.is_group = lambda arn: find_group(arn) is not None
         self._ecs.lookups = dataclasses.replace(self._ecs.lookups, find_group=find_group, has_balancer=has_balancer)
 
     def use_registry(self, registry: Registry, registry_types: Callable[[str], frozenset[str] | None]) -> None:

@@ -26,14 +26,14 @@ class Targets(Protocol):
     """The targets of load balancers. What becomes of one is told to `EcsController.target_changed`."""
 
     def register(self, group_arn: str, targets: Sequence[Target]) -> None:
-        """RegisterTargets.
+        """RegisterTargets of a group that there is.
 
         Raises:
             AwsError: As the API answers; also SandboxError.
         """
 
     def deregister(self, group_arn: str, targets: Sequence[Target]) -> None:
-        """DeregisterTargets: they get no new requests, and drain.
+        """DeregisterTargets of a group that there is: they get no new requests, and drain.
 
         Raises:
             AwsError: As the API answers; also SandboxError.
@@ -73,12 +73,14 @@ class Registrar:
 
     Attributes:
         targets: The load balancers' (None: there are none).
+        is_group: Whether there is a target group with this ARN (still).
         registry: Cloud Map (None: there is none).
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self.targets: Targets | None = None
+        self.is_group: Callable[[str], bool] = lambda arn: True
         self.registry: Registry | None = None
 
     def carry_out(self, command: RegistrationCommand) -> None:
@@ -99,6 +101,8 @@ class Registrar:
 
     def _register(self, command: RegisterTask) -> Registered | RegistrationFailed:
         for group_arn, target in command.targets:
+            if not self.is_group(group_arn):
+                return RegistrationFailed(group_arn, "One or more target groups not found")
             if error := _attempt(self._balancers.register, group_arn, [target]):
                 return RegistrationFailed(group_arn, error)
         if (instance := command.instance) is not None:
@@ -112,7 +116,8 @@ class Registrar:
         if (instance := command.instance) is not None:
             _attempt(self._cloud_map.deregister, instance.registry_arn, instance.id)
         for group_arn, target in command.targets:
-            _attempt(self._balancers.deregister, group_arn, [target])
+            if self.is_group(group_arn):
+                _attempt(self._balancers.deregister, group_arn, [target])
 
     @property
     def _balancers(self) -> Targets:

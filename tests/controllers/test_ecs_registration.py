@@ -98,6 +98,15 @@ def test_a_registration_that_is_refused(registrar):
     assert registrar.told == [("task", RegistrationFailed(BLUE, "One or more target groups not found"))]
 
 
+def test_a_target_group_that_was_deleted(registrar):
+    registrar.is_group = lambda arn: False
+    registrar.carry_out(RegisterTask("task", TARGETS, None))
+    registrar.carry_out(DeregisterTask("task", TARGETS, None))
+    assert registrar.calls.all() == []
+    failed = RegistrationFailed(BLUE, "One or more target groups not found")
+    assert registrar.told == [("task", failed), ("task", Deregistered())]
+
+
 def test_what_is_gone_is_deregistered(registrar):
     registrar.targets = Recorder("targets", registrar.calls, {"deregister"})
     registrar.registry = Recorder("registry", registrar.calls, {"deregister", "set_health"})

@@ -452,7 +452,8 @@ class Task:
 
     def _stop_further(self, now: float) -> list[TaskCommand]:
         """Go on with a stop: once its targets have drained, stop the containers; then take the interface down."""
-        if self.desired_status == "RUNNING" or self.last_status in {"PROVISIONING", "DEPROVISIONING", "STOPPED"}:
+        over = self.last_status == "STOPPED" or "executionStoppedAt" in self.times
+        if over or self.desired_status == "RUNNING" or self.last_status == "PROVISIONING":
             return []
         if self._all_stopped():
             return [] if self.registration.unfinished else self._deprovision(now)
