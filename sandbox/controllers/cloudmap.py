@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from sandbox.clock import Clock
 from sandbox.model.cloudmap import CloudMap
 from sandbox.model.cloudmap_messages import HEALTH_DELAY, Command, MakeZone, PutRecords, RemoveZone, Settle, Tell
-from sandbox.model.cloudmap_records import CloudMapError, Namespace, Service
+from sandbox.model.cloudmap_records import CloudMapError, Namespace
 from sandbox.model.route53 import RecordSet
 from sandbox.timeline import Timeline
 
@@ -99,10 +99,10 @@ class CloudMapController:
         """
         self.apply(lambda cloudmap, now: cloudmap.report_health(service_arn, instance_id, healthy))
 
-    def find_service(self, service_arn: str) -> Service | None:
-        """The service with this ARN (`Service.record_types` are those of its DnsConfig), or None."""
+    def record_types(self, service_arn: str) -> frozenset[str] | None:
+        """The types of the DNS records of a service's DnsConfig; None where there is no such service."""
         try:
-            return self.apply(lambda cloudmap, now: cloudmap.service(service_arn))
+            return frozenset(self.apply(lambda cloudmap, now: cloudmap.service(service_arn)).record_types)
         except CloudMapError:
             return None
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.aws.services.cloudfront import CloudFrontService
+from sandbox.aws.services.elbv2 import ElbService
 from sandbox.clock import RealClock
 from sandbox.controllers import process, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
@@ -132,23 +134,31 @@ class Sandbox:
             self.timeline,
         )
         self._control_plane.gateway.add(CloudFrontService(self._cloudfront, self.clock))
+        self._start_load_balancing()
+
+    def _start_load_balancing(self) -> None:
+        issue_with(lambda names: self.authority.issue(list(names)))  # what is requested of ACM
         self.load_balancers = ElbController(
             self._containers,
             self._images,
             self._interfaces,
             self._control_plane.name_resource,
-            self._issue,
-            lambda instance_id: None,
-            run.folder,
+            self._certificate,
+            self._backend.instance_address,
+            self._run.folder,
             self.clock,
             self.timeline,
         )
         self._closers.append(self.load_balancers.close)
+        service = ElbService(self.load_balancers, self.clock, self._backend)
+        self._control_plane.gateway.add(service)
+        self.load_balancers.changed = self._ecs.target_changed
+        self._ecs.use_targets(self.load_balancers, service.find_group, service.has_balancer)
+        self._ecs.use_registry(self._control_plane.cloudmap, self._control_plane.cloudmap.record_types)
 
-    def _issue(self, certificate_arn: str) -> tuple[str, str]:
-        """A certificate of this run's authority, and its key, for a listener that ends HTTPS."""
-        issued = self.authority.issue(["*.elb.amazonaws.com", "*.example.org"])
-        return issued.certificate.decode(), issued.key.decode()
+    def _certificate(self, arn: str) -> tuple[str, str]:
+        certificate, key = self._backend.certificate(arn)
+        return certificate.decode(), key.decode()
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
