@@ -123,6 +123,25 @@ class RunNetwork:
         except (CancelledError, RuntimeError) as error:  # what a pool says that has been shut down
             raise SandboxError("the sandbox has been closed") from error
 
+    def add_client(self, what: str, image: str) -> str:
+        """Start another client on the internet, which sleeps: commands are run in it; the resolver is up then, too.
+
+        Args:
+            what: The container's name.
+            image: One that has ``sleep``.
+        """
+        self.viewer()  # as it waits for the resolver
+        return self._containers.run_new(
+            Spec(
+                what,
+                image,
+                entrypoint=["sleep"],
+                command=["infinity"],
+                networks=[(self.internet.name, self.public.take())],
+                mounts=[self._internet_resolv_conf],
+            )
+        )
+
     def close(self) -> None:
         """Wait until nothing more is being started."""
         self._pool.shutdown(wait=True, cancel_futures=True)

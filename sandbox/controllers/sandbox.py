@@ -50,6 +50,7 @@ from sandbox.timeline import Observation, Timeline
 
 if TYPE_CHECKING:
     from sandbox.dataplane.cdn.certificates import Authority
+    from sandbox.probes.socketio_session import Step
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Sandbox:
         self._ending = threading.Event()
         self.progress = progress
         self.speed = speed
+        self._javascript = ""  # the container of socket.io-client, once it is wanted
         try:
             self._start(images, timeline_file, endpoint_port, dns_port)
         except BaseException as error:
@@ -381,6 +383,36 @@ class Sandbox:
         """
         ask = partial(dns.query, rdtype="A", server=self.dns_address)
         return Visitor(url, ask, self._internet.connect, self.timeline.record)
+
+    def socketio_session(
+        self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0
+    ) -> list[Step]:
+        """One session of a Socket.IO client from the internet; each step is recorded as ``socketio.step``.
+
+        Args:
+            url: Where the page of compose/socketio/app is, http://NAME[:PORT].
+            client: "python", "javascript", or "javascript-2", which speaks to servers of 2020.
+            within: Seconds for each wait.
+            idle: Seconds that an idle WebSocket is watched (0: it is not).
+        """
+        from sandbox.probes import socketio_session
+
+        if client == "python":
+            steps = socketio_session.run(url, self._internet.connect, within=within, idle=idle)
+        else:
+            if not self._javascript:
+                image = self._images.ensure("socketio-client")
+                self._javascript = self._network.add_client("socketio-client", image)
+            steps = socketio_session.run_javascript(
+                partial(self._containers.execute, self._javascript),
+                url,
+                version=2 if client == "javascript-2" else 4,
+                within=within,
+                idle=idle,
+            )
+        for step in steps:
+            self.timeline.record("socketio.step", client=client, url=url, **step.facts())
+        return steps
 
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""

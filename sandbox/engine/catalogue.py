@@ -20,28 +20,55 @@ class Component:
     Attributes:
         name: As in ``sandbox images build NAME`` and in ``images`` of a stack.yaml.
         official: The reference in a public registry ("" where only we make one).
-        folder: Its folder under compose/images, with a Dockerfile ("" for the base, which has none).
+        folder: Its folder under compose/images, with a Dockerfile ("" for a base, which has none).
         contract: One line: what the local build has in common with the official image.
+        suite: The Debian that the local build is made of; it is "bookworm" where trixie has no such version.
     """
 
     name: str
     official: str
     folder: str
     contract: str
+    suite: str = DEBIAN
 
     @property
     def context(self) -> Path:
         """The build context."""
         return paths.share() / "compose" / "images" / self.folder
 
+    @property
+    def base(self) -> str:
+        """The component that its Dockerfile begins with."""
+        return "base" if self.suite == DEBIAN else f"base-{self.suite}"
+
+    @property
+    def reference(self) -> str:
+        """What a task definition or a compose.yaml calls it: the official image, or our name where there is none."""
+        return self.official or f"{LOCAL}/{self.name}"
+
 
 CATALOGUE: Mapping[str, Component] = {
     component.name: component
     for component in (
         Component("base", f"debian:{DEBIAN}-slim", "", "Debian without documentation and locales"),
+        Component(
+            "base-bookworm",
+            "debian:bookworm-slim",
+            "",
+            "the Debian before that, for versions that trixie no longer has",
+            "bookworm",
+        ),
         Component("toolbox", "", "toolbox", "tini, socat, curl, nftables, tc: the sandbox's own containers"),
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
         Component("haproxy", "haproxy:3.0", "haproxy", "user haproxy, /usr/local/etc/haproxy, SIGUSR1, Lua"),
+        Component(
+            "h2o",
+            "lkwg82/h2o-http2-server:v2.2.5",
+            "h2o",
+            "/etc/h2o/h2o.conf, port 8080, logs to the output",
+            "bookworm",
+        ),
+        Component("redis", "redis:7", "redis", "port 6379, /data, user redis, arguments of redis-server", "bookworm"),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component(
             "mongo",
@@ -50,6 +77,15 @@ CATALOGUE: Mapping[str, Component] = {
             "port 27017, /data/db, MONGO_INITDB_ROOT_...: a stand-in for MongoDB, no mongosh",
         ),
         Component("ghost", "ghost:6", "ghost", "/var/lib/ghost/content, port 2368, configuration by environment"),
+        Component(
+            "flask-socketio", "", "flask-socketio", "Flask-SocketIO 5: threads, gevent or eventlet; runs /app/app.py"
+        ),
+        Component(
+            "flask-socketio-2020", "", "flask-socketio-2020", "the same with Flask-SocketIO 4.3 of 2020", "bookworm"
+        ),
+        Component(
+            "socketio-client", "", "socketio-client", "Node with socket.io-client 4 and 2; runs a session script"
+        ),
         Component(
             "cache-tests", "", "cache-tests", "the suite http-tests/cache-tests: its origin on port 8000, its client"
         ),
@@ -60,8 +96,8 @@ CATALOGUE: Mapping[str, Component] = {
 
 def local_tag(name: str) -> str:
     """The tag of the local build: it changes with the build context and with what the base is made of."""
-    digest = hashlib.sha256(f"{DEBIAN}".encode())
     component = CATALOGUE[name]
+    digest = hashlib.sha256(component.suite.encode())
     if component.folder:
         for path in sorted(component.context.rglob("*")):
             if path.is_file():
@@ -70,9 +106,9 @@ def local_tag(name: str) -> str:
 
 
 def component_of(reference: str) -> str | None:
-    """The component whose official image ``reference`` is (another tag is another image), or None."""
+    """The component whose image ``reference`` is (another tag of an official one is another image), or None."""
     short = reference.removeprefix("docker.io/").removeprefix("library/")
     for component in CATALOGUE.values():
-        if component.official and short == component.official:
+        if short == component.reference:
             return component.name
     return None

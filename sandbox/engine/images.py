@@ -158,7 +158,7 @@ class Images:
                 )
         if not self._present(local):
             if component.folder:
-                self.ensure("base")
+                self.ensure(component.base)
             with self._turn_to_build():
                 if not self._present(local):  # another process may have built it while we waited
                     self._build(component, local)
@@ -224,9 +224,9 @@ class Images:
         begun = time.monotonic()
         self._progress(f"building image {component.name}")
         if not component.folder:
-            self._bootstrap(tag)
+            self._bootstrap(component, tag)
         else:
-            base = self.ensure("base")
+            base = self.ensure(component.base)
             self._docker_build(component, tag, base)
         self._progress(f"built image {component.name} in {time.monotonic() - begun:.0f} s")
 
@@ -258,7 +258,7 @@ class Images:
         except _LOST as error:
             raise _engine_lost(f"image '{component.name}' was being built ({step})", error) from error
 
-    def _bootstrap(self, tag: str) -> None:
+    def _bootstrap(self, component: Component, tag: str) -> None:
         """Debian from its packages: mmdebstrap's tar goes into the engine without touching the disk."""
         if shutil.which("mmdebstrap") is None and daemon.may_install():
             daemon.install(["mmdebstrap", "debian-archive-keyring"], self._progress)
@@ -266,7 +266,7 @@ class Images:
             raise SandboxError(
                 "no container registry can be reached, and there is no mmdebstrap to make a base image from packages",
                 state=self._refusal,
-                hint="apt-get install mmdebstrap, or docker pull " + CATALOGUE["base"].official,
+                hint=f"apt-get install mmdebstrap, or docker pull {component.official}",
             )
         command = ["mmdebstrap", "--quiet", "--variant=minbase"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
@@ -276,7 +276,7 @@ class Images:
             "'DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb\"; };' "
             '\'Acquire::Languages "none";\' > "$1/etc/apt/apt.conf.d/docker-clean"',
             '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin',
-            catalogue.DEBIAN,
+            component.suite,
             "-",
         ]
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
