@@ -370,6 +370,21 @@ class Sandbox:
             within=within,
         )
 
+    def wait_healthy(self, count: int, *, within: float = 90.0) -> None:
+        """Wait until so many targets of all target groups together are healthy; what has been counts.
+
+        Raises:
+            SandboxError: They did not become so.
+        """
+        states: dict[tuple[str, str], str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "target.health":
+                states[seen["group"], seen["target"]] = seen["state"]
+            return sum(state == "healthy" for state in states.values()) >= count
+
+        self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
+
     def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
         """Ask the sandbox's DNS; recorded as ``dns.probe``."""
         result = dns.query(name, record_type, self.dns_address)
