@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -460,6 +460,17 @@ class Sandbox:
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""
         return self._ecs.runner.logs(task_arn) if self._ecs.runner else {}
+
+    def execute(self, task_arn: str, container: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in a container of a task, as ECS Exec does: exit code, output, errors.
+
+        Raises:
+            SandboxError: The container does not run.
+        """
+        found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
+        if not found:
+            raise SandboxError(f"no container '{container}' of task {task_arn} runs")
+        return self._containers.execute(found, command)
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""

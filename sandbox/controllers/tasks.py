@@ -204,6 +204,11 @@ class TaskRunner:
             self._logs.follow(container_id, definition.log, definition.log.stream(name, task_arn.rsplit("/", 1)[-1]))
         self._report(task_arn, ContainerStarted(name, container_id, host.addresses.get(name, "")))
 
+    def container(self, task_arn: str, name: str) -> str:
+        """A container of a task ("" where it does not run)."""
+        host = self._hosts.get(task_arn)
+        return host.containers.get(name, "") if host else ""
+
     def interface(self, task_arn: str) -> str:
         """The container that owns the task's network namespace ("" where there is none)."""
         host = self._hosts.get(task_arn)

@@ -40,6 +40,7 @@ class Crowd:
         self.url = url
         self._record = record
         self._within = within
+        self._news = threading.Condition()
         self._members = [_Member(number, self, reconnects) for number in range(clients)]
 
     def __enter__(self) -> Self:
@@ -76,6 +77,20 @@ class Crowd:
         if member is None:
             raise SandboxError(f"no client of the crowd is connected to {self.url}")
         member.post(text, self._within)
+
+    def hear(self, text: str, within: float) -> int:
+        """How many clients have heard this post, at once when all have, else after ``within`` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self._heard(text) == len(self._members), within)
+            return self._heard(text)
+
+    def heard(self) -> None:
+        """A member has heard something."""
+        with self._news:
+            self._news.notify_all()
+
+    def _heard(self, text: str) -> int:
+        return sum(text in member.posts for member in self._members)
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Record what has happened to a member."""
@@ -140,3 +155,4 @@ class _Member:
 
     def _posted(self, post: Mapping[str, str]) -> None:
         self.posts.add(post["text"])
+        self._crowd.heard()

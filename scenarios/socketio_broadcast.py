@@ -1,0 +1,85 @@
+"""Broadcasts of Flask-SocketIO in three tasks: without a message queue, with Redis, and while Redis is away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandbox.probes.socketio_crowd import Crowd
+from sandbox.scenario import Play, Scenario, Variant, Verdict
+from sandbox.timeline import Observation
+
+NAME = "asobann.example.com"
+CLUSTER, TASKS, CLIENTS = "asobann", 3, 6
+HEARD_WITHIN = 3.0  # seconds
+AGAIN_WITHIN = 20  # attempts of `HEARD_WITHIN` at most
+
+
+def play(play: Play) -> None:
+    """Post while clients of all tasks listen; where the variant wants that, with Redis being replaced meanwhile."""
+    sandbox = play.sandbox
+    sandbox.progress("waiting for the targets to be healthy")
+    sandbox.wait_healthy(TASKS)
+    with Crowd(sandbox.door(NAME), CLIENTS, reconnects=True, record=sandbox.timeline.record) as crowd:
+        _post(play, crowd, "all is well")
+        if not play.variant.settings.get("replaces_redis"):
+            return
+        ecs = sandbox.aws("ecs")
+        (redis,) = ecs.list_tasks(cluster=CLUSTER, serviceName="redis")["taskArns"]
+        sandbox.progress("taking Redis away")
+        ecs.update_service(cluster=CLUSTER, service="redis", desiredCount=0)
+        sandbox.wait_task(redis, "STOPPED")
+        _post(play, crowd, "Redis is away")
+        sandbox.progress("bringing Redis back")
+        mark = sandbox.timeline.mark()
+        ecs.update_service(cluster=CLUSTER, service="redis", desiredCount=1)
+        sandbox.timeline.wait_for(
+            "Redis to be found again",
+            lambda seen: seen.kind == "cloudmap.instance" and seen["change"] == "registered",
+            within=60,
+            since=mark,
+        )
+        for attempt in range(AGAIN_WITHIN):
+            if _post(play, crowd, f"Redis is back ({attempt + 1})") == CLIENTS:
+                return
+
+
+def _post(play: Play, crowd: Crowd, text: str) -> int:
+    play.sandbox.progress(f"posting '{text}'")
+    crowd.post(text)
+    heard = crowd.hear(text, HEARD_WITHIN)
+    play.sandbox.timeline.record("posted", text=text, heard=heard, clients=CLIENTS)
+    return heard
+
+
+def judge(observations: Sequence[Observation]) -> Verdict:
+    """Failed when a post does not reach every client."""
+    posts = [seen for seen in observations if seen.kind == "posted"]
+    facts = [f"'{seen['text']}' was heard by {seen['heard']} of {seen['clients']} clients" for seen in posts]
+    return Verdict(any(seen["heard"] < seen["clients"] for seen in posts), tuple(facts))
+
+
+SCENARIO = Scenario(
+    name="socketio-broadcast",
+    stack="socketio-alb",
+    symptom="With more than one task, a message reaches some of those who are in the room, and not the others.",
+    cause=(
+        "Each process knows its own clients alone. Without a message queue a broadcast ends there; with one it ends "
+        "there too while the queue is away, and what was sent in that time is not sent later."
+    ),
+    fix=(
+        "Give every process the same message queue (Redis). It is no store: what must not be lost goes to the "
+        "database, and clients fetch it when they come (back)."
+    ),
+    variants=(
+        Variant("no-queue", "reproduces", "three processes that do not know of each other", {"redis_url": ""}),
+        Variant("redis", "holds", "Redis as message queue, found by its Cloud Map name"),
+        Variant(
+            "redis-replaced",
+            "reproduces",
+            "a post while Redis is replaced; those after it arrive again",
+            settings={"replaces_redis": True},
+        ),
+    ),
+    play=play,
+    judge=judge,
+)
