@@ -2,7 +2,7 @@
 
 moto keeps a requested certificate pending for a minute of the wall clock, and makes it with an issuer of its own that
 nobody can trust. Here the run's own authority issues it, at once: there is nobody whose domain would have to be
-validated.
+validated. And moto deletes certificates that are in use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ class Issued(Protocol):
 Issue = Callable[[Sequence[str]], Issued]
 """Makes a certificate for DNS names; the first of them is its subject."""
 
+Users = Callable[[str], Sequence[str]]
+"""The ARNs of what uses a certificate, by its own."""
+
 _issue: Issue | None = None
+_users: Users | None = None
 
 
 def issue_with(issue: Issue | None) -> None:
@@ -35,10 +39,17 @@ def issue_with(issue: Issue | None) -> None:
     _issue = issue
 
 
+def used_by(users: Users | None) -> None:
+    """Who uses certificates, from now on in this process: those cannot be deleted. None: nobody."""
+    global _users  # noqa: PLW0603
+    _users = users
+
+
 def correct_certificates() -> None:
-    """Let moto's ACM issue what is requested as `issue_with` says. Imports moto."""
+    """Let moto's ACM issue what is requested as `issue_with` says, and keep what is in use. Imports moto."""
     from moto.acm import models
 
+    _keep_what_is_in_use(models)
     bundle: Any = models.CertBundle
     generate = bundle.generate_cert
 
@@ -54,6 +65,31 @@ def correct_certificates() -> None:
         return made
 
     bundle.generate_cert = issued
+
+
+def _keep_what_is_in_use(models: Any) -> None:
+    from moto.core.exceptions import AWSError
+
+    class ResourceInUse(AWSError):
+        TYPE = "ResourceInUseException"
+
+    describe, delete = models.CertBundle.describe, models.AWSCertificateManagerBackend.delete_certificate
+
+    def users(arn: str) -> list[str]:
+        return list(_users(arn)) if _users is not None else []
+
+    def described(bundle: Any) -> Any:
+        told = describe(bundle)
+        told["Certificate"]["InUseBy"] = [*bundle.in_use_by, *users(bundle.arn)]
+        return told
+
+    def delete_unused(acm: Any, arn: str) -> None:
+        if users(arn):
+            raise ResourceInUse(f"Certificate {arn} in account {acm.account_id} is in use.")
+        delete(acm, arn)
+
+    models.CertBundle.describe = described
+    models.AWSCertificateManagerBackend.delete_certificate = delete_unused
 
 
 def certificate(acm: Any, arn: str) -> tuple[bytes, bytes]:

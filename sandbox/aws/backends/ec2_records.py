@@ -21,13 +21,12 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet, with the number of its addresses that are free."""
+    """A subnet."""
 
     id: str
     vpc_id: str
     availability_zone: str
     network: Network
-    free_addresses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +67,14 @@ class Ec2Records:
         """All subnets of a VPC."""
         return [one for one in self._subnets() if one.vpc_id == vpc_id]
 
+    def free_addresses(self, subnet: Subnet) -> int:
+        """How many of a subnet's addresses are free."""
+        return int(self._ec2.get_subnet(subnet.id).available_ip_address_count)
+
     def _subnets(self) -> Iterable[Subnet]:
         return (
-            Subnet(
-                subnet.id,
-                subnet.vpc_id,
-                subnet.availability_zone,
-                ipaddress.IPv4Network(subnet.cidr_block),
-                subnet.available_ip_address_count,
-            )
-            for subnet in self._ec2.describe_subnets()
+            Subnet(one.id, one.vpc_id, one.availability_zone, ipaddress.IPv4Network(one.cidr_block))
+            for one in self._ec2.describe_subnets()
         )
 
     def security_group_vpc(self, group_id: str) -> str | None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.backends.certificates import issue_with
+from sandbox.aws.backends.certificates import issue_with, used_by
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
@@ -137,6 +137,7 @@ class Embedded:
             self._pending.clear()
         deliver_with(None)
         issue_with(None)
+        used_by(None)
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
@@ -186,6 +187,10 @@ class Embedded:
         """
         certificate, key = _moto().certificate(self._account_id, self._region, arn)
         return certificate, key
+
+    def certificates_used_by(self, users: Callable[[str], Sequence[str]]) -> None:
+        """Who uses certificates of ACM, by ARN: they are shown, and such certificates cannot be deleted."""
+        used_by(users)
 
     def ssl_policies(self) -> dict[str, dict[str, Any]]:
         """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""

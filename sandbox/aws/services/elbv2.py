@@ -37,6 +37,10 @@ class ElbService(BalancerActions, ListenerActions, RuleActions, GroupActions, Ta
 
     def __init__(self, balancing: LoadBalancing, clock: Clock, backend: Backend) -> None:
         super().__init__(ElbState(balancing, backend, clock.now))
+        backend.certificates_used_by(self._certificate_users)
+
+    def _certificate_users(self, arn: str) -> list[str]:
+        return self._state.records.users_of_certificate(arn)
 
     def find_group(self, arn: str) -> TargetGroup | None:
         """A target group, for who is given its ARN (ECS); None if there is none."""

@@ -91,7 +91,14 @@ class BalancerActions(ElbActions):
             if subnet is None:
                 raise AwsError("SubnetNotFound", f"The subnet ID '{subnet_id}' does not exist")
             subnets.append(subnet)
-        _check_subnets(subnets)
+        _check_zones(subnets)
+        for subnet in subnets:
+            if ec2.free_addresses(subnet) < _FREE_ADDRESSES:
+                raise AwsError(
+                    "InvalidSubnet",
+                    f"Not enough IP space available in {subnet.id}. "
+                    f"ELB requires at least {_FREE_ADDRESSES} free IP addresses in each subnet.",
+                )
         return subnets
 
     def _security_groups(self, ids: Sequence[str], vpc_id: str) -> tuple[str, ...]:
@@ -190,7 +197,7 @@ def _refuse(request: Request) -> None:
             raise not_carried_out(f"{name} {request[name]}")
 
 
-def _check_subnets(subnets: Sequence[Subnet]) -> None:
+def _check_zones(subnets: Sequence[Subnet]) -> None:
     zones = {subnet.availability_zone for subnet in subnets}
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise AwsError("InvalidConfigurationRequest", "All subnets must belong to the same VPC")
@@ -201,13 +208,6 @@ def _check_subnets(subnets: Sequence[Subnet]) -> None:
         )
     if len(zones) < 2:
         raise AwsError("ValidationError", "At least two subnets in two different Availability Zones must be specified")
-    for subnet in subnets:
-        if subnet.free_addresses < _FREE_ADDRESSES:
-            raise AwsError(
-                "InvalidSubnet",
-                f"Not enough IP space available in {subnet.id}. "
-                f"ELB requires at least {_FREE_ADDRESSES} free IP addresses in each subnet.",
-            )
 
 
 def _zones(subnets: Sequence[Subnet]) -> tuple[tuple[str, str], ...]:

@@ -62,6 +62,9 @@ class Backend(Protocol):
     def certificate(self, arn: str) -> tuple[bytes, bytes]:
         """A certificate of ACM, and its key; raises the AwsError of a listener that cannot have it."""
 
+    def certificates_used_by(self, users: Callable[[str], Sequence[str]]) -> None:
+        """Have ACM ask this for the ARNs of what uses a certificate."""
+
     def ssl_policies(self) -> dict[str, dict[str, Any]]:
         """Security policies by name."""
 

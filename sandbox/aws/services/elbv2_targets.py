@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sandbox.aws.backends.ec2_records import Subnet
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.elbv2_state import Answer, ElbActions, Request
 from sandbox.model.elb import limits
@@ -47,9 +48,9 @@ class TargetActions(ElbActions):
         if group.target_type == "instance":
             self._check_instances(given, group)
             return {}
-        zones = {}
+        zones, subnets = {}, self._target_subnets(group)
         for target, zone in given.items():
-            found = self._zone_of(target, group)
+            found = _zone_of(target, subnets)
             if found is None:
                 zones[target] = _zone_outside(target, zone)
             elif zone not in (None, found):
@@ -84,11 +85,9 @@ class TargetActions(ElbActions):
                 "InvalidTarget", f"The following targets are not in a running state and cannot be registered: {told}"
             )
 
-    def _zone_of(self, target: Target, group: TargetGroup) -> str | None:
-        """The zone of the VPC's subnet that an address is in."""
-        address = ipaddress.IPv4Address(target.id)
-        subnets = self._state.backend.ec2_records().subnets_of(group.vpc_id)
-        return next((subnet.availability_zone for subnet in subnets if address in subnet.network), None)
+    def _target_subnets(self, group: TargetGroup) -> Sequence[Subnet]:
+        """Where addresses of a group's targets may be; instances have their own."""
+        return self._state.backend.ec2_records().subnets_of(group.vpc_id) if group.target_type == "ip" else []
 
     def deregister_targets(self, request: Request, context: RequestContext) -> Answer:
         """DeregisterTargets; those that are not registered, perhaps with another port, do not matter (seen)."""
@@ -96,7 +95,8 @@ class TargetActions(ElbActions):
             group = records.group(request["TargetGroupArn"])
             known = self._state.balancing.health(group.arn)
             leaving = [target for target in _given(request["Targets"], group) if target in known]
-            self._state.balancing.deregister(group.arn, leaving)
+            if leaving:
+                self._state.balancing.deregister(group.arn, leaving)
         return {}
 
     def describe_target_health(self, request: Request, context: RequestContext) -> Answer:
@@ -107,23 +107,11 @@ class TargetActions(ElbActions):
                 raise not_carried_out(f"Include {', '.join(request['Include'])}")
             known = self._state.balancing.health(group.arn)
             asked = list(_given(request["Targets"], group)) if request.get("Targets") else sorted(known)
-            shown = [self._shown(target, known.get(target, _NOT_REGISTERED), group) for target in asked]
+            subnets, shown = self._target_subnets(group), []
+            for target in asked:
+                zone = self._state.target_zones.get((group.arn, target)) or _zone_of(target, subnets)
+                shown.append(_shown(target, zone, known.get(target, _NOT_REGISTERED), group))
             return {"TargetHealthDescriptions": shown}
-
-    def _shown(self, target: Target, health: TargetHealth, group: TargetGroup) -> Answer:
-        zone = self._state.target_zones.get((group.arn, target))
-        if zone is None and group.target_type == "ip":
-            zone = self._zone_of(target, group)
-        port = group.health_check.port
-        return {
-            "Target": {"Id": target.id, "Port": target.port, "AvailabilityZone": zone},
-            "HealthCheckPort": str(target.port) if port == "traffic-port" else port,
-            "TargetHealth": {
-                "State": health.state,
-                "Reason": health.reason or None,
-                "Description": health.description or None,
-            },
-        }
 
 
 def _given(descriptions: Sequence[Mapping[str, Any]], group: TargetGroup) -> dict[Target, str | None]:
@@ -152,6 +140,27 @@ def _check_id(id_: str, group: TargetGroup) -> None:
         ipaddress.IPv4Address(id_)
     except ValueError:
         raise AwsError("ValidationError", f"The IP address '{id_}' is not a valid IPv4 address") from None
+
+
+def _zone_of(target: Target, subnets: Sequence[Subnet]) -> str | None:
+    """The zone of the subnet that an address is in."""
+    if not subnets:
+        return None
+    address = ipaddress.IPv4Address(target.id)
+    return next((subnet.availability_zone for subnet in subnets if address in subnet.network), None)
+
+
+def _shown(target: Target, zone: str | None, health: TargetHealth, group: TargetGroup) -> Answer:
+    port = group.health_check.port
+    return {
+        "Target": {"Id": target.id, "Port": target.port, "AvailabilityZone": zone},
+        "HealthCheckPort": str(target.port) if port == "traffic-port" else port,
+        "TargetHealth": {
+            "State": health.state,
+            "Reason": health.reason or None,
+            "Description": health.description or None,
+        },
+    }
 
 
 def _zone_outside(target: Target, zone: str | None) -> str:

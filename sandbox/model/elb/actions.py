@@ -91,7 +91,7 @@ def shown_action(action: Action) -> dict[str, Any]:
 def _shown_forward(action: Forward) -> dict[str, Any]:
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in action.groups]
     enabled = action.stickiness is not None
-    stickiness = {"Enabled": enabled, "DurationSeconds": action.stickiness}
+    stickiness = {"Enabled": enabled, "DurationSeconds": action.stickiness or action.duration}
     return {
         "Type": "forward",
         "Order": 1,
@@ -118,7 +118,8 @@ def _forward(action: Given) -> Forward:
     groups = tuple(_weighted(one) for one in given)
     if len({arn for arn, _ in groups}) < len(groups):
         raise invalid_action("A target group was specified more than once in an action")
-    return Forward(groups, _group_stickiness(config.get("TargetGroupStickinessConfig", {})))
+    stickiness = config.get("TargetGroupStickinessConfig", {})
+    return Forward(groups, _group_stickiness(stickiness), stickiness.get("DurationSeconds"))
 
 
 def _weighted(given: Given) -> tuple[str, int]:

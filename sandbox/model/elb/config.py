@@ -121,10 +121,12 @@ class Forward:
     Attributes:
         groups: (target group ARN, weight 0 to 999).
         stickiness: How long a client stays with its *group* (AWSALBTG); None: it does not.
+        duration: What was given for that, also where it is switched off; only shown.
     """
 
     groups: tuple[tuple[str, int], ...]
     stickiness: int | None = None
+    duration: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,14 @@ class Records:
         """The ARN of the load balancer that forwards to a target group."""
         return next((arn for arn, held in self.balancers.items() if group_arn in held.balancer.groups), None)
 
+    def users_of_certificate(self, arn: str) -> list[str]:
+        """The ARNs of the load balancers that have a certificate."""
+        return [
+            balancer_arn
+            for balancer_arn, held in self.balancers.items()
+            if any(arn in listener.certificates for listener in held.balancer.listeners)
+        ]
+
     def require_tagged(self, arn: str) -> None:
         """Refuse what has no tags: what is not there, and what is neither of the four kinds.
 

@@ -36,7 +36,7 @@ def test_what_the_sandbox_made_before_moto_was_loaded_is_there(backend: Embedded
     found = records.subnet(subnet)
     assert found is not None
     assert (found.vpc_id, found.availability_zone) == (vpc, "us-east-1b")
-    assert (str(found.network), found.free_addresses) == ("10.20.1.0/24", 251)
+    assert (str(found.network), records.free_addresses(found)) == ("10.20.1.0/24", 251)
     assert records.subnets_of(vpc) == [found]
     assert records.security_group_vpc(group) == vpc
     assert records.default_security_group(vpc) not in (None, group)
@@ -45,9 +45,10 @@ def test_what_the_sandbox_made_before_moto_was_loaded_is_there(backend: Embedded
 def test_an_address_that_is_taken_is_not_free(backend: Embedded) -> None:
     subnet = backend.create_subnet(backend.create_vpc("10.20.0.0/16"), "10.20.1.0/24", "us-east-1a")
     backend.enter_interface(backend.reserve_interface(subnet))
-    found = backend.ec2_records().subnet(subnet)
+    records = backend.ec2_records()
+    found = records.subnet(subnet)
     assert found is not None
-    assert found.free_addresses == 250
+    assert records.free_addresses(found) == 250
 
 
 def test_what_clients_make_is_there(backend: Embedded, aws: Clients) -> None:

@@ -223,6 +223,18 @@ def test_an_imported_certificate_is_served_with_the_chain_that_came_with_it(cont
     secure(control, control.balancer(), chained)
 
 
+def test_a_certificate_in_use_is_not_deleted(control: Control) -> None:
+    acm, arn, certificate = control.aws("acm"), control.balancer(), control.certificate()
+    listener = secure(control, arn, certificate)
+    assert acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"] == [arn]
+    assert refused(acm.delete_certificate, CertificateArn=certificate) == (
+        400, "ResourceInUseException", f"Certificate {certificate} in account 123456789012 is in use."
+    )  # fmt: skip
+    control.elb.delete_listener(ListenerArn=listener)
+    acm.delete_certificate(CertificateArn=certificate)
+    assert refused(acm.describe_certificate, CertificateArn=certificate)[1] == "ResourceNotFoundException"
+
+
 # -- attributes --
 
 

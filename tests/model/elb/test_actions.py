@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.model.elb.actions import parse_action, shown_action
 from sandbox.model.elb.config import FixedResponse, Forward, Redirect
@@ -166,3 +168,42 @@ def test_what_is_no_action_is_refused(given: list[dict[str, Any]], code: str, me
 def test_https_is_not_redirected_to_http() -> None:
     code, message = refused(redirect(Protocol="HTTP", Port="80"), protocol="HTTPS", port=443)
     assert (code, message) == ("InvalidLoadBalancerAction", "You cannot redirect HTTPS to HTTP")
+
+
+def test_a_duration_of_stickiness_that_is_off_is_shown() -> None:
+    """As AWS's SDKs and Terraform send it."""
+    action = parsed(forward((GROUP, 1), TargetGroupStickinessConfig={"Enabled": False, "DurationSeconds": 300}))
+    assert action == Forward(((GROUP, 1),))
+    shown = shown_action(action)["ForwardConfig"]["TargetGroupStickinessConfig"]
+    assert shown == {"Enabled": False, "DurationSeconds": 300}
+
+
+weights = st.tuples(st.sampled_from([GROUP, OTHER]), st.integers(0, 999))
+forwards = st.builds(
+    Forward,
+    st.lists(weights, min_size=1, max_size=2, unique_by=lambda one: one[0]).map(tuple),
+    st.none() | st.integers(1, 604_800),
+)
+redirects = st.builds(
+    Redirect,
+    st.sampled_from([301, 302]),
+    st.sampled_from(["HTTP", "HTTPS", "#{protocol}"]),
+    st.sampled_from(["#{host}", "www.#{host}", "other.org"]),
+    st.sampled_from(["#{port}", "81", "65535"]),
+    st.sampled_from(["/new", "/#{path}/#{host}"]),
+    st.sampled_from(["", "#{query}", "a=#{protocol}"]),
+)
+answers = st.builds(
+    FixedResponse, st.integers(200, 299) | st.integers(400, 599), st.sampled_from(["", "text/html"]), st.text()
+)
+
+
+@given(forwards | redirects | answers)
+def test_what_is_shown_can_be_given_again(action: Any) -> None:
+    def sent(value: Any) -> Any:
+        """As a client sends it on: without what was not there."""
+        if isinstance(value, dict):
+            return {key: sent(one) for key, one in value.items() if one is not None}
+        return [sent(one) for one in value] if isinstance(value, list) else value
+
+    assert parsed(sent(shown_action(action))) == action
