@@ -6,7 +6,7 @@ clients or targets see, and is not carried out, can only be set to what it is by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.model.elb.config import Attributes, Stickiness, TargetGroup
@@ -49,6 +49,7 @@ def _any(key: str, value: str) -> None:
 _BOOLEAN = _one_of("true", "false")
 _WEEK = 604_800
 _TARGETS = 1000
+_MOST_CHANGES = 20  # of a load balancer's attributes at once (seen: terraform-provider-aws #46496)
 _LOGS = {
     f"{kind}.s3.{name}": _Attribute(default, check)
     for kind in ("access_logs", "connection_logs", "health_check_logs")
@@ -144,12 +145,17 @@ def balancer_attributes(scheme: str) -> Attributes:
     return _attributes(raw)
 
 
-def changed_balancer_attributes(current: Attributes, changes: Iterable[Mapping[str, str]]) -> Attributes:
+def changed_balancer_attributes(current: Attributes, changes: Sequence[Mapping[str, str]]) -> Attributes:
     """Those of a load balancer after ModifyLoadBalancerAttributes.
 
     Raises:
         ElbError: ValidationError, InvalidConfigurationRequest.
     """
+    if len(changes) > _MOST_CHANGES:
+        raise validation_error(
+            f"1 validation error detected: Value at 'attributes' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_MOST_CHANGES}"
+        )
     raw = _changed("Load balancer", _OF_A_BALANCER, current.raw, changes)
     for kind in ("access_logs", "connection_logs", "health_check_logs"):
         if raw[f"{kind}.s3.enabled"] == "true" and not raw[f"{kind}.s3.bucket"]:

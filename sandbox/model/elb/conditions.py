@@ -68,6 +68,8 @@ def shown_condition(condition: Condition) -> dict[str, Any]:
 
 def _condition(given: Given) -> Condition:
     field = given.get("Field", "")
+    if not field:
+        raise validation_error("A condition field must be specified")
     if field not in _CONFIGS:
         raise validation_error(f"Condition field '{field}' must be one of '[{', '.join(sorted(_CONFIGS))}]'")
     config = given.get(_CONFIGS[field], {})

@@ -96,9 +96,7 @@ def _health_check(current: HealthCheck, request: Request, target_type: str) -> H
     if not check.path.startswith("/"):
         raise validation_error(f"Health check path '{check.path}' must start with a '/'")
     if check.timeout >= check.interval:
-        raise validation_error(
-            f"Health check timeout '{check.timeout}' must be smaller than the interval '{check.interval}'"
-        )
+        raise validation_error("Health check interval must be greater than the timeout.")
     _check_matcher(check.matcher)
     return check
 

@@ -147,7 +147,7 @@ class Records:
             if group.vpc_id != balancer.vpc_id:
                 raise ElbError(
                     "InvalidConfigurationRequest",
-                    f"The following target groups are not in the same VPC as load balancer '{balancer.arn}': {arn}",
+                    f"Target group '{arn}' is in a different VPC than load balancer '{balancer.arn}'",
                 )
         if len(groups) > limits.GROUPS_OF_A_BALANCER:
             raise ElbError(

@@ -81,6 +81,15 @@ def test_what_a_load_balancer_cannot_have(key: str, value: str, code: str, messa
     assert told[1].startswith(message)
 
 
+def test_twenty_changes_at_once() -> None:
+    old = balancer_attributes("internal")
+    same = pairs(dict(list(old.raw.items())[:20]))
+    assert changed_balancer_attributes(old, same) == old
+    code, message = refusal(changed_balancer_attributes, old, pairs(dict(old.raw)))
+    assert code == "ValidationError"
+    assert message.endswith("Member must have length less than or equal to 20")
+
+
 def test_a_new_target_group_has_aws_s_defaults() -> None:
     assert PLAIN.stickiness == Stickiness()
     assert (PLAIN.deregistration_delay, PLAIN.slow_start, PLAIN.algorithm) == (300, 0, "round_robin")

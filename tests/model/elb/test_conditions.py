@@ -93,6 +93,7 @@ def test_the_old_way_to_give_one_value() -> None:
         ([], "A condition must be specified"),
         ([path()], "A condition value must be specified"),
         ([path("")], "A condition value must be specified"),
+        ([{"PathPatternConfig": {"Values": ["/a"]}}], "A condition field must be specified"),
         ([{"Field": "colour"}], "Condition field 'colour' must be one of"),
         ([{"Field": "source-ip"}], "A 'SourceIpConfig' must be specified with 'source-ip'"),
         ([{**path("/a"), "HostHeaderConfig": {}}], "The 'HostHeaderConfig' field is not compatible with"),

@@ -71,7 +71,7 @@ def test_how_targets_are_checked() -> None:
         ({"HealthCheckPath": "health"}, "ValidationError", "Health check path 'health' must start with a '/'"),
         (
             {"HealthCheckTimeoutSeconds": 5, "HealthCheckIntervalSeconds": 5}, "ValidationError",
-            "Health check timeout '5' must be smaller than the interval '5'",
+            "Health check interval must be greater than the timeout.",
         ),
         ({"Matcher": {"HttpCode": "2xx"}}, "ValidationError", "Health check matcher HTTP code '2xx' is not valid"),
         ({"Matcher": {"HttpCode": "200,500"}}, "ValidationError", "Health check matcher HTTP code '500' must be"),

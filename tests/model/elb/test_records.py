@@ -86,7 +86,10 @@ def test_a_group_must_be_there_and_in_the_balancer_s_vpc() -> None:
     code, message = refusal(EMPTY.with_listener, WEB, listener(to=group(2)))
     assert (code, message) == ("TargetGroupNotFound", f"Target groups '{group(2).arn}' not found")
     elsewhere = EMPTY.with_group(group(2, vpc_id="vpc-2"))
-    assert refusal(elsewhere.with_listener, WEB, listener(to=group(2)))[0] == "InvalidConfigurationRequest"
+    assert refusal(elsewhere.with_listener, WEB, listener(to=group(2))) == (
+        "InvalidConfigurationRequest",
+        f"Target group '{group(2).arn}' is in a different VPC than load balancer '{WEB}'",
+    )
 
 
 def test_one_listener_a_port() -> None:
