@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -283,6 +285,31 @@ def test_a_call_that_cannot_be_carried_out_changes_nothing(control: Control) -> 
         elb.describe_listeners(LoadBalancerArn=arn)["Listeners"],
     ]
     assert (served, groups) == (balancing.balancers, balancing.groups)
+
+
+def test_reads_do_not_wait_for_a_change_and_changes_do(control: Control) -> None:
+    elb, balancing, arn = control.elb, control.balancing, control.balancer()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(call: str, arn: str) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    balancing.before = wait
+    ports = [80, 80, 81, 82]
+    bodies = [[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": str(410 + n)}}] for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        made = [
+            pool.submit(control.listener, arn, port, DefaultActions=body)
+            for port, body in zip(ports, bodies, strict=True)
+        ]
+        assert begun.wait(20)
+        assert elb.describe_listeners(LoadBalancerArn=arn)["Listeners"] == []
+        go_on.set()
+        errors = [one.exception() for one in made]
+    assert [type(error).__name__ for error in errors if error] == ["DuplicateListenerException"]
+    assert [listener.port for listener in balancing.balancers[arn].listeners] == [80, 81, 82]
+    assert len(elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]) == 3
 
 
 def test_tags(control: Control) -> None:
