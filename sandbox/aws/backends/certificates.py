@@ -92,7 +92,7 @@ def _keep_what_is_in_use(models: Any) -> None:
     models.AWSCertificateManagerBackend.delete_certificate = delete_unused
 
 
-def certificate(acm: Any, arn: str) -> tuple[bytes, bytes]:
+def certificate(acm: Any, arn: str) -> tuple[str, str]:
     """A certificate with the chain that came with it, and its key, both PEM.
 
     Args:
@@ -115,4 +115,5 @@ def certificate(acm: Any, arn: str) -> tuple[bytes, bytes]:
             "supported key size.",
         )
     chain = bundle.chain.removesuffix(AWS_ROOT_CA + b"\n")  # which moto adds to every chain
-    return b"\n".join(part.strip() for part in (bundle.cert, chain) if part.strip()) + b"\n", bundle.key
+    whole = b"\n".join(part.strip() for part in (bundle.cert, chain) if part.strip())
+    return f"{whole.decode()}\n", bundle.key.decode()

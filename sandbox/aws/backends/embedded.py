@@ -179,7 +179,7 @@ class Embedded:
         records: Ec2Records = _moto().ec2_records(self._account_id, self._region)
         return records
 
-    def certificate(self, arn: str) -> tuple[bytes, bytes]:
+    def certificate(self, arn: str) -> tuple[str, str]:
         """A certificate of ACM with the chain that came with it, and its key, both PEM.
 
         Raises:

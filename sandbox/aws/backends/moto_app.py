@@ -143,7 +143,7 @@ def ec2_records(account_id: str, region: str) -> Ec2Records:
     return Ec2Records(load("ec2")[account_id][region])
 
 
-def certificate(account_id: str, region: str, arn: str) -> tuple[bytes, bytes]:
+def certificate(account_id: str, region: str, arn: str) -> tuple[str, str]:
     """A certificate of ACM of one account and region, as `sandbox.aws.backends.certificates` has it."""
     return certificate_of(load("acm")[account_id][region], arn)
 

@@ -59,7 +59,7 @@ class Backend(Protocol):
     def ec2_records(self) -> Ec2Records:
         """EC2's."""
 
-    def certificate(self, arn: str) -> tuple[bytes, bytes]:
+    def certificate(self, arn: str) -> tuple[str, str]:
         """A certificate of ACM, and its key; raises the AwsError of a listener that cannot have it."""
 
     def certificates_used_by(self, users: Callable[[str], Sequence[str]]) -> None:

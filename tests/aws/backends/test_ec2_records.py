@@ -83,5 +83,5 @@ def test_certificates_that_there_are_and_are_not(backend: Embedded, aws: Clients
         backend.certificate("arn")
     arn = aws("acm").request_certificate(DomainName="shop.example.org")["CertificateArn"]
     certificate, key = backend.certificate(arn)
-    assert certificate.startswith(b"-----BEGIN CERTIFICATE-----")
-    assert key.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
+    assert certificate.startswith("-----BEGIN CERTIFICATE-----")
+    assert key.startswith("-----BEGIN RSA PRIVATE KEY-----")

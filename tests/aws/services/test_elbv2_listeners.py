@@ -198,12 +198,12 @@ def test_a_requested_certificate_is_issued_by_the_run_s_authority(control: Contr
     ]
     acm.get_waiter("certificate_validated").wait(CertificateArn=arn)
     chain, key = control.backend.certificate(arn)
-    issued = x509.load_pem_x509_certificate(chain)
+    issued = x509.load_pem_x509_certificate(chain.encode())
     issued.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate))
     names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert {"shop.example.org", "*.shop.example.org"} <= set(names.get_values_for_type(x509.DNSName))
-    assert load_pem_private_key(key, None).public_key() == issued.public_key()
-    assert acm.get_certificate(CertificateArn=arn)["Certificate"].encode().strip() == chain.strip()
+    assert load_pem_private_key(key.encode(), None).public_key() == issued.public_key()
+    assert acm.get_certificate(CertificateArn=arn)["Certificate"].strip() == chain.strip()
     described = acm.describe_certificate(CertificateArn=arn)["Certificate"]
     assert (described["Status"], described["DomainName"]) == ("ISSUED", "shop.example.org")
     assert described["SubjectAlternativeNames"] == ["shop.example.org", "*.shop.example.org"]
@@ -215,11 +215,12 @@ def test_an_imported_certificate_is_served_with_the_chain_that_came_with_it(cont
     own = authority.issue(["shop.example.org"])
     acm = control.aws("acm")
     plain = acm.import_certificate(Certificate=own.certificate, PrivateKey=own.key)["CertificateArn"]
-    assert control.backend.certificate(plain) == (own.certificate, own.key)
+    assert control.backend.certificate(plain) == (own.certificate.decode(), own.key.decode())
     chained = acm.import_certificate(
         Certificate=own.certificate, PrivateKey=own.key, CertificateChain=authority.certificate
     )["CertificateArn"]
-    assert control.backend.certificate(chained) == (own.certificate + authority.certificate, own.key)
+    whole = own.certificate + authority.certificate
+    assert control.backend.certificate(chained) == (whole.decode(), own.key.decode())
     secure(control, control.balancer(), chained)
 
 
