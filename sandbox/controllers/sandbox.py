@@ -145,7 +145,7 @@ class Sandbox:
             self._images,
             self._interfaces,
             self._control_plane.name_resource,
-            self._certificate,
+            self._backend.certificate,
             self._backend.instance_address,
             self._run.folder,
             self.clock,
@@ -157,10 +157,6 @@ class Sandbox:
         self.load_balancers.changed = self._ecs.target_changed
         self._ecs.use_targets(self.load_balancers, service.find_group, service.has_balancer)
         self._ecs.use_registry(self._control_plane.cloudmap, self._control_plane.cloudmap.record_types)
-
-    def _certificate(self, arn: str) -> tuple[str, str]:
-        certificate, key = self._backend.certificate(arn)
-        return certificate.decode(), key.decode()
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:

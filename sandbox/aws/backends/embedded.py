@@ -12,18 +12,18 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.backends.certificates import issue_with, used_by
+from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
+from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
-    from sandbox.aws.backends.ec2_records import Ec2Records
     from sandbox.aws.backends.moto_network import MotoNetwork
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -116,6 +116,29 @@ class Embedded:
 
         return answer
 
+    def ec2_records(self) -> Ec2Records:
+        """What EC2 has, for services of ours that are given its ids; waits until moto's EC2 is loaded."""
+        self._network()
+        return Ec2Records(_moto().load("ec2")[self._account_id][self._region])
+
+    def certificate(self, arn: str) -> tuple[str, str]:
+        """A certificate of ACM with the chain that came with it, and its key, both PEM.
+
+        Raises:
+            AwsError: CertificateNotFound, or UnsupportedCertificate for one that is not valid now.
+        """
+        return certificate(_moto().load("acm")[self._account_id][self._region], arn)
+
+    def certificates_used_by(self, users: Users) -> None:
+        """Who uses certificates of ACM, by ARN: they are shown, and such certificates cannot be deleted."""
+        used_by(users)
+
+    def ssl_policies(self) -> dict[str, dict[str, Any]]:
+        """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""
+        from moto.elbv2.ssl_policies import SSL_POLICIES
+
+        return SSL_POLICIES
+
     def preload(self, *services: str) -> threading.Thread:
         """Import moto's services (by moto's names: "ec2", "route53") on a background thread, which is returned."""
 
@@ -172,30 +195,6 @@ class Embedded:
         self._groups[group_id] = Group(ingress=rules)
         self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description, rules))
         return group_id
-
-    def ec2_records(self) -> Ec2Records:
-        """What EC2 has, for services of ours that are given its ids; waits until moto's EC2 is loaded."""
-        self._network()
-        records: Ec2Records = _moto().ec2_records(self._account_id, self._region)
-        return records
-
-    def certificate(self, arn: str) -> tuple[str, str]:
-        """A certificate of ACM with the chain that came with it, and its key, both PEM.
-
-        Raises:
-            AwsError: CertificateNotFound, or UnsupportedCertificate for one that is not valid now.
-        """
-        certificate, key = _moto().certificate(self._account_id, self._region, arn)
-        return certificate, key
-
-    def certificates_used_by(self, users: Callable[[str], Sequence[str]]) -> None:
-        """Who uses certificates of ACM, by ARN: they are shown, and such certificates cannot be deleted."""
-        used_by(users)
-
-    def ssl_policies(self) -> dict[str, dict[str, Any]]:
-        """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""
-        policies: dict[str, dict[str, Any]] = _moto().ssl_policies()
-        return policies
 
     def security_groups_of(self, subnet_id: str, wanted: Iterable[str]) -> tuple[str, ...]:
         """The groups that a new interface gets: those that are wanted, or else the default one of its VPC.

@@ -26,7 +26,6 @@ from moto.core.request import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from sandbox.aws.backends.certificates import certificate as certificate_of
 from sandbox.aws.backends.certificates import correct_certificates
 from sandbox.aws.backends.queues import correct_queues
 from sandbox.aws.backends.topics import correct_subscriptions
@@ -35,7 +34,6 @@ from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
 
 if TYPE_CHECKING:
-    from sandbox.aws.backends.ec2_records import Ec2Records
     from sandbox.aws.backends.moto_instances import MotoInstances
     from sandbox.aws.backends.moto_network import MotoNetwork
 
@@ -59,10 +57,10 @@ def load(service: str) -> Any:
             enforce_change_rules()
         elif service == "sqs":
             correct_queues()
-        elif service == "sns":
-            correct_subscriptions()
         elif service == "acm":
             correct_certificates()
+        elif service == "sns":
+            correct_subscriptions()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_instances import correct_instances
@@ -134,25 +132,6 @@ def network(account_id: str, region: str) -> MotoNetwork:
     from sandbox.aws.backends.moto_network import MotoNetwork  # imports moto's EC2, the slowest of its services
 
     return MotoNetwork(backend)
-
-
-def ec2_records(account_id: str, region: str) -> Ec2Records:
-    """What EC2 has in one account and region."""
-    from sandbox.aws.backends.ec2_records import Ec2Records
-
-    return Ec2Records(load("ec2")[account_id][region])
-
-
-def certificate(account_id: str, region: str, arn: str) -> tuple[str, str]:
-    """A certificate of ACM of one account and region, as `sandbox.aws.backends.certificates` has it."""
-    return certificate_of(load("acm")[account_id][region], arn)
-
-
-def ssl_policies() -> dict[str, dict[str, Any]]:
-    """The security policies of load balancers by name: ``ssl_protocols`` and ``ciphers``, best first."""
-    from moto.elbv2.ssl_policies import SSL_POLICIES
-
-    return SSL_POLICIES
 
 
 def instances(account_id: str, region: str) -> MotoInstances:

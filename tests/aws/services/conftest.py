@@ -25,8 +25,6 @@ from sandbox.clock import RealClock
 from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
 from sandbox.timeline import Timeline
-from tests.aws.services.elbv2_control import Control as ElbControl
-from tests.aws.services.elbv2_control import controlled
 
 
 @dataclass
@@ -102,13 +100,6 @@ def start_control() -> Iterator[Callable[..., Control]]:
 @pytest.fixture
 def control(start_control: Callable[..., Control]) -> Control:
     return start_control()
-
-
-@pytest.fixture
-def elb_control() -> Iterator[ElbControl]:
-    """Elastic Load Balancing, with EC2 and ACM behind it."""
-    with controlled() as control:
-        yield control
 
 
 # Folders that may hold providers, laid out as "terraform providers mirror" lays them out.

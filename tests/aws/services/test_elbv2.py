@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.errors import SandboxError
-from tests.aws.services.elbv2_control import NOON, Control, forward, refused
+from tests.aws.services.elbv2_control import NOON, Control, controlled, forward, refused
 
 NO_SUCH = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/none/0123456789abcdef"
 
 
 @pytest.fixture
-def control(elb_control: Control) -> Control:
-    return elb_control
+def control() -> Iterator[Control]:
+    with controlled() as made:
+        yield made
 
 
 def test_a_load_balancer_is_made_shown_and_deleted(control: Control) -> None:

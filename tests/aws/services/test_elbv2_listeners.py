@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.model.elb.config import FixedResponse, Forward, Redirect
-from tests.aws.services.elbv2_control import GONE, Control, forward, refused
+from tests.aws.services.elbv2_control import GONE, Control, controlled, forward, refused
 
 ELB = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 IDS = "0123456789abcdef/0123456789abcdef"
@@ -23,8 +24,9 @@ NO_CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0f0f0f0f-0f0f-0
 
 
 @pytest.fixture
-def control(elb_control: Control) -> Control:
-    return elb_control
+def control() -> Iterator[Control]:
+    with controlled() as made:
+        yield made
 
 
 def test_a_listener_is_made_shown_changed_and_deleted(control: Control) -> None:

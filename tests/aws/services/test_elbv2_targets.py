@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.model.elb.config import Target, TargetHealth
 from tests.aws.services.balancing_recorder import HEALTHY
-from tests.aws.services.elbv2_control import Control, forward, refused
+from tests.aws.services.elbv2_control import Control, controlled, forward, refused
 
 NO_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/none/0123456789abcdef"
 
 
 @pytest.fixture
-def control(elb_control: Control) -> Control:
-    return elb_control
+def control() -> Iterator[Control]:
+    with controlled() as made:
+        yield made
 
 
 def instance(control: Control, subnet: str) -> str:
