@@ -164,7 +164,7 @@ class Embedded:
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
-        """A VPC with DNS host names on and an internet gateway; its id."""
+        """A VPC with DNS host names on; its id."""
         vpc_id, default_group = _new_id("vpc"), _new_id("sg")
         self._default_groups[vpc_id] = default_group
         self._groups[default_group] = Group(ingress=(Rule(ALL_PROTOCOLS, group=default_group),))

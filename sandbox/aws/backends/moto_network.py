@@ -102,6 +102,7 @@ class MotoNetwork:
             _given_id(groups, "random_security_group_id", default_group),
         ):
             vpc = self._ec2.create_vpc(cidr)
+            # Without one AWS refuses load balancers that face the internet.
             gateway = self._ec2.create_internet_gateway()
             self._ec2.attach_internet_gateway(gateway.id, vpc_id)
         vpc.enable_dns_hostnames = True
