@@ -37,9 +37,7 @@ class Mongo:
         mounts = [{"Target": "/data/db", "Source": volume, "Type": "volume"}] if volume else []
         mounts += options.pop("mounts", [])
         publish = options.pop("publish", {27017: 0})
-        return self.containers.run_new(
-            Spec(name, self.image, command=command, mounts=mounts, publish=publish, **options)
-        )
+        return self.containers.run_new(Spec(name, self.image, command, mounts=mounts, publish=publish, **options))
 
     def start(self, name: str, command: Sequence[str] | None = None, **options) -> str:
         """Start a container, and wait until its server answers."""
@@ -56,8 +54,9 @@ class Mongo:
 
     def client(self, container: str, **options) -> pymongo.MongoClient:
         """A client of a container's server."""
-        options.setdefault("port", self.port(container))
-        made: pymongo.MongoClient = pymongo.MongoClient("127.0.0.1", **options)
+        made: pymongo.MongoClient = pymongo.MongoClient(
+            "127.0.0.1", **{"port": options.pop("port", None) or self.port(container), **options}
+        )
         self.clients.append(made)
         return made
 

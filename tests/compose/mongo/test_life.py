@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import threading
@@ -13,13 +14,14 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 pytestmark = pytest.mark.docker
 
+NUMBERS = itertools.count()
 ROOT = {"MONGO_INITDB_ROOT_USERNAME": "root", "MONGO_INITDB_ROOT_PASSWORD": "pa:ss wörd"}
 
 
 @pytest.fixture
 def volume(mongo):
     """A volume of this test's own."""
-    return mongo.containers.create_volume("data")
+    return mongo.containers.create_volume(f"data-{next(NUMBERS)}")
 
 
 @pytest.fixture
@@ -35,9 +37,8 @@ def test_it_says_when_it_waits_for_connections(mongo, server):
 
 
 def test_no_process_is_roots(mongo, server):
-    processes = mongo.containers.client.api.top(server, "-eo uid,args")["Processes"]
-    assert processes
-    assert {uid for uid, _ in processes} == {"999"}
+    processes = mongo.containers.client.api.top(server, "-eo pid,uid,args")["Processes"]
+    assert {uid for _, uid, _ in processes} == {"999"}
     assert mongo.containers.execute(server, ["stat", "-c", "%u", "/data/db", "/data/configdb"])[1] == "999\n999\n"
 
 
@@ -59,7 +60,7 @@ def test_it_ends_on_sigterm_and_loses_nothing(mongo, volume):
     first = mongo.start("first", volume=volume)
     client = mongo.client(first)
     client.db.c.insert_many([{"_id": i} for i in range(500)])
-    client.db.c.create_index("n", unique=True)
+    client.db.c.create_index("n")
     mongo.containers.client.api.stop(first, timeout=30)
     assert mongo.exit_code(first) == 0
     second = mongo.start("second", volume=volume)
@@ -189,9 +190,8 @@ def test_a_start_that_was_killed_before_it_was_ready(mongo, only_stand_in, volum
 
 def test_its_engine_going_away_ends_it(mongo, only_stand_in):
     container = mongo.start("engine")
-    code, output, _ = mongo.containers.execute(container, ["head", "-1", "/data/db/documentdb/postmaster.pid"])
-    assert code == 0
-    mongo.containers.execute(container, ["kill", "-9", output.strip()])
+    kill = "kill -9 $(head -1 /data/db/documentdb/postmaster.pid)"
+    assert mongo.containers.execute(container, ["sh", "-c", kill])[0] == 0
     assert mongo.exit_code(container) == 14
     assert mongo.wait_for(container, "PostgreSQL has ended")
 

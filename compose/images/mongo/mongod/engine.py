@@ -52,6 +52,7 @@ SETTINGS = {
     "cron.use_background_workers": "on",
     "cron.log_run": "off",
     "cron.log_statement": "off",
+    "documentdb.enableBackgroundWorker": "off",  # it has nothing to do here, and holds up an end for up to ten seconds
     "documentdb.maxWriteBatchSize": 100_000,
     "documentdb.throwDeadlockOnCRUD": "on",  # so that nothing of the command is done, and it can be tried again
     "documentdb_core.enableCollation": "on",
