@@ -199,6 +199,8 @@ class Task:
         return commands
 
     def _registered(self, event: Registered | RegistrationFailed, now: float) -> list[TaskCommand]:
+        if isinstance(event, RegistrationFailed):
+            self.registration.until = "deregistered"  # nothing was sent there that could drain
         if self.desired_status == "STOPPED":
             return self._deregister()
         commands: list[TaskCommand] = []

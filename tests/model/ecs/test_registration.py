@@ -135,6 +135,8 @@ def test_a_registration_that_fails_leaves_a_running_task(one: Play) -> None:
     one.on(STARTED, "event RUNNING v3", "register blue=10.0.0.9:80")
     one.on(RegistrationFailed(BLUE, "TARGET GROUP IS NOT FOUND")).shows(lastStatus="RUNNING")
     assert not one.task.registration.healthy
+    one.on(SCALED, "event RUNNING>STOPPED v4", "deregister blue=10.0.0.9:80", "drain 300s")
+    one.on(Deregistered(), "stop web 30s")
 
 
 def test_late_and_doubled_reports_change_nothing(one: Play) -> None:
