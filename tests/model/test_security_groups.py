@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv4Address, IPv4Network
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -194,6 +197,98 @@ def test_the_order_of_groups_does_not_matter(some, members):
     names = list(records.groups)
     forwards, backwards = (ruleset(order, records, AROUND).splitlines() for order in (names, names[::-1]))
     assert sorted(forwards) == sorted(backwards)
+
+
+# What a new flow's first packet meets, as nftables would judge it. Few values, so that rules and packets often meet.
+
+few = st.sampled_from([0, 1, 2, 65535])
+few_kinds = st.sampled_from([-1, 0, 1, 2])
+near = ["10.1.0.5", "10.1.0.6", "192.0.2.9"]
+few_rules = st.lists(
+    st.builds(
+        lambda shape, peer: Rule(*shape, **peer),
+        st.one_of(
+            st.just(("-1", None, None)),
+            st.tuples(st.sampled_from(["tcp", "udp"]), st.tuples(few, few).map(sorted)).map(
+                lambda one: (one[0], *one[1])
+            ),
+            st.tuples(st.just("icmp"), few_kinds, few_kinds),
+            st.just(("50", -1, -1)),
+        ),
+        st.one_of(
+            st.sampled_from(["0.0.0.0/0", "10.1.0.0/16", "10.1.0.5/32"]).map(lambda cidr: {"cidr": cidr}),
+            st.sampled_from(["sg-0", "sg-1"]).map(lambda group: {"group": group}),
+        ),
+    ),
+    max_size=4,
+).map(tuple)
+few_members = st.dictionaries(
+    st.sampled_from(["eni-0", "eni-1"]),
+    st.builds(
+        Member,
+        st.sampled_from([("sg-0",), ("sg-1",), ("sg-0", "sg-1")]),
+        st.lists(st.sampled_from(near), max_size=2, unique=True).map(tuple),
+    ),
+)
+packets = st.one_of(
+    st.tuples(st.sampled_from(["tcp", "udp"]), few, st.none()),
+    st.tuples(st.just("icmp"), st.integers(0, 2), st.integers(0, 2)),
+    st.just(("50", None, None)),
+)
+
+
+def passes(line, peer, packet):
+    """Whether a line of a chain accepts a packet that begins a flow with a peer."""
+    protocol, port, code = packet
+    if re.match(r'[io]if "lo"|ct mark|ct state', line):
+        return False
+    named = re.search(r"ip [sd]addr (\{ .+? \}|\S+)", line)
+    if named and not any(peer in IPv4Network(one) for one in re.findall(r"[\d./]+", named[1])):
+        return False
+    protocols = re.search(r"l4proto (\{ .+? \}|\S+)", line)
+    if protocols and protocol not in re.findall(r"\w+", protocols[1]):
+        return False
+    ports = re.search(r"(tcp|udp|th) [sd]port (\d+)(?:-(\d+))?", line)
+    if ports and ports[1] not in {"th", protocol}:
+        return False
+    if ports and not int(ports[2]) <= port <= int(ports[3] or ports[2]):
+        return False
+    kind, subkind = re.search(r"icmp type (\d+)", line), re.search(r"icmp code (\d+)", line)
+    return (not kind or int(kind[1]) == port) and (not subkind or int(subkind[1]) == code)
+
+
+def allows(rule, peer, packet, addresses):
+    """The same by the rule itself."""
+    protocol, port, code = packet
+    if rule.group is not None:
+        known = str(peer) in addresses.get(rule.group, ())
+    else:
+        known = rule.cidr is not None and peer in IPv4Network(rule.cidr, strict=False)
+    if not known or rule.protocol not in {"-1", protocol}:
+        return False
+    if rule.protocol in {"tcp", "udp"}:
+        return rule.from_port <= port <= rule.to_port
+    if rule.protocol == "icmp":
+        return rule.from_port in {-1, port} and (rule.from_port == -1 or rule.to_port in {-1, code})
+    return True
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.builds(Group, few_rules, few_rules), min_size=1, max_size=2),
+    few_members,
+    st.sampled_from(near).map(IPv4Address),
+    packets,
+)
+def test_a_flow_may_begin_if_a_rule_allows_it(some, members, peer, packet):
+    records = made(some, members)
+    text = ruleset(list(records.groups), records, AROUND)
+    if not text:
+        return
+    _, ingress, egress = text.split("  chain ")
+    for chain, side in [(ingress, SIDES[0]), (egress, SIDES[1])]:
+        accepted = any(passes(line.strip(), peer, packet) for line in chain.splitlines() if line.endswith("accept"))
+        assert accepted == any(allows(rule, peer, packet, records.addresses) for group in some for rule in side(group))
 
 
 @pytest.mark.docker
