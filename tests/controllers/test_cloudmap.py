@@ -7,6 +7,12 @@ import pytest
 pytestmark = pytest.mark.docker
 
 
+@pytest.fixture(autouse=True)
+def resolver(tasks):
+    """Tasks do not wait for the resolver; the viewer does."""
+    tasks.sandbox._in_viewer(["true"])
+
+
 def test_a_private_name_is_known_in_the_vpc_alone(tasks):
     box = tasks.sandbox
     sd, ec2 = box.aws("servicediscovery"), box.aws("ec2")

@@ -100,6 +100,7 @@ def of_range(cidr):
 
 @pytest.fixture(scope="module")
 def vpc(tasks):
+    tasks.sandbox._in_viewer(["true"])  # which waits for the resolver; tasks do not
     return Vpc(tasks)
 
 
