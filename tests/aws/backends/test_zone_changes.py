@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.route53.models import Route53Backend
+from moto.route53.responses import Route53
 
 from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.backends.zones import hosted_zones
@@ -19,8 +20,12 @@ from sandbox.model.route53 import Zones, answer
 
 @pytest.fixture
 def route53(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    motos_own = Route53Backend.change_resource_record_sets
-    monkeypatch.setattr(Route53Backend, "change_resource_record_sets", motos_own)  # put back at the end
+    for owner, name in [
+        (Route53Backend, "change_resource_record_sets"),
+        (Route53Backend, "delete_hosted_zone"),
+        (Route53, "_get_bool_param"),
+    ]:
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back at the end
     enforce_change_rules()
     with mock_aws():
         yield boto3.client("route53", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
@@ -108,3 +113,11 @@ def test_listing_shows_what_was_changed(route53: Any, zone_id: str) -> None:
     change(route53, zone_id, a("DELETE", "www.example.com", "192.0.2.1", "192.0.2.2"))
     route53.delete_hosted_zone(Id=zone_id)
     assert hosted_zones() == []
+
+
+def test_a_vpc_makes_a_zone_private(route53: Any) -> None:
+    vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}
+    made = route53.create_hosted_zone(Name="shop.local", CallerReference="1", VPC=vpc)
+    assert made["HostedZone"]["Config"]["PrivateZone"]
+    route53.create_hosted_zone(Name="example.com", CallerReference="2")
+    assert [zone.private for zone in hosted_zones()] == [True, False]

@@ -297,7 +297,6 @@ def test_a_vpc_has_one_private_zone_of_a_name(plane, sd):
         Name="shop.local",
         CallerReference="1",
         VPC={"VPCRegion": "us-east-1", "VPCId": "vpc-1"},
-        HostedZoneConfig={"PrivateZone": True},
     )
     operation = sd.create_private_dns_namespace(Name="shop.local", Vpc="vpc-1")["OperationId"]
     plane.clock.advance(1)
