@@ -11,6 +11,10 @@ import sys
 import threading
 
 import pytest
+from typer.testing import CliRunner
+
+from sandbox import cli
+from sandbox.errors import SandboxError
 
 pytestmark = pytest.mark.docker
 
@@ -34,7 +38,8 @@ INVALID = "400 invalid session"
 ORIGIN = "400 not an accepted origin"
 
 
-def check(*arguments, within=60):
+def command(*arguments, within=60):
+    """In a process of its own, and without an engine."""
     done = subprocess.run(
         [sys.executable, "-m", "sandbox.cli", "check", "websocket", *map(str, arguments)],
         capture_output=True,
@@ -45,6 +50,16 @@ def check(*arguments, within=60):
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
+
+
+def check(*arguments):
+    """The same in this process, which is faster."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, ["check", "websocket", *map(str, arguments)])
+    if isinstance(done.exception, SandboxError):
+        return 2, done.stdout, str(done.exception)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
 
 
 def result(*arguments):
@@ -152,7 +167,7 @@ def test_a_fault_its_symptoms_its_hop_and_its_line(served, mode, fault, polls, o
 
 
 def test_clients_that_poll_first_stay_on_polling_in_silence(served):
-    code, out, _ = check(served("threading", "no upgrade headers")[0], "--idle", 0)
+    code, out, _ = command(served("threading", "no upgrade headers")[0], "--idle", 0)
     assert code == 1
     assert "clients that poll first stay on polling in silence; websocket-only ones: 400" in out
     assert "proxy_set_header Upgrade $http_upgrade;" in out
@@ -360,6 +375,12 @@ def test_what_is_no_server_to_judge_exits_2(answer, words):
     assert code == 2
     assert f"{url} gives no answer of HTTP" in err
     assert words in err
+
+
+def test_errors_end_the_command_with_2():
+    code, out, err = command("http://127.0.0.1:1/")
+    assert (code, out) == (2, "")
+    assert "error: http://127.0.0.1:1/ cannot be reached" in err
 
 
 def test_tls_to_a_server_that_does_not_speak_it(processes):
