@@ -222,6 +222,33 @@ def test_every_finding_of_the_cache_check_is_in_its_page():
     assert len(rules) > 20
 
 
+def test_the_format_of_a_websocket_check_has_all_fields():
+    from sandbox.checks.websocket import Outcome
+    from sandbox.model.websocket.finding import Finding
+    from sandbox.model.websocket.observed import Answer, Broadcast, Ending, Seen, Session, Step
+
+    step = Step("wait", False, Answer(200), "", Ending("eof"))
+    seen = Seen("", "socket.io", "", "", "", (Session("", (step,)),), broadcast=Broadcast("", "", 1, 1))
+    outcome = Outcome([seen], [Finding("", "info", "", "")], []).as_json()
+    (url,) = outcome["urls"]
+    (client,) = url["clients"]
+    fields = {*outcome, "exit_code", *url, *client, *client["steps"][0], *outcome["findings"][0]}
+    assert documented_fields("`sandbox check websocket --json FILE`") == fields
+
+
+def test_every_finding_of_the_websocket_check_is_in_its_page():
+    from sandbox.model.websocket import findings
+
+    sources = (ROOT / "sandbox" / "model" / "websocket").glob("*.py")
+    rules = {rule for path in sources for rule in re.findall(r'Finding\(\s*"([a-z-]+)"', path.read_text())}
+    rules |= {*findings._TEXTS, "upgrade-lost", "origin-refused", "idle-cut"}
+    page = (ROOT / "docs" / "check-websocket.md").read_text()
+    tables = page.partition("## What it finds")[2].partition("\n## ")[0]
+    first_cells = "".join(re.findall(r"^\| (`[^|]+) \|", tables, re.MULTILINE))
+    assert rules == set(re.findall(r"`([a-z-]+)`", first_cells))
+    assert len(rules) > 30
+
+
 def test_every_kind_of_observation_is_in_the_formats():
     sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
     kinds = set(re.findall(r'\.record\(\s*"([a-z]+\.[a-z]+)"', sources))

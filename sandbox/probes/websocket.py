@@ -73,11 +73,16 @@ def probe(url: str, place: Place, wishes: Wishes, progress: Callable[[str], None
 
 
 def _engine_of(place: Place, path: str) -> int:
-    """Protocol 3 where the server's answer is of that, or asks for it; else 4."""
-    answer = request(place, "GET", f"{_query(path)}EIO=4&transport=polling&t=probe", Cookies(place.secure))
-    if packets.protocol_of(answer.body) == 3:
-        return 3
-    return 3 if answer.status == 400 and any(words in answer.body for words in _UNSUPPORTED) else 4
+    """Protocol 3 where the server's answer is of that, or asks for it (to a browser, or without Origin); else 4."""
+    for origin in (None, ""):
+        target = f"{_query(path)}EIO=4&transport=polling&t=probe"
+        answer = request(place, "GET", target, Cookies(place.secure), origin=origin)
+        told = packets.protocol_of(answer.body)
+        if told is not None:
+            return told
+        if answer.status == 400 and any(words in answer.body for words in _UNSUPPORTED):
+            return 3
+    return 4
 
 
 def _other_origins(place: Place) -> list[str]:
@@ -264,7 +269,7 @@ class _Client:
                 return self._heard("connect", got is not None, got)
 
     def rest(self, end: float, ping_due: float, progress: Callable[[str], None]) -> int:
-        """Say nothing but what keeps a connection alive, until ``end``; the number of the server's pings."""
+        """Say nothing but what keeps a connection alive, until ``end``; the number of pings that were answered."""
         pings = 0
         begun = time.monotonic()
         if self.socket is None:
@@ -278,9 +283,10 @@ class _Client:
                 self._say(Packet(packets.PING))
                 ping_due = end
             got = self.socket.receive(min(end, now + _SLICE, ping_due if self.engine == 3 and ping_due > now else end))
-            if got is not None and got[:1] == packets.PING:
-                pings += 1
+            kind = got[:1] if got is not None else ""
+            if kind == packets.PING:
                 self._say(Packet(packets.PONG))
+            pings += kind == (packets.PING if self.engine == 4 else packets.PONG)
         self._heard("wait", self.socket.ending is None, None)
         return pings
 

@@ -23,7 +23,7 @@ app = flask.Flask("app")
 server = flask_socketio.SocketIO(app, async_mode=mode, **options)
 
 
-@app.get("/")
+@app.route("/")
 def page() -> str:
     """A page beside Socket.IO."""
     return "<html>a page</html>"

@@ -15,6 +15,8 @@ _UNKNOWN_SESSION = re.compile(r'invalid session|session id unknown|unknown sid|"
 _BAD_ORIGIN = re.compile(r"not an accepted origin|origin (?:is )?not allowed|invalid origin|bad origin", re.IGNORECASE)
 _VERSION = re.compile(r'unsupported (?:protocol )?version|"code":\s*5\b', re.IGNORECASE)
 _TRANSPORT = re.compile(r'invalid transport|transport unknown|"code":\s*0\b', re.IGNORECASE)
+_FOR_ALL = frozenset(("wrong-path", "wrong-version", "gateway-error", "redirected", "denied", "no-answer"))
+"""What ends a first poll so ends all clients, whatever they see of it."""
 _SWITCHES = frozenset(("upgrade", "open"))
 _STATUSES = {0: "no-answer", 401: "denied", 403: "denied", 407: "denied"} | dict.fromkeys(
     (502, 503, 504), "gateway-error"
@@ -24,10 +26,12 @@ _STATUSES = {0: "no-answer", 401: "denied", 403: "denied", 407: "denied"} | dict
 def causes(seen: Seen) -> dict[str, list[Session]]:
     """What is wrong at one URL, with the sessions that show it."""
     found: dict[str, list[Session]] = {}
+    polling = seen.session(observed.POLLING)
+    first = cause_of(seen, polling) if polling is not None and not polling.steps[0].ok else ""
     for session in seen.sessions:
-        cause = cause_of(seen, session) if session.client != observed.AGAIN else ""
-        if cause:
-            found.setdefault(cause, []).append(session)
+        if session.ok or session.client == observed.AGAIN:
+            continue
+        found.setdefault(first if first in _FOR_ALL else cause_of(seen, session), []).append(session)
     return found
 
 
@@ -74,6 +78,8 @@ def _after_101(seen: Seen, step: Step) -> str:
 def _refusal(seen: Seen, session: Session, step: Step, answer: Answer) -> str:
     polling = seen.session(observed.POLLING)
     polls = polling is not None and polling.steps[0].ok
+    if step.name == "handshake" and answer.status == 200 and packets.protocol_of(answer.body) is not None:
+        return "wrong-version"
     by_words = _by_words(seen, session, step, answer)
     if by_words:
         return by_words

@@ -26,7 +26,20 @@ _EXPLAINED_BY = {
     "post-refused": ("post-refused",),
     "same-session": ("polling-cached",),
 }
-_HARMLESS = {"warning": "warning", "info": "info", "error": "warning"}
+_SWITCHING = (observed.UPGRADING, observed.ONLY)
+_VICTIMS = {
+    "upgrade-headers": _SWITCHING,
+    "http-version": _SWITCHING,
+    "request-headers-off": _SWITCHING,
+    "host-lost": (observed.POLLING, observed.ONLY),
+    "host-without-port": (observed.POLLING, observed.ONLY),
+    "no-stickiness": (observed.POLLING, observed.NO_COOKIES, observed.UPGRADING),
+    "read-timeout": (observed.IDLE,),
+    "post-refused": (observed.POLLING,),
+    "path-changed": (observed.POLLING, observed.ONLY),
+    "not-proxied": (observed.POLLING, observed.ONLY),
+    "redirected": (observed.POLLING, observed.ONLY),
+}
 
 
 def conclude(urls: Sequence[Seen], configured: Sequence[Finding] = ()) -> list[Finding]:
@@ -46,18 +59,24 @@ def conclude(urls: Sequence[Seen], configured: Sequence[Finding] = ()) -> list[F
         if lines and one.hop in {"", urls[0].url}:
             used.update(lines)
             found[at] = _explained(one, lines)
-    for line in configured:
-        if line not in used:
-            text = line.text + ("; with this server it goes well all the same" if line.severity == "error" else "")
-            found.append(replace(line, severity=_HARMLESS[line.severity], text=text))
+    found += [_beside(line, urls[0]) for line in configured if line not in used]
     return worst_first(found)
+
+
+def _beside(line: Finding, seen: Seen) -> Finding:
+    """A line that explains nothing that was seen; where its victims were seen to live, it is a warning."""
+    victims = [seen.session(client) for client in _VICTIMS.get(line.rule, ())]
+    lived = [one for one in victims if one is not None]
+    if line.severity != "error" or not lived or not all(one.ok for one in lived):
+        return line
+    return replace(line, severity="warning", text=f"{line.text}; with this server it goes well all the same")
 
 
 def _explained(one: Finding, lines: Sequence[Finding]) -> Finding:
     return replace(
         one,
         why="; ".join(line.text for line in lines),
-        fix="; ".join(line.fix for line in lines),
+        fix=" and ".join(line.fix for line in lines),
         where=tuple(dict.fromkeys(place for line in lines for place in line.where)),
     )
 
@@ -78,6 +97,8 @@ def _made(cause: str, sessions: list[Session], urls: Sequence[Seen]) -> Finding:
     itself = bool(hop) and hop == urls[-1].url
     clients = tuple(f"{one.client}: {told(one)}" for one in sessions)
     mend = fix(cause, server_of(broken), itself)
+    if cause == "upgrade-lost" and urls[0].protocol == observed.WEBSOCKET:
+        mend = f"if the path is right: {mend}"
     text = _text(cause, sessions, urls[0])
     return Finding(cause, _SEVERITY.get(cause, "error"), text, mend, "", hop, known_by, (), clients)
 
@@ -161,7 +182,7 @@ def _idle(session: Session) -> str:
         return f"a poll that waits is ended after {session.lived:.1f} s: {step.answer}"
     text = f"an idle WebSocket lives {session.lived:.1f} s: {step.ending if step else ''}"
     if interval and not session.pings and session.lived < interval:
-        text += f", before the server's first ping (every {interval:g} s): clients reconnect again and again"
+        text += f", before the first ping (every {interval:g} s): clients reconnect again and again"
     return text
 
 

@@ -98,7 +98,7 @@ class Session:
         opened: What the OPEN packet told.
         waited: Seconds for which it was to be idle.
         lived: Seconds for which it was.
-        pings: Pings of the server's that came meanwhile.
+        pings: Pings that were answered meanwhile (the server's; in protocol 3 the client's).
     """
 
     client: str
