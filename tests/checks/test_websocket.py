@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sandbox import cli
+from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.errors import SandboxError
 
 pytestmark = pytest.mark.docker
@@ -322,6 +323,29 @@ def test_a_plain_websocket(processes, served):
         f"ws{url.removeprefix('http').rstrip('/')}{path}",
         "read-timeout",
     )
+
+
+def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_checked(processes, nginx, tmp_path, monkeypatch):
+    authority = Authority()
+    certificate = authority.issue(["board.example.org"])
+    folder = nginx.folder / "tls"
+    folder.mkdir()
+    (folder / "c.pem").write_bytes(certificate.certificate)
+    (folder / "k.pem").write_bytes(certificate.key)
+    text = text_of(f"{RIGHT}\nproxy_set_header X-Forwarded-Proto $scheme;", "", processes["threading"][:1])
+    secure = "listen 127.0.0.1:PORT ssl; ssl_certificate FOLDER/c.pem; ssl_certificate_key FOLDER/k.pem;"
+    url, _ = nginx.serve("tls", text.replace("listen 127.0.0.1:PORT;", secure))
+    url = url.replace("http:", "https:")
+    found = result(url, "--host", "board.example.org", "--idle", 0)
+    assert rules(found) == {"certificate": "error"}
+    assert found["urls"][0]["certificate"] == "unable to get local issuer certificate"
+    assert all(one["ok"] for one in found["urls"][0]["clients"])
+    (tmp_path / "authority.pem").write_bytes(authority.certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    origin = f"http://127.0.0.1:{processes['threading'][0]}/"
+    found = result(url, "--host", "board.example.org", "--behind", origin, "--idle", 0)
+    assert found["findings"] == [], "the origin is told of https, as by a proxy"
+    assert rules(result(url, "--host", "other.example.org", "--idle", 0)) == {"certificate": "error"}
 
 
 def test_static_checks_need_no_server(tmp_path):
