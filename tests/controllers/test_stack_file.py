@@ -231,3 +231,20 @@ NETWORK = "networkConfiguration: {awsvpcConfiguration: {subnets: ['${subnet}'], 
 def test_the_networks_that_tasks_will_have(write, call, found):
     definition = stacks.load(write(f"calls:\n  - {call}"))
     assert stacks.task_networks(definition, {"subnet": "subnet-1"}) == found
+
+
+def test_a_reference_may_lead_into_a_list(write):
+    definition = stacks.load(
+        write(
+            "calls: [{ecs.run_task: {launchType: FARGATE, networkConfiguration: {awsvpcConfiguration: "
+            "{subnets: ['${sandbox.subnets.1}']}}}}]"
+        )
+    )
+    known = {"sandbox": {"subnets": ["subnet-a", "subnet-b"]}}
+    assert [network.subnets for network in stacks.task_networks(definition, known)] == [("subnet-b",)]
+    assert stacks.task_networks(definition, {"sandbox": {"subnets": ["subnet-a"]}}) == []  # its call says why
+
+
+def test_only_tasks_on_fargate_have_interfaces_made_ahead(write):
+    call = "{ecs.run_task: {launchType: EC2, networkConfiguration: {awsvpcConfiguration: {subnets: [subnet-a]}}}}"
+    assert stacks.task_networks(stacks.load(write(f"calls: [{call}]")), {}) == []

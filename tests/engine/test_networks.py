@@ -55,3 +55,14 @@ def test_public_addresses_are_never_real(engine):
     cidr = networks.create_internet(client, begin()).cidr
     reserved = (IPv4Network("198.51.100.0/24"), IPv4Network("198.18.0.0/15"))
     assert any(cidr.subnet_of(never_real) for never_real in reserved)
+
+
+def test_the_default_route_on_an_instance_s_bridge_is_the_router_that_nobody_else_is(engine):
+    client, begin = engine
+    run = begin()
+    bridge = networks.create_bridge(client, run, "bridge-i-1")
+    shown = client.api.inspect_network(bridge.id)
+    router = bridge.address(networks.ROUTER)
+    assert shown["IPAM"]["Config"][0]["AuxiliaryAddresses"] == {"DefaultGatewayIPv4": router}
+    assert shown["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+    assert bridge.cidr.subnet_of(IPv4Network("172.16.0.0/12"))
