@@ -154,7 +154,7 @@ class ContainerSpecs:
             return []
         # Docker's own file, and what its legacy links add to it. A link is to a container that runs already.
         own = (host.addresses[definition.name], _hostname(task_arn, definition.name))
-        links = [(host.addresses[name], f"{alias} {name}") for name, alias in definition.links.items()]
+        links = [(host.addresses[name], " ".join((*aliases, name))) for name, aliases in definition.links.items()]
         lines = [("127.0.0.1", "localhost"), *links, own]
         file = self._containers.run.folder / f"hosts-{own[1]}"
         file.write_text("".join(f"{address} {names}\n" for address, names in lines))

@@ -405,3 +405,41 @@ def test_an_instance_with_a_public_address_is_reached_there(fleet):
     assert fleet.box._in_viewer(["sh", "-c", f"socat -u -T2 TCP4:{public}:8080,connect-timeout=2 -"])[1].startswith(
         "web"
     )
+
+
+def test_an_instance_outside_of_the_vpc_does_not_register_and_disturbs_nothing(fleet):
+    mark = fleet.box.timeline.mark()
+    (instance,) = fleet.ec2.run_instances(
+        ImageId="ami-0abc", InstanceType="t3.small", MinCount=1, MaxCount=1, UserData=USER_DATA.format(fleet.cluster)
+    )["Instances"]
+    failed = fleet.seen("instance.failed", mark, instance=instance["InstanceId"])
+    assert "refused to create container" in failed["reason"]
+    assert fleet.instances() == []
+    fleet.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    fleet.launch()
+
+
+def test_instances_of_an_auto_scaling_group_are_container_instances(fleet):
+    groups = fleet.box.aws("autoscaling")
+    groups.create_launch_configuration(
+        LaunchConfigurationName=fleet.cluster,
+        ImageId="ami-0abcdef",
+        InstanceType="t3.small",
+        UserData=USER_DATA.format(fleet.cluster),
+    )
+    mark = fleet.box.timeline.mark()
+    groups.create_auto_scaling_group(
+        AutoScalingGroupName=fleet.cluster,
+        LaunchConfigurationName=fleet.cluster,
+        MinSize=0,
+        MaxSize=2,
+        DesiredCapacity=1,
+        VPCZoneIdentifier=fleet.box.subnets[1],
+    )
+    fleet.seen("instance.state", mark, status="ACTIVE")
+    (instance,) = fleet.instances()
+    zone = {"name": "ecs.availability-zone", "value": "us-east-1b"}
+    assert zone in instance["attributes"]
+    groups.set_desired_capacity(AutoScalingGroupName=fleet.cluster, DesiredCapacity=0)
+    fleet.seen("instance.dropped", mark, instance=instance["ec2InstanceId"])
+    assert fleet.instances() == []

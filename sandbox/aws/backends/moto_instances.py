@@ -70,7 +70,11 @@ class MotoInstances:
         self._parameters = parameters
 
     def instances(self) -> list[Ec2Instance]:
-        return [_shown(instance) for instance in self._ec2.all_instances() if instance.nics]
+        # Copied first: other calls may run instances meanwhile.
+        found = [
+            instance for reservation in list(self._ec2.reservations.values()) for instance in reservation.instances
+        ]
+        return [_shown(instance) for instance in found if instance.nics]
 
     def is_ecs_optimized(self, image_id: str) -> bool:
         backend, token = self._parameters(), None

@@ -53,13 +53,15 @@ class ShownEcs:
                 wanted[member] = request[member]
         if "serviceName" in request:
             wanted["group"] = f"service:{request['serviceName'].rpartition('/')[2]}"
+        if "containerInstance" in request:
+            wanted["containerInstanceArn"] = request["containerInstance"]
         family = request.get("family")
         return {
             "taskArns": [
                 arn
                 for arn, task in self.ecs.tasks.items()
                 if _is_in(arn, cluster)
-                and all(task.get(member) == value for member, value in wanted.items())
+                and all(_is(task.get(member), member, value) for member, value in wanted.items())
                 and (family is None or _family(task) == family)
             ]
         }
@@ -90,6 +92,13 @@ class ShownEcs:
                 "the replayed events do not tell of services; give them in the state to start from",
                 501,
             )
+
+
+def _is(found: Any, member: str, wanted: str) -> bool:
+    """A container instance may be named by the last part of its ARN."""
+    if member == "containerInstanceArn" and found and not wanted.startswith("arn:"):
+        return bool(str(found).rpartition("/")[2] == wanted)
+    return bool(found == wanted)
 
 
 def _each(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from sandbox.model.ecs.instance_types import InstanceType
@@ -166,6 +167,11 @@ class Standing:
 
     instance: ContainerInstance
     tasks: tuple[Task, ...]
+
+    @cached_property
+    def left(self) -> Usage:
+        """What the tasks leave of it."""
+        return self.instance.usage(self.tasks)
 
     def values(self, subject: str) -> list[str]:
         """What an expression of the cluster query language learns of it (see `cluster_query.Subject`)."""

@@ -68,7 +68,7 @@ class ContainerDefinition:
     linux: LinuxParameters = field(default_factory=LinuxParameters)
     restart: RestartPolicy | None = None
     volumes_from: tuple[str, ...] = ()
-    links: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def waits_for(self) -> tuple[Dependency, ...]:
@@ -163,17 +163,17 @@ def parse(
     )
 
 
-def _links(container: str, given: Sequence[str], network_mode: str, *, fargate: bool) -> Mapping[str, str]:
+def _links(container: str, given: Sequence[str], network_mode: str, *, fargate: bool) -> Mapping[str, tuple[str, ...]]:
     if given and fargate:
         raise client_exception(f"Invalid setting for container '{container}'. 'links' is not supported on Fargate.")
     if given and network_mode != "bridge":
         raise client_exception(f"Links are not supported when networkMode={network_mode}.")
-    links = {}
+    links: dict[str, tuple[str, ...]] = {}
     for link in given:
         name, _, alias = link.partition(":")
         if not _NAME.fullmatch(name) or not _NAME.fullmatch(alias or name) or name == container:
             raise client_exception(f"Invalid link '{link}' of container '{container}'.")
-        links[name] = alias or name
+        links[name] = (*links.get(name, ()), alias or name)
     return links
 
 

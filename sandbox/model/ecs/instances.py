@@ -110,8 +110,12 @@ def tasks_on(ecs: Ecs, instance: ContainerInstance) -> list[Task]:
 
 def standings(ecs: Ecs, cluster_arn: str) -> list[Standing]:
     """The ACTIVE instances of a cluster with their tasks, in order of registration."""
+    tasks: dict[str, list[Task]] = {}
+    for task in ecs.tasks.values():
+        if task.host is not None and task.last_status != "STOPPED":
+            tasks.setdefault(task.host.container_instance_arn, []).append(task)
     return [
-        Standing(instance, tuple(tasks_on(ecs, instance)))
+        Standing(instance, tuple(tasks.get(instance.arn, ())))
         for instance in ecs.instances.values()
         if instance.cluster_arn == cluster_arn and instance.status == "ACTIVE"
     ]

@@ -189,7 +189,7 @@ def failure(definition: TaskDefinition, standing: Standing) -> str | None:
 def _cost(strategy: Strategy, group: str, standings: Sequence[Standing]) -> Callable[[Standing], int]:
     """What the strategy wants the least of."""
     if strategy.type == "binpack":
-        return lambda standing: int(getattr(standing.instance.usage(standing.tasks), strategy.field))
+        return lambda standing: int(getattr(standing.left, strategy.field))
     counts: dict[str | None, int] = {}
     for standing in standings:
         key = _key(strategy, standing)
@@ -232,16 +232,16 @@ def _is_distinct(definition: TaskDefinition, rules: Rules, group: str, standing:
 
 
 def _has_cpu(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return cpu_of(definition) <= standing.instance.usage(standing.tasks).cpu
+    return cpu_of(definition) <= standing.left.cpu
 
 
 def _has_memory(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return memory_of(definition) <= standing.instance.usage(standing.tasks).memory
+    return memory_of(definition) <= standing.left.memory
 
 
 def _has_ports(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
     wanted = static_ports(definition)
-    taken = standing.instance.usage(standing.tasks).ports
+    taken = standing.left.ports
     static = sum(len(static_ports(task.definition)) for task in standing.tasks)
     return (
         len(set(wanted)) == len(wanted)
@@ -251,7 +251,7 @@ def _has_ports(definition: TaskDefinition, rules: Rules, group: str, standing: S
 
 
 def _has_interface(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return definition.network_mode != "awsvpc" or standing.instance.usage(standing.tasks).interfaces > 0
+    return definition.network_mode != "awsvpc" or standing.left.interfaces > 0
 
 
 Check = Callable[[TaskDefinition, Rules, str, Standing], bool]

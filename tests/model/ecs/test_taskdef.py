@@ -152,7 +152,7 @@ def test_links_are_for_bridge_mode_and_order_the_start(register: Make, container
     ec2 = {"requiresCompatibilities": ["EC2"], "networkMode": "bridge"}
     web, db = container("web", links=["db:mongo", "db"]), container("db")
     made = register(web, db, **ec2).container("web")
-    assert made.links == {"db": "db"}
+    assert made.links == {"db": ("mongo", "db")}
     assert made.waits_for[0].container == "db"
     assert "no container 'db'" in refusal(register, web, **ec2)
     assert "Invalid link" in refusal(register, container("web", links=["web"]), **ec2)
