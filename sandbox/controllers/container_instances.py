@@ -8,15 +8,16 @@ terminated takes its tasks along.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Protocol
 
 from docker.errors import APIError
 
-from sandbox.aws.protocol import AwsError
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.instance_bridge import INSTANCE, InstanceBridge
 from sandbox.controllers.interfaces import Eni, Interfaces
@@ -31,9 +32,12 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.timeline import Timeline
 
+log = logging.getLogger(__name__)
+
 LABEL_INSTANCE = "aws-container-sandbox.instance"
 
 _OVER = frozenset({"stopped", "terminated"})
+_WITHOUT_AGENT = "without an agent of ECS"
 
 
 class Ec2(Protocol):
@@ -66,16 +70,24 @@ class ContainerInstances:
         ec2: EC2's records.
         interfaces: Makes the containers that own the namespaces.
         containers: The run's.
+        vpc: The VPC's addresses.
         timeline: Gets ``instance.launched`` and ``instance.failed``.
     """
 
     def __init__(
-        self, ecs: EcsController, ec2: Ec2, interfaces: Interfaces, containers: Containers, timeline: Timeline
+        self,
+        ecs: EcsController,
+        ec2: Ec2,
+        interfaces: Interfaces,
+        containers: Containers,
+        vpc: IPv4Network,
+        timeline: Timeline,
     ) -> None:
         self._ecs = ecs
         self._ec2 = ec2
         self._interfaces = interfaces
         self._containers = containers
+        self._vpc = vpc
         self._timeline = timeline
         self._lock = threading.RLock()
         self._seen: dict[str, str] = {}
@@ -100,7 +112,7 @@ class ContainerInstances:
         """See what has changed in EC2."""
         with self._lock:
             for instance in self._ec2.instances():
-                if self._seen.get(instance.id) == instance.state:
+                if self._seen.get(instance.id) in {instance.state, _WITHOUT_AGENT}:
                     continue
                 if instance.state == "running":
                     self._begin(instance)
@@ -121,8 +133,8 @@ class ContainerInstances:
         cluster = agent.cluster
         if not cluster and self._ec2.is_ecs_optimized(instance.image_id):
             cluster = "default"
-        if not cluster:  # no agent of ECS runs there
-            self._seen[instance.id] = ""
+        if not cluster:
+            self._seen[instance.id] = _WITHOUT_AGENT
             return
         if not self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
             return  # its agent tries again: so do we, at the next change
@@ -137,17 +149,26 @@ class ContainerInstances:
 
             def wait_and_work() -> None:
                 if before is not None:
-                    before.result()
-                work()
+                    wait([before])
+                self._guarded(work)
 
             self._work[ec2_instance_id] = self._pool.submit(wait_and_work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """What nobody foresaw must be heard: everyone who waits gets it."""
+        try:
+            work()
+        except Exception as error:
+            log.exception("a container instance could not be made or removed")
+            self._timeline.abort(SandboxError("a container instance failed", state=f"{type(error).__name__}: {error}"))
 
     def _launch(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
         try:
             host = self._make(instance)
-        except (SandboxError, AwsError) as error:
-            state, hint = (error.state, error.hint) if isinstance(error, SandboxError) else ("", "")
-            self._timeline.record("instance.failed", instance=instance.id, reason=str(error), state=state, hint=hint)
+        except SandboxError as error:
+            self._timeline.record(
+                "instance.failed", instance=instance.id, reason=error.message, state=error.state, hint=error.hint
+            )
             return
         launched = _launched(instance, agent)
         with self._lock:
@@ -163,14 +184,22 @@ class ContainerInstances:
             if self._seen[instance.id] != "running":  # it was stopped while its container was made
                 self.drop(instance.id)
                 return
-            self._ecs.register_instance(cluster, launched)
+            with contextlib.suppress(EcsError):  # the cluster has been deleted meanwhile
+                self._ecs.register_instance(cluster, launched)
 
     def _make(self, instance: Any) -> InstanceHost:
+        interface = instance.interface
+        if IPv4Address(interface.private_ip) not in self._vpc:
+            raise SandboxError(
+                "the instance is not in the sandbox's VPC",
+                state=f"it has {interface.private_ip} in {interface.subnet_id}",
+                hint="give RunInstances a SubnetId of the sandbox (`${sandbox.subnets.0}` in a stack.yaml)",
+            )
         network = networks.create_bridge(self._containers.client, self._containers.run, f"bridge-{instance.id}")
         labels: Mapping[str, str] = {LABEL_INSTANCE: instance.id}
         try:
             eni = self._interfaces.own(
-                instance.interface, labels, (network.id, network.address(INSTANCE)), public=instance.is_public
+                interface, labels, (network.id, network.address(INSTANCE)), public=instance.is_public
             )
         except SandboxError:
             self._remove_network(network.id)
@@ -179,7 +208,7 @@ class ContainerInstances:
         try:
             bridge.set_up()
             if eni.public_ip:
-                self._ec2.show_instance_address(instance.interface.id, eni.public_ip)
+                self._ec2.show_instance_address(interface.id, eni.public_ip)
         except SandboxError:
             self._interfaces.remove(eni)
             self._remove_network(network.id)

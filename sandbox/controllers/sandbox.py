@@ -204,7 +204,7 @@ class Sandbox:
         )
         self._closers.append(self._interfaces.close)
         self._instances = ContainerInstances(
-            self._ecs, self._backend, self._interfaces, self._containers, self.timeline
+            self._ecs, self._backend, self._interfaces, self._containers, self._network.vpc.cidr, self.timeline
         )
         self._closers.append(self._instances.close)
         self._ecs.runner = TaskRunner(

@@ -413,7 +413,8 @@ def test_an_instance_outside_of_the_vpc_does_not_register_and_disturbs_nothing(f
         ImageId="ami-0abc", InstanceType="t3.small", MinCount=1, MaxCount=1, UserData=USER_DATA.format(fleet.cluster)
     )["Instances"]
     failed = fleet.seen("instance.failed", mark, instance=instance["InstanceId"])
-    assert "refused to create container" in failed["reason"]
+    assert failed["reason"] == "the instance is not in the sandbox's VPC"
+    assert "${sandbox.subnets.0}" in failed["hint"]
     assert fleet.instances() == []
     fleet.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
     fleet.launch()

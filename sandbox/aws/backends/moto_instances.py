@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 from collections.abc import Callable
 from typing import Any
@@ -86,7 +87,8 @@ class MotoInstances:
                 return False
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
-        self._ec2.get_network_interface(interface_id).public_ip = ip
+        with contextlib.suppress(EC2ClientError):  # terminated meanwhile
+            self._ec2.get_network_interface(interface_id).public_ip = ip
 
 
 def _shown(instance: Any) -> Ec2Instance:
