@@ -302,11 +302,15 @@ class _Client:
         self._wire.session.headers.update(origin)
         try:
             self._socketio.connect(url, headers=dict(origin), transports=list(transports), wait_timeout=self.within)
-        except (socketio.exceptions.ConnectionError, ValueError) as error:  # the latter: an empty packet
+        except (socketio.exceptions.ConnectionError, ValueError, LookupError, TypeError) as error:
             self.said = self._wire.said
             if self._wire.switched and not self._socketio.eio.sid:
                 return NO_OPEN
-            return f"HTTP {self._wire.refused}" if self._wire.refused else str(error)
+            if self._wire.refused:
+                return f"HTTP {self._wire.refused}"
+            # The client reads what comes without a look at its form.
+            known = isinstance(error, socketio.exceptions.ConnectionError)
+            return str(error) if known else "the answer is not Engine.IO's"
         return "connected"
 
     def _end(self, reason: str) -> None:

@@ -6,6 +6,7 @@ import socket
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -159,6 +160,21 @@ def test_the_official_image_of_a_component_may_be_our_build(engine, prefix):
     assert source.resolve(f"{prefix}nginx:1.27") == source.ensure("nginx")
 
 
+def test_a_component_without_an_official_image_goes_by_our_name(engine):
+    assert images(engine).resolve("aws-container-sandbox/toolbox") == catalogue.local_tag("toolbox")
+
+
+def test_a_component_may_be_made_of_another_debian(engine, component, monkeypatch):
+    component("RUN cat /etc/os-release")
+    monkeypatch.setitem(CATALOGUE, "under-test", replace(CATALOGUE["under-test"], suite="bookworm"))
+    tag = images(engine).ensure("under-test")
+    try:
+        output = engine.containers.run(tag, ["cat", "/etc/os-release"], remove=True)
+    finally:
+        engine.images.remove(tag, force=True)
+    assert b"VERSION_CODENAME=bookworm" in output
+
+
 def test_another_image_of_this_machine_is_used_as_it_is(engine):
     reference = images(engine).ensure("toolbox")
     assert images(engine).resolve(reference) == reference
@@ -176,7 +192,9 @@ def test_an_engine_that_ends_in_the_middle_of_a_build_is_an_error(engine, compon
     assert caught.value.hint == "sandbox doctor --fix"
 
 
-@pytest.mark.parametrize("name", ["base", "toolbox", "nginx", "ghost"])
+@pytest.mark.parametrize(
+    "name", ["base", "toolbox", "nginx", "ghost", "flask-socketio", "flask-socketio-2020", "socketio-client"]
+)
 def test_no_certificate_of_this_machine_stays_in_an_image(engine, name):
     bundle = host_ca()
     if bundle is None:

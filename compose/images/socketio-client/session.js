@@ -12,12 +12,27 @@ const options = { other: "", version: 4, within: 5, idle: 0, ...JSON.parse(proce
 delete globalThis.WebSocket;
 const io = require(options.version === 2 ? "socket.io-client-2" : "socket.io-client");
 const BYTES = Buffer.from([0, 1, 2, 253, 254, 255]);
+// Before there is a connection at all, in the words of sandbox/probes/http.py.
+const UNREACHED = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was reset",
+  ENOTFOUND: "the name does not resolve",
+  EAI_AGAIN: "the name does not resolve",
+  UND_ERR_SOCKET: "the server closed the connection without an answer",
+};
 const TRIES = 12; // for a second client at another process
 const opened = [];
 
 // A browser loads the page first and has its cookies; and it says in Origin where the page is from.
 async function connect(url, transports, more = {}) {
-  const page = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(options.within * 1000) });
+  let page;
+  try {
+    page = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(options.within * 1000) });
+  } catch (error) {
+    const cause = error.cause || error;
+    const outcome = error.name === "TimeoutError" ? "timed out" : UNREACHED[cause.code] || cause.message;
+    return { socket: { close() {} }, outcome, process: "", said: "" };
+  }
   const cookies = page.headers.getSetCookie().map((cookie) => cookie.split(";")[0]);
   const extraHeaders = { Origin: new URL(url).origin };
   if (cookies.length) extraHeaders.Cookie = cookies.join("; ");
@@ -159,23 +174,7 @@ async function idle() {
   tell("idle", reason ? "cut" : "open", reason ? { seconds, reason } : { seconds });
 }
 
-// Before there is a connection at all, in the words of sandbox/probes/http.py.
-const UNREACHED = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
-  ENOTFOUND: "the name does not resolve",
-  EAI_AGAIN: "the name does not resolve",
-  UND_ERR_SOCKET: "the server closed the connection without an answer",
-};
-
-main()
-  .catch((error) => {
-    const cause = error.cause || error;
-    const outcome = error.name === "TimeoutError" ? "timed out" : UNREACHED[cause.code] || cause.message;
-    tell("polling", outcome, { said: "" });
-    notTried("websocket-only", ...(options.idle ? ["idle"] : []));
-  })
-  .finally(() => {
-    for (const socket of opened) socket.close();
-    process.exit();
-  });
+main().finally(() => {
+  for (const socket of opened) socket.close();
+  process.exit();
+});

@@ -32,6 +32,7 @@ CLIENT = "/opt/socket.io-client/socket.io.js"
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'"
 
 app = Flask(__name__, static_url_path="/static")
+app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0  # a browser that has the client of 2020 must not keep it for today's server
 options = {"transports": settings.TRANSPORTS_ALLOWED} if settings.TRANSPORTS_ALLOWED else {}
 socketio = SocketIO(
     app,

@@ -48,7 +48,7 @@ class StoredBoard:
     stored = True
 
     def __init__(self, url):
-        client = pymongo.MongoClient(url, serverSelectionTimeoutMS=3000, connect=False)
+        client = pymongo.MongoClient(url, serverSelectionTimeoutMS=10_000, connect=False)
         self._posts = client.get_default_database("board").posts
 
     def add(self, text, process):
