@@ -325,7 +325,9 @@ def test_a_plain_websocket(processes, served):
     )
 
 
-def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_checked(processes, nginx, tmp_path, monkeypatch):
+def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_judged(
+    processes, nginx, tmp_path, monkeypatch
+):
     authority = Authority()
     certificate = authority.issue(["board.example.org"])
     folder = nginx.folder / "tls"
