@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.probes.socketio_crowd import Crowd
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-NAME = "asobann.example.com"
-CLUSTER, TASKS, CLIENTS = "asobann", 3, 12
+URL = "http://chat.example.com"
+CLUSTER, TASKS, CLIENTS = "chat", 3, 12
 DELAY = 6  # AWS's seconds, of deregistration
 
 
@@ -21,7 +20,7 @@ def play(play: Play) -> None:
     old = set(ecs.list_tasks(cluster=CLUSTER, serviceName="app")["taskArns"])
     reconnects = play.variant.settings["reconnects"]
     sandbox.timeline.record("drained", delay=play.stack.values["deregistration_delay"])
-    with Crowd(sandbox.door(NAME), CLIENTS, reconnects=reconnects, record=sandbox.timeline.record):
+    with sandbox.crowd(URL, CLIENTS, reconnects=reconnects):
         sandbox.progress("deploying the service anew")
         mark = sandbox.timeline.mark()
         ecs.update_service(cluster=CLUSTER, service="app", forceNewDeployment=True)

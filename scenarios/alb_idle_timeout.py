@@ -8,7 +8,7 @@ from sandbox.errors import SandboxError
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-URL = "http://asobann.example.com"
+URL = "http://chat.example.com"
 TASKS = 3
 IDLE = 8  # seconds, of the load balancer in two of the variants
 WATCHED = IDLE + 4.0

@@ -8,8 +8,8 @@ from sandbox import evidence
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-URL = "http://asobann.example.com/health"
-CLUSTER, TASKS = "asobann", 3
+URL = "http://chat.example.com/health"
+CLUSTER, TASKS = "chat", 3
 PATIENCE = 5.0  # seconds
 
 

@@ -8,7 +8,7 @@ from sandbox.probes.socketio_session import GOOD
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-URL = "http://asobann.example.com"
+URL = "http://chat.example.com"
 CLIENTS = ("javascript", "python")
 TASKS = 3
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-CLUSTER, SERVICE = "asobann", "app"
+CLUSTER, SERVICE = "chat", "app"
 WANTED = 5
 _UNPLACED = re.compile(r"unable to place a task")
 

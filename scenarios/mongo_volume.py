@@ -6,18 +6,19 @@ import json
 from collections.abc import Sequence
 
 from sandbox.errors import SandboxError
-from sandbox.probes.socketio_crowd import Crowd
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-NAME = "asobann.example.com"
-CLUSTER, POST = "asobann", "please keep this"
+URL = "http://chat.example.com"
+CLUSTER, TASKS, POST = "chat", 3, "please keep this"
 
 
 def play(play: Play) -> None:
     """Post something, have MongoDB's task replaced, and look at the board."""
     sandbox = play.sandbox
-    with Crowd(sandbox.door(NAME), 1, reconnects=True, record=sandbox.timeline.record) as crowd:
+    sandbox.progress("waiting for the targets to be healthy")
+    sandbox.wait_healthy(TASKS)
+    with sandbox.crowd(URL, 1, reconnects=True) as crowd:
         crowd.post(POST)
     _look(play, "before")
     old, new = sandbox.replace_task(CLUSTER, "mongo")
@@ -27,7 +28,7 @@ def play(play: Play) -> None:
 
 def _look(play: Play, when: str) -> None:
     play.sandbox.progress(f"looking at the board {when} the replacement")
-    answer = play.sandbox.http_get_until(f"http://{NAME}/board", within=60)
+    answer = play.sandbox.http_get_until(f"{URL}/board", within=60)
     if answer.status != 200:
         raise SandboxError("the board cannot be read", state=str(answer))
     posts = [post["text"] for post in json.loads(answer.body)["posts"]]
@@ -60,7 +61,12 @@ SCENARIO = Scenario(
         "100), or use a managed database."
     ),
     variants=(
-        Variant("volume-of-the-task", "reproduces", "a volume without efsVolumeConfiguration", {"mongo": "mongo-task"}),
+        Variant(
+            "volume-of-the-task",
+            "reproduces",
+            "a volume without efsVolumeConfiguration",
+            {"mongo": "mongo-task-volume"},
+        ),
         Variant("efs", "holds", "the same volume on EFS"),
     ),
     play=play,

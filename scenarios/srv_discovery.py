@@ -7,16 +7,24 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.errors import SandboxError
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-CLUSTER, SERVICE, NAMESPACE = "asobann", "app", "asobann.local"
+CLUSTER, SERVICE, NAMESPACE = "chat", "app", "chat.local"
 TASKS, CONTAINER_PORT = 2, 5000
-# What a client in the VPC does, in a container that has Python.
+# What a client in the VPC does, in a container that has Python; and what the container itself is asked until it serves.
 _ASK = (
     "import sys, urllib.request as u\n"
     "try: print(u.urlopen(sys.argv[1], timeout=5).status)\n"
     "except OSError as e: print(getattr(e, 'reason', e))"
+)
+_SERVES = (
+    "import sys, time, urllib.request as u\n"
+    "for _ in range(300):\n"
+    "    try: sys.exit(u.urlopen(sys.argv[1], timeout=1).status != 200)\n"
+    "    except OSError: time.sleep(0.1)\n"
+    "sys.exit('it does not serve')"
 )
 
 
@@ -35,7 +43,14 @@ def play(play: Play) -> None:
         return len(registered) == TASKS
 
     sandbox.timeline.wait_for("the tasks to be registered with Cloud Map", complete, within=90, since=0)
-    (first, *_) = ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"]
+    tasks = ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"]
+    for task in tasks:
+        sandbox.progress("waiting for the application in the task's own container")
+        code, _, err = sandbox.execute(
+            task, "app", ["python", "-c", _SERVES, f"http://127.0.0.1:{CONTAINER_PORT}/health"]
+        )
+        if code:
+            raise SandboxError(f"the application of task {task} does not serve", state=err.strip())
     found = sandbox.resolve(f"{SERVICE}.{NAMESPACE}", "SRV")
     for value in sorted(found.values):
         _, _, port, target = value.split()
@@ -43,7 +58,7 @@ def play(play: Play) -> None:
         tried = int(port) if play.variant.settings["by"] == "SRV" else CONTAINER_PORT
         url = f"http://{address}:{tried}/health"
         sandbox.progress(f"asking for {url}")
-        _, out, err = sandbox.execute(first, "app", ["python", "-c", _ASK, url])
+        _, out, err = sandbox.execute(tasks[0], "app", ["python", "-c", _ASK, url])
         sandbox.timeline.record("reached", url=url, answer=(out or err).strip(), srv=value, refused=refused)
 
 

@@ -50,6 +50,7 @@ from sandbox.timeline import Observation, Timeline
 
 if TYPE_CHECKING:
     from sandbox.dataplane.cdn.certificates import Authority
+    from sandbox.probes.socketio_crowd import Crowd
     from sandbox.probes.socketio_session import Step
 
 log = logging.getLogger(__name__)
@@ -424,6 +425,12 @@ class Sandbox:
         for step in steps:
             self.timeline.record("socketio.step", client=client, url=url, **step.facts())
         return steps
+
+    def crowd(self, url: str, clients: int, *, reconnects: bool) -> Crowd:
+        """Socket.IO clients on the internet that stay connected all through a ``with`` block (see `Crowd`)."""
+        from sandbox.probes.socketio_crowd import Crowd
+
+        return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
 
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""

@@ -14,6 +14,8 @@ from typing import Any, Self
 import socketio
 
 from sandbox.errors import SandboxError
+from sandbox.probes import http
+from sandbox.probes.socketio_wire import Wire
 
 
 class Crowd:
@@ -27,21 +29,30 @@ class Crowd:
       end, and that were ever cut and back; ``heard`` has the number of posts that each client heard.
 
     Args:
-        url: http://NAME[:PORT], reachable from this machine.
+        url: Where the page is, http://NAME[:PORT].
         clients: How many.
         reconnects: Whether a client that is cut connects again.
+        connect: Gives a connection to a name.
         record: Writes an observation: kind and fields.
         within: Seconds for each connection.
     """
 
     def __init__(
-        self, url: str, clients: int, *, reconnects: bool, record: Callable[..., Any], within: float = 10.0
+        self,
+        url: str,
+        clients: int,
+        *,
+        reconnects: bool,
+        connect: http.Connect,
+        record: Callable[..., Any],
+        within: float = 10.0,
     ) -> None:
         self.url = url
+        self.connect = connect
         self._record = record
         self._within = within
         self._news = threading.Condition()
-        self._members = [_Member(number, self, reconnects) for number in range(clients)]
+        self._members = [_Member(number, self, reconnects, within) for number in range(clients)]
 
     def __enter__(self) -> Self:
         try:
@@ -102,18 +113,21 @@ class Crowd:
 
 
 class _Member:
-    def __init__(self, number: int, crowd: Crowd, reconnects: bool) -> None:
+    def __init__(self, number: int, crowd: Crowd, reconnects: bool, within: float) -> None:
         self.number = number
         self.cuts = self.returns = 0
         self.posts: set[str] = set()
         self._crowd = crowd
         self._leaving = threading.Event()
         self._cut_at = 0.0
+        wire = Wire(crowd.connect, within)
         self._socketio = socketio.Client(
             reconnection=reconnects,
             reconnection_delay=0.1,
             randomization_factor=0,
-            websocket_extra_options={"suppress_origin": True},
+            http_session=wire.session,
+            # python-engineio gives Origin as a header, and websocket-client would add its own.
+            websocket_extra_options={"class_": wire.websocket_class, "suppress_origin": True},
         )
         self._socketio.on("connect", self._connected)
         self._socketio.on("disconnect", self._disconnected)
@@ -126,7 +140,7 @@ class _Member:
     def connect(self, url: str, within: float) -> None:
         try:
             self._socketio.connect(url, headers={"Origin": url}, transports=["websocket"], wait_timeout=within)
-        except socketio.exceptions.ConnectionError as error:
+        except (socketio.exceptions.ConnectionError, ValueError) as error:  # the latter: an empty packet
             raise SandboxError(f"client {self.number} of a crowd cannot connect to {url}", state=str(error)) from error
 
     def post(self, text: str, within: float) -> None:

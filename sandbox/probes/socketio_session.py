@@ -25,15 +25,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 import socketio
-import websocket
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
 
 from sandbox.errors import SandboxError
 from sandbox.probes import http
+from sandbox.probes.socketio_wire import Wire
 
 STEPS = (
     "polling",
@@ -238,7 +234,7 @@ class _Client:
         self.connected, self.disconnected = threading.Event(), threading.Event()
         self._heard: list[str] = []
         self._news = threading.Condition()
-        self._wire = _Wire(connect, within)
+        self._wire = Wire(connect, within)
         self._socketio = socketio.Client(
             reconnection=reconnection,
             reconnection_delay=0.1,
@@ -321,80 +317,3 @@ class _Client:
         with self._news:
             self._heard.append(message["text"])
             self._news.notify_all()
-
-
-class _Wire:
-    """What is under a client: its sockets come from ``connect``, and the last refusal (HTTP 4xx, 5xx) is kept.
-
-    Attributes:
-        refused: Its status (0: none).
-        said: Its body.
-        switched: A WebSocket was answered 101.
-    """
-
-    def __init__(self, connect: http.Connect, timeout: float) -> None:
-        self.refused = 0
-        self.said = ""
-        self.switched = False
-        self._open: list[socket.socket] = []
-        self._connect = connect
-        self.session = requests.Session()
-        self.session.trust_env = False  # no proxy of this machine's
-        self.session.mount("http://", _adapter(self.connect, timeout))
-        self.session.hooks["response"].append(self._answered)
-        self.websocket_class = functools.partial(_WebSocket, self, timeout)
-
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A connection, which `cut` knows of."""
-        made = self._connect(host, port, timeout)
-        self._open.append(made)
-        return made
-
-    def cut(self) -> None:
-        """End every connection there is."""
-        for connection in self._open:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has ended already
-                continue
-        self._open.clear()
-
-    def _answered(self, response: requests.Response, **_: object) -> None:
-        if response.status_code >= 400:
-            self.refused, self.said = response.status_code, response.text
-
-
-class _WebSocket(websocket.WebSocket):
-    """websocket-client's, over a socket of the wire's."""
-
-    def __init__(self, wire: _Wire, timeout: float, **options: Any) -> None:
-        super().__init__(**options)
-        self._wire = wire
-        self._timeout = timeout
-
-    def connect(self, url: str, **options: Any) -> None:
-        parts = urlsplit(url)
-        options["socket"] = self._wire.connect(parts.hostname or "", parts.port or 80, self._timeout)
-        try:
-            super().connect(url, **options)  # type: ignore[no-untyped-call]
-        except websocket.WebSocketBadStatusException as error:
-            self._wire.refused = error.status_code
-            raise
-        self._wire.switched = True
-
-    def close(self, *_: Any, **__: Any) -> None:
-        # It would wait 3 s for the server's goodbye, which the client's own reader has taken.
-        super().close(timeout=0)
-
-
-def _adapter(connect: http.Connect, timeout: float) -> HTTPAdapter:
-    class Connection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port, timeout)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
-
-    adapter = HTTPAdapter()
-    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
-    return adapter

@@ -191,12 +191,13 @@ def serve():
 
 
 def close_clients():
-    """Close every connection as a transport, so that clients come back (to another process); then wait for the rest.
+    """Cut every connection, so that clients come back (to another process); then wait for what is under way.
 
-    A Socket.IO disconnect would be taken for goodbye: JavaScript's client does not come back after that.
+    Clients take a goodbye for one: JavaScript's does not come back after a Socket.IO disconnect, Python's not even
+    after Engine.IO's CLOSE packet, which ``abort`` leaves out.
     """
     for client in list(socketio.server.eio.sockets.values()):
-        client.close(wait=False)  # waiting would be for the next poll of a client that may be gone
+        client.close(wait=False, abort=True)  # waiting would be for the next poll of a client that may be gone
     until = time.monotonic() + GRACE
     socketio.sleep(0.2)  # what has left a client's queue is being sent; nothing tells when it has been
     while under_way and time.monotonic() < until:
