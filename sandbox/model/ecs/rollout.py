@@ -3,8 +3,8 @@
 Rules: developer guide "Deploy Amazon ECS services by replacing tasks", API reference "DeploymentConfiguration"
 (minimumHealthyPercent rounds up, maximumPercent rounds down; a task without a health check counts as healthy 40 s after
 it has reached RUNNING, one with a health check when it is HEALTHY, and one behind a load balancer when its targets are
-healthy, too) and "A deep dive into Amazon ECS task health and
-task replacement" on the AWS Containers blog (replacements of unhealthy tasks start first where the maximum lets them).
+healthy, too) and "A deep dive into Amazon ECS task health and task replacement" on the AWS Containers blog
+(replacements of unhealthy tasks start first where the maximum lets them).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ KEPT_EVENTS = 100  # DescribeServices shows the latest 100
 
 UNHEALTHY_REASON = "Task failed container health checks"
 
-GRACE = "grace period of "
+GRACE = "grace period of "  # begins the subject of a `Wake`
 
 # Ends of tasks that are failures of their deployment; a user's stop or a Spot interruption is none.
 _FAILURES = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
