@@ -40,6 +40,7 @@ pytestmark = [
     ),
 ]
 
+# The provider waits half a minute before it looks at a load balancer that it has made or changed: most of the test's time.
 SHOP = """
 terraform {
   required_providers {
