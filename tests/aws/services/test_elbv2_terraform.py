@@ -40,7 +40,7 @@ pytestmark = [
     ),
 ]
 
-# The provider waits half a minute before it looks at a load balancer that it has made or changed: most of the test's time.
+# Most of the test's time the provider waits: half a minute until it looks at a load balancer that it made or changed.
 SHOP = """
 terraform {
   required_providers {
