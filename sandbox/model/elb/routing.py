@@ -48,7 +48,7 @@ def matching_rule(listener: Listener, request: Request) -> Rule:
 
 
 def location(redirect: Redirect, request: Request, protocol: str, port: int) -> str:
-    """The Location header of a redirect; the port is always in it (seen).
+    """The Location header of a redirect; the port is always in it (seen: Internet.nl #1291).
 
     Args:
         redirect: The action.
