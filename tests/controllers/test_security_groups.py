@@ -220,6 +220,16 @@ def test_udp(vpc, client):
     assert vpc.try_from(client, server.private_ip, 53, "UDP4") == "hello"
 
 
+def test_icmp_by_its_type(vpc, client):
+    group = vpc.group()
+    server = vpc.start(group)
+    echo = rf"printf '\010\000\367\375\000\001\000\001' | socat -t 1 - IP4-SENDTO:{server.private_ip}:1 | od -An -tx1"
+    vpc.authorize(group, {"IpProtocol": "icmp", "FromPort": 13, "ToPort": -1, **ANYONE})
+    assert vpc.tasks.sh(client.arn, echo) == (0, "")
+    vpc.authorize(group, {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, **ANYONE})
+    assert "00 00 ff fd 00 01 00 01" in vpc.tasks.sh(client.arn, echo)[1]  # an echo reply
+
+
 def test_what_is_never_filtered(vpc):
     """DNS and the task's metadata, also where nothing may leave; the AWS endpoint is none of it."""
     closed = vpc.start(vpc.group(egress=[]))
