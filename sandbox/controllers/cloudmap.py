@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
+from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
 from sandbox.model.cloudmap import CloudMap
 from sandbox.model.cloudmap_messages import HEALTH_DELAY, Command, MakeZone, PutRecords, RemoveZone, Settle, Tell
@@ -78,26 +79,26 @@ class CloudMapController:
         """RegisterInstance.
 
         Raises:
-            CloudMapError: ServiceNotFound, or InvalidInput: an attribute that the service's records need is missing.
+            AwsError: ServiceNotFound, or InvalidInput: an attribute that the service's records need is missing.
         """
         request = {"ServiceId": service_arn, "InstanceId": instance_id, "Attributes": dict(attributes)}
-        self.apply(lambda cloudmap, now: cloudmap.register(request, now))
+        self._call(lambda cloudmap, now: cloudmap.register(request, now))
 
     def deregister(self, service_arn: str, instance_id: str) -> None:
         """DeregisterInstance.
 
         Raises:
-            CloudMapError: ServiceNotFound, InstanceNotFound.
+            AwsError: ServiceNotFound, InstanceNotFound.
         """
-        self.apply(lambda cloudmap, now: cloudmap.deregister(service_arn, instance_id, now))
+        self._call(lambda cloudmap, now: cloudmap.deregister(service_arn, instance_id, now))
 
     def set_health(self, service_arn: str, instance_id: str, healthy: bool) -> None:
         """UpdateInstanceCustomHealthStatus: counts after 30 s.
 
         Raises:
-            CloudMapError: ServiceNotFound, InstanceNotFound, CustomHealthNotFound.
+            AwsError: ServiceNotFound, InstanceNotFound, CustomHealthNotFound.
         """
-        self.apply(lambda cloudmap, now: cloudmap.report_health(service_arn, instance_id, healthy))
+        self._call(lambda cloudmap, now: cloudmap.report_health(service_arn, instance_id, healthy))
 
     def record_types(self, service_arn: str) -> frozenset[str] | None:
         """The types of the DNS records of a service's DnsConfig; None where there is no such service."""
@@ -105,6 +106,12 @@ class CloudMapController:
             return frozenset(self.apply(lambda cloudmap, now: cloudmap.service(service_arn)).record_types)
         except CloudMapError:
             return None
+
+    def _call(self, action: Callable[[CloudMap, float], object]) -> None:
+        try:
+            self.apply(action)
+        except CloudMapError as error:
+            raise AwsError(error.code, error.message) from error
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:

@@ -79,6 +79,11 @@ class Eni:
     ruleset: str = ""
     entered: bool = False
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Its addresses, the private one first."""
+        return (self.record.private_ip, self.public_ip) if self.public_ip else (self.record.private_ip,)
+
     def shown(self) -> Interface:
         """As ECS shows it."""
         record = self.record
@@ -223,7 +228,7 @@ class Interfaces:
         return self._run(eni, labels or {}, network.assign_public_ip)
 
     def _look_after(self, eni: Eni) -> None:
-        self._security_groups.attach(eni.record.id, eni.container, eni.groups, eni.ruleset)
+        self._security_groups.attach(eni.record.id, eni.own, eni.groups, eni.container, eni.ruleset)
 
     def _run(self, eni: Eni, labels: Mapping[str, str], public: bool, bridge: tuple[str, str] | None = None) -> Eni:
         record = eni.record
@@ -232,7 +237,7 @@ class Interfaces:
             if public:
                 eni.public_ip = self._network.public.take()
                 addresses.append((self._network.internet.name, eni.public_ip))
-            eni.ruleset = self._security_groups.ruleset(record.id, record.private_ip, eni.groups)
+            eni.ruleset = self._security_groups.ruleset(record.id, eni.own, eni.groups)
             if bridge is not None:
                 addresses.append(bridge)
             eni.hosts_file = self._hosts_file(record)

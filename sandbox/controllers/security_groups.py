@@ -31,11 +31,13 @@ class _Filtered:
     """An interface.
 
     Attributes:
+        own: Its addresses.
         container: Owns its namespace.
         text: What nftables has been told last.
         problem: Why it could not be told something newer.
     """
 
+    own: tuple[str, ...]
     container: str
     text: str
     problem: SandboxError | None = None
@@ -66,24 +68,37 @@ class SecurityGroups:
         self._refreshing = threading.Lock()
         self._wanted = self._done = 0
 
-    def ruleset(self, interface_id: str, private_ip: str, groups: Sequence[str]) -> str:
-        """What nftables has to be told for an interface that is going to be attached ("": nothing)."""
+    def ruleset(self, interface_id: str, own: Sequence[str], groups: Sequence[str]) -> str:
+        """What nftables has to be told for an interface that is going to be attached ("": nothing).
+
+        Args:
+            interface_id: Its id.
+            own: Its addresses, the private one first.
+            groups: Its security groups.
+        """
         records = self._ec2.security_records()
-        itself = {interface_id: Member(tuple(groups), (private_ip,))}  # a rule may name the interface's own group
-        return ruleset(groups, Records(records.groups, {**records.interfaces, **itself}), self._around)
+        itself = {interface_id: Member(tuple(groups), (own[0],))}  # a rule may name the interface's own group
+        return ruleset(groups, own, Records(records.groups, {**records.interfaces, **itself}), self._around)
 
     def groups_of(self, interface_id: str) -> tuple[str, ...]:
         """The groups of an interface that EC2 shows."""
         return self._ec2.security_records().interfaces[interface_id].groups
 
-    def attach(self, interface_id: str, container: str, groups: Sequence[str], text: str) -> None:
-        """Look after an interface that EC2 shows by now, and whose container was started with ``text``.
+    def attach(self, interface_id: str, own: Sequence[str], groups: Sequence[str], container: str, text: str) -> None:
+        """Look after an interface that EC2 shows by now.
+
+        Args:
+            interface_id: Its id.
+            own: Its addresses, as for `ruleset`.
+            groups: Its security groups.
+            container: Owns its namespace.
+            text: What nftables was told at the container's start.
 
         Raises:
             SandboxError: The interface's rules could not be changed to what they are meanwhile.
         """
         with self._lock:
-            interface = self._interfaces[interface_id] = _Filtered(container, text)
+            interface = self._interfaces[interface_id] = _Filtered(tuple(own), container, text)
         if text:
             self._record(interface_id, groups, text)
         self.refresh()
@@ -117,7 +132,7 @@ class SecurityGroups:
         changes = []
         for interface_id, interface in interfaces.items():
             member = records.interfaces.get(interface_id)
-            text = ruleset(member.groups, records, self._around) if member else interface.text
+            text = ruleset(member.groups, interface.own, records, self._around) if member else interface.text
             if text != interface.text:
                 changes.append((interface_id, interface, text))
         if not changes:

@@ -121,24 +121,36 @@ class Surroundings:
     endpoint: tuple[str, int]
 
 
-def ruleset(groups: Sequence[str], records: Records, around: Surroundings) -> str:
-    """What nftables is to be told for an interface with these groups; "" where they let everything through.
+def ruleset(groups: Sequence[str], own: Sequence[str], records: Records, around: Surroundings) -> str:
+    """What nftables is to be told for an interface; "" where its groups let everything through.
 
-    A group that there is not lets nothing through. The text replaces an earlier one in one transaction.
+    It filters what is for or from the interface's own addresses, before the addresses of what comes in are translated
+    and after those of what goes out are: so a host port that leads to a container on a container instance's bridge is
+    judged as the port of the instance that it is, and what passes between that bridge and the instance is not judged.
+
+    Args:
+        groups: The interface's. One that there is not lets nothing through.
+        own: The interface's addresses, public ones too.
+        records: What EC2 knows.
+        around: What every interface has around it.
+
+    Returns:
+        A text that replaces an earlier one in one transaction.
     """
     found = [records.groups[group] for group in groups if group in records.groups]
     ingress = [rule for group in found for rule in group.ingress]
     egress = [rule for group in found for rule in group.egress]
     if EVERYTHING in ingress and EVERYTHING in egress:
         return ""
-    special = ", ".join(_NEVER_FILTERED)
     return CLOSE + "\n".join(
         [
             f"table {TABLE} {{",
-            *_chain("ingress", "input", "iif", "saddr", "sport", special, around.dns),
+            *_chain("ingress", "prerouting priority -150", "iif", "daddr", own),
+            *_never_filtered("saddr", "sport", around.dns),
             *_lines(ingress, egress, "saddr", records.addresses),
             "  }",
-            *_chain("egress", "output", "oif", "daddr", "dport", special, around.dns),
+            *_chain("egress", "postrouting priority 150", "oif", "saddr", own),
+            *_never_filtered("daddr", "dport", around.dns),
             *_lines([*egress, *_to_endpoint(egress, around.endpoint)], ingress, "daddr", records.addresses),
             "  }",
             "}\n",
@@ -146,13 +158,17 @@ def ruleset(groups: Sequence[str], records: Records, around: Surroundings) -> st
     )
 
 
-def _chain(name: str, hook: str, interface: str, peer: str, port: str, special: str, dns: str) -> Iterator[str]:
+def _chain(name: str, hook: str, interface: str, self_: str, own: Sequence[str]) -> Iterator[str]:
     yield f"  chain {name} {{"
-    yield f"    type filter hook {hook} priority 0; policy drop;"
+    yield f"    type filter hook {hook}; policy drop;"
     yield f'    {interface} "lo" accept'
+    yield f"    ip {self_} != {{ {', '.join(own)} }} accept"
     yield f"    ct mark {_MARK} accept"
     yield "    ct state related accept"
-    yield f"    ip {peer} {{ {special} }} accept"
+
+
+def _never_filtered(peer: str, port: str, dns: str) -> Iterator[str]:
+    yield f"    ip {peer} {{ {', '.join(_NEVER_FILTERED)} }} accept"
     yield f"    ip {peer} {dns} meta l4proto {{ tcp, udp }} th {port} 53 accept"
 
 

@@ -266,6 +266,17 @@ def test_a_door_on_this_machine_obeys(vpc):
         urllib.request.urlopen(url, timeout=8)
 
 
+def test_a_translated_port_is_judged_as_the_one_that_was_asked_for(vpc, client):
+    """As a host port of a container instance, which leads to another port on its bridge."""
+    server = vpc.start(vpc.group(tcp(8080)))
+    owner = vpc.sandbox._ecs.runner.interface(server.arn)
+    chain = "chain c {\n type nat hook prerouting priority dstnat\n tcp dport 8080 redirect to :80\n}"
+    assert vpc.sandbox._containers.execute(owner, ["nft", f"table ip docker {{\n{chain}\n}}"]) == (0, "", "")
+    assert vpc.try_from(client, server.private_ip, 8080) == "hello"
+    assert vpc.try_from(None, server.public_ip, 8080) == "hello"
+    assert vpc.try_from(client, server.private_ip, 80) == "timed out"
+
+
 def test_containers_of_a_task_cannot_change_the_rules(vpc):
     server = vpc.start(vpc.group())
     code, out = vpc.tasks.sh(server.arn, "nft delete table inet sg")

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.protocol import AwsError
 from sandbox.clock import VirtualClock
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.timeline import Timeline
@@ -379,4 +380,11 @@ def test_registering_for_ecs(plane, sd, namespace):
     plane.clock.advance(30)
     assert values(ask(plane, "web.shop.local", "SRV")) == ["1 1 32768 task-5.web.shop.local."]
     cloudmap.deregister(arn, "task-5")
+    for refused in (
+        lambda: cloudmap.deregister(arn, "task-5"),
+        lambda: cloudmap.set_health(arn, "task-5", True),
+        lambda: cloudmap.register(arn, "task-6", {}),
+    ):
+        with pytest.raises(AwsError, match=r"InstanceNotFound|InvalidInput"):
+            refused()
     assert values(ask(plane, "web.shop.local", "SRV")) == ["1 1 32768 task-4.web.shop.local."]  # all are unhealthy
