@@ -50,7 +50,7 @@ class Ec2(Protocol):
         """Whether the agent of the AMI starts by itself."""
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
-        """Show a public address."""
+        """Show a public address ("": none yet)."""
 
 
 @dataclass
@@ -139,6 +139,8 @@ class ContainerInstances:
         if not self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
             return  # its agent tries again: so do we, at the next change
         self._seen[instance.id] = instance.state
+        if instance.is_public:  # what moto has drawn is no address of the sandbox's internet
+            self._ec2.show_instance_address(instance.interface.id, "")
         self._later(instance.id, lambda: self._launch(instance, cluster, agent))
 
     def _later(self, ec2_instance_id: str, work: Callable[[], None]) -> None:

@@ -444,3 +444,39 @@ def test_instances_of_an_auto_scaling_group_are_container_instances(fleet):
     groups.set_desired_capacity(AutoScalingGroupName=fleet.cluster, DesiredCapacity=0)
     fleet.seen("instance.dropped", mark, instance=instance["ec2InstanceId"])
     assert fleet.instances() == []
+
+
+STACK = """\
+description: nginx on an EC2 instance, at its public address
+calls:
+  - ecs.create_cluster: {clusterName: stack}
+  - ec2.run_instances:
+      ImageId: ami-0123456789abcdef0
+      InstanceType: t3.small
+      MinCount: 1
+      MaxCount: 1
+      NetworkInterfaces:
+        - {DeviceIndex: 0, AssociatePublicIpAddress: true, SubnetId: "${sandbox.subnets.0}"}
+      UserData: "#!/bin/bash\\necho ECS_CLUSTER=stack >> /etc/ecs/ecs.config\\n"
+    as: reservation
+  - ecs.register_task_definition:
+      family: stack
+      networkMode: bridge
+      requiresCompatibilities: [EC2]
+      containerDefinitions:
+        - {name: nginx, image: "nginx:1.27", memory: 64, portMappings: [{containerPort: 80, hostPort: 80}]}
+  - ecs.create_service: {cluster: stack, serviceName: web, taskDefinition: stack, desiredCount: 1, launchType: EC2}
+"""
+
+
+def test_a_stack_runs_instances_by_plain_calls(fleet, tmp_path):
+    (tmp_path / "stack.yaml").write_text(STACK)
+    fleet.box.stack(str(tmp_path))
+    fleet.ecs.get_waiter("services_stable").wait(cluster="stack", services=["web"], WaiterConfig=QUICK)
+    (arn,) = fleet.ecs.list_container_instances(cluster="stack")["containerInstanceArns"]
+    (shown,) = fleet.ecs.describe_container_instances(cluster="stack", containerInstances=[arn])["containerInstances"]
+    (reservation,) = fleet.ec2.describe_instances(InstanceIds=[shown["ec2InstanceId"]])["Reservations"]
+    address = reservation["Instances"][0]["PublicIpAddress"]
+    assert fleet.box.http_get_until(f"http://{address}/", within=20).status == 200
+    fleet.ecs.delete_service(cluster="stack", service="web", force=True)
+    fleet.ec2.terminate_instances(InstanceIds=[shown["ec2InstanceId"]])

@@ -57,7 +57,7 @@ class Ec2Instance:
         vpc_id: Its VPC.
         interface: Its primary interface.
         user_data: As text.
-        is_public: EC2 has given it a public address.
+        is_public: It is to have a public address.
     """
 
     id: str
@@ -294,7 +294,7 @@ class Embedded:
         return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
-        """Show ``ip`` as the public address of an instance's interface."""
+        """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""
         _moto().instances(self._account_id, self._region).show_instance_address(interface_id, ip)
 
     def _enter(self, change: Callable[[MotoNetwork], object]) -> None:

@@ -88,7 +88,7 @@ class MotoInstances:
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         with contextlib.suppress(EC2ClientError):  # terminated meanwhile
-            self._ec2.get_network_interface(interface_id).public_ip = ip
+            self._ec2.get_network_interface(interface_id).public_ip = ip or None
 
 
 def _shown(instance: Any) -> Ec2Instance:
@@ -108,7 +108,7 @@ def _shown(instance: Any) -> Ec2Instance:
             interface.subnet.availability_zone,
         ),
         _user_data(instance.user_data),
-        bool(interface.public_ip),
+        str(interface.public_ip_auto_assign).lower() == "true",
     )
 
 

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import is_
 from typing import Any
 
 from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.messages import Host
-from sandbox.model.ecs.ports import EPHEMERAL, RESERVED, Port, static_ports
+from sandbox.model.ecs.ports import EPHEMERAL, RESERVED
 from sandbox.model.ecs.task import Task
-from sandbox.model.ecs.taskdef import TaskDefinition
+from sandbox.model.ecs.taskdef import Port
 
 AGENT_VERSION = "1.100.0"
 DOCKER_VERSION = "25.0.8"
@@ -101,6 +102,7 @@ class ContainerInstance:
     next_port: int = EPHEMERAL.start
     tags: tuple[Mapping[str, str], ...] = ()
     gone: bool = False
+    _standing: Standing | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -120,6 +122,13 @@ class ContainerInstance:
             self.arn, launched.ec2_instance_id, launched.subnet_id, launched.availability_zone, launched.private_ip
         )
 
+    def standing(self, tasks: Sequence[Task]) -> Standing:
+        """It with its tasks; what they leave of it is worked out once for the same tasks."""
+        known = self._standing
+        if known is None or len(known.tasks) != len(tasks) or not all(map(is_, known.tasks, tasks)):
+            known = self._standing = Standing(self, tuple(tasks))
+        return known
+
     def usage(self, tasks: Sequence[Task]) -> Usage:
         """What is left beside ``tasks``, those on it that are not STOPPED."""
         definitions = [task.definition for task in tasks]
@@ -127,8 +136,8 @@ class ContainerInstance:
         for task in tasks:
             ports += [(one.protocol, one.host_port) for bound in task.bindings.values() for one in bound]
         return Usage(
-            self.launched.type.cpu - sum(map(cpu_of, definitions)),
-            self.memory - sum(map(memory_of, definitions)),
+            self.launched.type.cpu - sum(definition.cpu_units for definition in definitions),
+            self.memory - sum(definition.memory_mib for definition in definitions),
             self.interfaces - sum(definition.network_mode == "awsvpc" for definition in definitions),
             frozenset(ports),
         )
@@ -136,7 +145,7 @@ class ContainerInstance:
     def describe(self, tasks: Sequence[Task]) -> dict[str, Any]:
         """As DescribeContainerInstances shows it; times are seconds since the epoch."""
         left = self.usage(tasks)
-        static = [port for task in tasks for port in static_ports(task.definition)]
+        static = [port for task in tasks for port in task.definition.static_ports]
         return {
             "containerInstanceArn": self.arn,
             "ec2InstanceId": self.launched.ec2_instance_id,
@@ -221,21 +230,6 @@ def built_in(launched: Launched, trunk: str) -> dict[str, str | None]:
         **({"ecs.awsvpc-trunk-id": trunk} if trunk else {}),
         **launched.attributes,
     }
-
-
-def cpu_of(definition: TaskDefinition) -> int:
-    """CPU units that a task takes: its own, or its containers' together."""
-    own = definition.raw.get("cpu")
-    return int(own) if own else sum(int(container.raw["cpu"]) for container in definition.containers)
-
-
-def memory_of(definition: TaskDefinition) -> int:
-    """MiB that a task takes: its own, or of each container the reservation, else the limit."""
-    own = definition.raw.get("memory")
-    if own:
-        return int(own)
-    limits = (c.raw.get("memoryReservation") or c.raw.get("memory") or 0 for c in definition.containers)
-    return sum(map(int, limits))
 
 
 def _resources(cpu: int, memory: int, ports: Sequence[Port]) -> list[dict[str, Any]]:

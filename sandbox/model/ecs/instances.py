@@ -115,7 +115,7 @@ def standings(ecs: Ecs, cluster_arn: str) -> list[Standing]:
         if task.host is not None and task.last_status != "STOPPED":
             tasks.setdefault(task.host.container_instance_arn, []).append(task)
     return [
-        Standing(instance, tuple(tasks.get(instance.arn, ())))
+        instance.standing(tasks.get(instance.arn, ()))
         for instance in ecs.instances.values()
         if instance.cluster_arn == cluster_arn and instance.status == "ACTIVE"
     ]
@@ -152,7 +152,7 @@ def listed(ecs: Ecs, request: Request) -> list[ContainerInstance]:
     chosen = [i for i in ecs.instances.values() if i.cluster_arn == cluster.arn and i.status in wanted]
     if request.get("filter"):
         predicate = cluster_query.parse(request["filter"])
-        chosen = [instance for instance in chosen if predicate(Standing(instance, tuple(tasks_on(ecs, instance))))]
+        chosen = [instance for instance in chosen if predicate(instance.standing(tasks_on(ecs, instance)))]
     return chosen
 
 

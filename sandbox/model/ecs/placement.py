@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.ecs import cluster_query
-from sandbox.model.ecs.container_instance import ContainerInstance, Standing, cpu_of, memory_of
+from sandbox.model.ecs.container_instance import ContainerInstance, Standing
 from sandbox.model.ecs.errors import EcsError, invalid_parameter
-from sandbox.model.ecs.ports import MAX_RESERVED, RESERVED, static_ports
+from sandbox.model.ecs.ports import MAX_RESERVED, RESERVED
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 MAX_CONSTRAINTS, MAX_STRATEGIES = 10, 5
@@ -232,17 +232,17 @@ def _is_distinct(definition: TaskDefinition, rules: Rules, group: str, standing:
 
 
 def _has_cpu(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return cpu_of(definition) <= standing.left.cpu
+    return definition.cpu_units <= standing.left.cpu
 
 
 def _has_memory(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return memory_of(definition) <= standing.left.memory
+    return definition.memory_mib <= standing.left.memory
 
 
 def _has_ports(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    wanted = static_ports(definition)
+    wanted = definition.static_ports
     taken = standing.left.ports
-    static = sum(len(static_ports(task.definition)) for task in standing.tasks)
+    static = sum(len(task.definition.static_ports) for task in standing.tasks)
     return (
         len(set(wanted)) == len(wanted)
         and taken.isdisjoint(wanted)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from sandbox.model.ecs.taskdef import TaskDefinition
+from sandbox.model.ecs.taskdef import Port, TaskDefinition
 
 EPHEMERAL = range(32768, 61000)
 RESERVED = (22, 2376, 2375, 51678, 51679, 51680)
 MAX_RESERVED = 100
-
-Port = tuple[str, int]  # protocol and number
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,6 @@ class Binding:
         }
 
 
-def static_ports(definition: TaskDefinition) -> list[Port]:
-    """The ports that an instance must have free for a task: those of its port mappings which have a number."""
-    return [
-        (mapping["protocol"], int(mapping["hostPort"]))
-        for container in definition.containers
-        for mapping in container.raw["portMappings"]
-        if definition.network_mode in {"bridge", "host"} and mapping["hostPort"]
-    ]
-
-
 def bind(definition: TaskDefinition, taken: Collection[Port], start: int) -> Mapping[str, tuple[Binding, ...]]:
     """The bindings of each container of a task that an instance has been found for.
 
@@ -59,16 +48,15 @@ def bind(definition: TaskDefinition, taken: Collection[Port], start: int) -> Map
     """
     if definition.network_mode not in {"bridge", "host"}:
         return {}
-    used = {*taken, *static_ports(definition), *(("tcp", port) for port in RESERVED)}
+    used = {*taken, *definition.static_ports, *(("tcp", port) for port in RESERVED)}
     bindings: dict[str, tuple[Binding, ...]] = {}
     for container in definition.containers:
         own = []
         for mapping in container.raw["portMappings"]:
             protocol, host_port = mapping["protocol"], int(mapping["hostPort"])
             if not host_port:
-                host_port = next(
-                    port for port in (*range(start, EPHEMERAL.stop), *EPHEMERAL) if (protocol, port) not in used
-                )
+                ports = chain(range(start, EPHEMERAL.stop), EPHEMERAL)
+                host_port = next(port for port in ports if (protocol, port) not in used)
                 used.add((protocol, host_port))
             own.append(Binding(protocol, int(mapping["containerPort"]), host_port))
         if own:

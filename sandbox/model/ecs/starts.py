@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.model.ecs import instances, overrides, placement, ports, tagging
-from sandbox.model.ecs.container_instance import ContainerInstance, Standing
+from sandbox.model.ecs.container_instance import ContainerInstance
 from sandbox.model.ecs.errors import EcsError, invalid_parameter
 from sandbox.model.ecs.launch import launch
 from sandbox.model.ecs.task import Task
@@ -73,7 +73,7 @@ def _able(
         return None, {"arn": reference, "reason": "MISSING"}
     if instance.status == "INACTIVE":
         return None, {"arn": instance.arn, "reason": "INACTIVE"}
-    reason = placement.failure(definition, Standing(instance, tuple(instances.tasks_on(ecs, instance))))
+    reason = placement.failure(definition, instance.standing(instances.tasks_on(ecs, instance)))
     return (instance, {}) if reason is None else (None, {"arn": instance.arn, "reason": reason})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sandbox.model.ecs import capabilities, cluster_query, containerdef, dependencies, secrets, volumes
@@ -35,6 +36,8 @@ _FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _REFERENCE = re.compile(r"(?:arn:[^/]*:task-definition/)?([A-Za-z0-9_-]{1,255})(?::([^:/]*))?")
 _CPU_UNITS = re.compile(r"\s*(\d*\.?\d+)\s*(vcpu)?\s*", re.IGNORECASE | re.ASCII)
 _MEMORY_MIB = re.compile(r"\s*(\d*\.?\d+)\s*(gb)?\s*", re.IGNORECASE | re.ASCII)
+
+Port = tuple[str, int]  # of an instance: protocol and number
 
 NETWORK_MODES = ("awsvpc", "bridge", "host", "none")
 
@@ -65,6 +68,27 @@ class TaskDefinition:
     def network_mode(self) -> str:
         """awsvpc, bridge, host or none; "The default Docker network mode on Linux is bridge"."""
         return str(self.raw.get("networkMode") or "bridge")
+
+    @cached_property
+    def cpu_units(self) -> int:
+        """What a task takes of an instance: its own cpu, or its containers' together."""
+        own = self.raw.get("cpu")
+        return int(own) if own else sum(int(container.raw["cpu"]) for container in self.containers)
+
+    @cached_property
+    def memory_mib(self) -> int:
+        """MiB that a task takes: its own, or of each container the reservation, else the limit."""
+        own = self.raw.get("memory")
+        limits = (c.raw.get("memoryReservation") or c.raw.get("memory") or 0 for c in self.containers)
+        return int(own) if own else sum(map(int, limits))
+
+    @cached_property
+    def static_ports(self) -> tuple[Port, ...]:
+        """The ports that an instance must have free for a task: those of its port mappings which have a number."""
+        if self.network_mode not in {"bridge", "host"}:
+            return ()
+        mappings = (mapping for container in self.containers for mapping in container.raw["portMappings"])
+        return tuple((mapping["protocol"], int(mapping["hostPort"])) for mapping in mappings if mapping["hostPort"])
 
     def container(self, name: str) -> ContainerDefinition:
         """The container called ``name``; KeyError where there is none."""
