@@ -22,6 +22,7 @@ from sandbox.model.ecs.secrets import Secret
 
 DEFAULT_STOP_TIMEOUT = 30
 MIN_START_TIMEOUT = 2
+MAX_PORT = 65535
 MAX_TIMEOUT = 120  # of startTimeout, and of stopTimeout on Fargate
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -193,6 +194,8 @@ def _port_mapping(container: str, mapping: Mapping[str, Any], network_mode: str)
     port = mapping.get("containerPort")
     if port is None:
         raise client_exception(f"Invalid port mapping for container '{container}': containerPort is required.")
+    if not 1 <= port <= MAX_PORT or not 0 <= mapping.get("hostPort", 0) <= MAX_PORT:
+        raise client_exception(f"Invalid port mapping for container '{container}': ports are 1 to {MAX_PORT}.")
     if network_mode == "none":
         raise client_exception("When networkMode=none, port mappings can not be specified.")
     if network_mode == "bridge":

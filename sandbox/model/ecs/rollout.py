@@ -9,6 +9,7 @@ healthy, too) and "A deep dive into Amazon ECS task health and task replacement"
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -54,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The tasks of a service with their standing, each group in order of creation.
+    """The tasks of a service with their standing, each group in the order in which they are kept.
 
     Attributes:
         new: Those of the PRIMARY deployment that are not told to stop.
@@ -110,6 +111,21 @@ def standing_of(task: Task, *, lasted: bool, in_grace: bool = False) -> Standing
     healthy = task.health_status == "HEALTHY" if has_health_check(task) else lasted or balanced(task)
     healthy = healthy and task.registration.healthy
     return Standing.HEALTHY if healthy else Standing.RUNNING
+
+
+def balanced(members: Sequence[Member]) -> list[Member]:
+    """The same in an order in which the last one can always go without zones losing their balance.
+
+    Source: developer guide "Use strategies to define Amazon ECS task placement" (tasks to terminate "maintain a balance
+    across Availability Zones"). Tasks on Fargate stay as they are: in order of creation.
+    """
+    seen: Counter[str] = Counter()
+    places = []
+    for task, _ in members:
+        zone = task.host.availability_zone if task.host else ""
+        seen[zone] += 1
+        places.append(seen[zone])
+    return [member for _, member in sorted(zip(places, members, strict=True), key=lambda item: item[0])]
 
 
 def has_health_check(task: Task) -> bool:

@@ -166,6 +166,7 @@ class Service:
                 leaving += 1
             elif worth is not Standing.GONE:
                 groups[self._group(task)].append((task, worth))
+        groups["new"] = balanced(groups["new"])
         failed = self.primary.rollout_state == "FAILED"
         may_start = not failed and not self.primary.throttled
         completed = self.completed

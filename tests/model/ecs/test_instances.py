@@ -299,6 +299,21 @@ def test_a_stopped_instance_comes_back(fleet: Fleet) -> None:
     assert (len(fleet.ecs.instances), len(fleet.account.running())) == (1, 1)
 
 
+def test_scaling_in_keeps_the_balance_of_zones(fleet: Fleet) -> None:
+    for zone in "aab":
+        fleet.launch(zone=zone)
+    fleet.serve(4)
+    fleet.account.later(50)
+
+    def zones() -> list[str]:
+        return sorted(task.host.availability_zone[-1] for task in fleet.account.running() if task.host)
+
+    assert zones() == ["a", "a", "b", "b"]
+    fleet.work(fleet.account.scale(3))
+    fleet.work(fleet.account.scale(2))
+    assert zones() == ["a", "b"]
+
+
 # -- daemons --
 
 

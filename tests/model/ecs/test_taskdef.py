@@ -236,6 +236,8 @@ def test_port_mappings(register: Make, container: Make) -> None:
     said = refusal(register, container("web", portMappings=[{"containerPort": 80, "hostPort": 8080}]))
     assert said == "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
     assert "containerPort is required" in refusal(register, container("web", portMappings=[{}]))
+    for wrong in ({"containerPort": 0}, {"containerPort": 65536}, {"containerPort": 80, "hostPort": -1}):
+        assert "ports are 1 to 65535" in refusal(register, container("web", portMappings=[wrong]))
     assert "containerPortRange" in refusal(register, container("web", portMappings=[{"containerPortRange": "1-9"}]))
 
 
