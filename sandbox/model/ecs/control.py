@@ -223,7 +223,7 @@ class Ecs:
         return f"{self._arn}:attachment/{task.attachment_id}"
 
     def list_tasks(self, request: Request) -> list[Task]:
-        """ListTasks: by family, service, startedBy, launch type and desired status (RUNNING where none is given)."""
+        """ListTasks: by family, service, startedBy, container instance, launch type, desired status (else RUNNING)."""
         cluster = self.find_cluster(request.get("cluster"))
         desired = request.get("desiredStatus", "RUNNING")
         chosen: Iterable[Task] = (
@@ -236,9 +236,9 @@ class Ecs:
             chosen = (task for task in chosen if task.definition.family == family)
         if started_by := request.get("startedBy"):
             chosen = (task for task in chosen if task.started_by == started_by)
-        if instance := request.get("containerInstance"):
-            on = {task.arn for task in instances.tasks_on(self, instances.find(self, cluster, instance))}
-            chosen = (task for task in chosen if task.arn in on)
+        if reference := request.get("containerInstance"):
+            on = instances.find(self, cluster, reference).arn
+            chosen = (task for task in chosen if task.host is not None and task.host.container_instance_arn == on)
         if launch_type := request.get("launchType"):
             chosen = (task for task in chosen if task.launch_type == launch_type)
         return list(chosen)

@@ -397,6 +397,10 @@ def test_start_task_asks_neither_strategy_nor_constraints(fleet: Fleet) -> None:
     assert fleet.on(second) == 1
     listed = fleet.ecs.list_tasks({"cluster": "blog", "containerInstance": second.id})
     assert listed == tasks
+    fleet.work(fleet.account.event(tasks[0], StopRequested("", "UserInitiated")))
+    stopped = {"cluster": "blog", "containerInstance": second.id, "desiredStatus": "STOPPED"}
+    assert fleet.ecs.list_tasks(stopped) == tasks
+    assert fleet.ecs.list_tasks({**stopped, "containerInstance": first.id}) == []
     instances.deregister(fleet.ecs, {"cluster": "blog", "containerInstance": first.id}, 0.0)
     _, failures, _ = starts.start_task(fleet.ecs, {**request, "containerInstances": [first.id]}, 0.0)
     assert failures == [{"arn": first.arn, "reason": "INACTIVE"}]
