@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from sandbox.engine.containers import Containers
 from sandbox.engine.networks import ROUTER, Network
@@ -108,7 +109,7 @@ class InstanceBridge:
     def give_back(self, address: str) -> None:
         """The address is free again."""
         with self._lock:
-            self._used.discard(int.from_bytes(bytes(map(int, address.split(".")))) - int(self.network.cidr[0]))
+            self._used.discard(int(IPv4Address(address)) - int(self.network.cidr.network_address))
 
     def publish(self, address: str, bindings: Sequence[Binding]) -> None:
         """Let host ports of the instance lead to a container.
