@@ -113,7 +113,7 @@ def standing_of(task: Task, *, lasted: bool, in_grace: bool = False) -> Standing
     return Standing.HEALTHY if healthy else Standing.RUNNING
 
 
-def balanced(members: Sequence[Member]) -> list[Member]:
+def in_balance(members: Sequence[Member]) -> list[Member]:
     """The same in an order in which the last one can always go without zones losing their balance.
 
     Source: developer guide "Use strategies to define Amazon ECS task placement" (tasks to terminate "maintain a balance

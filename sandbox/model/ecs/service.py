@@ -24,6 +24,7 @@ from sandbox.model.ecs.rollout import (
     Standing,
     balanced,
     has_health_check,
+    in_balance,
     plan,
     standing_of,
 )
@@ -166,7 +167,7 @@ class Service:
                 leaving += 1
             elif worth is not Standing.GONE:
                 groups[self._group(task)].append((task, worth))
-        groups["new"] = balanced(groups["new"])
+        groups["new"] = in_balance(groups["new"])
         failed = self.primary.rollout_state == "FAILED"
         may_start = not failed and not self.primary.throttled
         completed = self.completed
