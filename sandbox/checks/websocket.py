@@ -17,7 +17,7 @@ from sandbox.model.websocket.finding import Finding
 from sandbox.model.websocket.findings import conclude
 from sandbox.model.websocket.observed import Seen, Session, Step
 from sandbox.probes import websocket as probes
-from sandbox.probes.websocket import Wishes
+from sandbox.probes.engineio import Wishes
 from sandbox.probes.websocket_wire import Place, explain
 
 PROTOCOLS = (observed.SOCKET_IO, observed.ENGINE_IO, observed.WEBSOCKET)

@@ -49,7 +49,7 @@ class Place:
         address: Host and port to connect to.
         name: The name that its certificate is for.
         host: The Host header.
-        origin: The Origin header.
+        origin: The Origin header; "" for none.
         headers: More headers.
         timeout: Seconds for one answer.
         context: For TLS.
@@ -110,7 +110,6 @@ def request(
     cookies: Cookies,
     *,
     body: bytes = b"",
-    origin: str | None = None,
     timeout: float | None = None,
 ) -> Answer:
     """One request on a connection of its own, as a load balancer may give it to any server.
@@ -121,10 +120,9 @@ def request(
         target: Path and query.
         cookies: Sent, and changed by the answer.
         body: Of a POST.
-        origin: Another Origin header than the place's ("": none).
         timeout: Seconds for the answer, if not the place's.
     """
-    headers = _headers(place, cookies, origin) | {"Accept": "*/*", "Connection": "close"}
+    headers = _headers(place, cookies) | {"Accept": "*/*", "Connection": "close"}
     if method == "POST":
         headers |= {"Content-Type": "text/plain;charset=UTF-8", "Content-Length": str(len(body))}
     begun = time.monotonic()
@@ -137,16 +135,14 @@ def request(
     return answer
 
 
-def upgrade(
-    place: Place, target: str, cookies: Cookies, *, origin: str | None = None
-) -> tuple[Answer, WebSocket | None, str]:
+def upgrade(place: Place, target: str, cookies: Cookies) -> tuple[Answer, WebSocket | None, str]:
     """Ask for a WebSocket.
 
     Returns:
         The raw answer; the WebSocket if its status is 101; and what is wrong with the handshake ("": nothing).
     """
     key = base64.b64encode(os.urandom(16)).decode()
-    headers = _headers(place, cookies, origin) | {
+    headers = _headers(place, cookies) | {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Key": key,
@@ -286,11 +282,10 @@ def _not_http(text: str) -> str:
     return f"what answers is not HTTP ({text})"
 
 
-def _headers(place: Place, cookies: Cookies, origin: str | None) -> dict[str, str]:
+def _headers(place: Place, cookies: Cookies) -> dict[str, str]:
     headers = {"Host": place.host, "User-Agent": AGENT}
-    sent = place.origin if origin is None else origin
-    if sent:
-        headers["Origin"] = sent
+    if place.origin:
+        headers["Origin"] = place.origin
     return headers | {"Cache-Control": "no-cache"} | cookies.sent() | dict(place.headers)
 
 

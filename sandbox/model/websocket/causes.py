@@ -68,11 +68,11 @@ def lost_how(step: Step) -> str:
 
 
 def _after_101(seen: Seen, step: Step) -> str:
-    if refuses_origin(seen) and step.name in {"open", "probe"}:
+    if refuses_origin(seen) and step.name in {"open", "probe", "stay"}:
         return "origin-refused"
     if step.name == "probe":
         return "unknown-session" if _polls_at_others(seen) else "probe-unanswered"
-    return "no-open-packet" if step.name == "open" else "silent"
+    return {"open": "no-open-packet", "stay": "closed-at-once"}.get(step.name, "silent")
 
 
 def _refusal(seen: Seen, session: Session, step: Step, answer: Answer) -> str:

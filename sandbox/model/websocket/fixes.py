@@ -65,6 +65,7 @@ _ANYWHERE = {
     "the transport",
     "no-open-packet": "let each proxy pass Host and Origin on (nginx: proxy_set_header Host $http_host;); then the "
     "application's log",
+    "closed-at-once": "see its log: it refuses the connection (a token or cookie that is missing: --header)",
     "probe-unanswered": "stickiness, if there are several processes; else what cuts or buffers the bytes after 101",
     "silent": "what buffers or drops the bytes after 101 (a proxy that does not tunnel); then the application's log",
     "garbage-frames": "what changes the bytes after 101: compression or rewriting in a proxy",

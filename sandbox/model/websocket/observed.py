@@ -74,7 +74,7 @@ class Step:
     """One step of a session.
 
     Attributes:
-        name: "handshake", "post", "poll", "upgrade", "open", "probe", "connect", "message", "wait".
+        name: "handshake", "post", "poll", "upgrade", "open", "probe", "connect", "message", "stay", "wait".
         ok: Whether it went as the protocol wants.
         answer: The HTTP answer, where the step is a request.
         got: What came instead of, or as, what was waited for.
