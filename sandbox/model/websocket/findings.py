@@ -119,7 +119,7 @@ def _upgrade(sessions: list[Session], seen: Seen) -> str:
     step = sessions[0].failed
     how = {
         "upgrade": "the request to upgrade does not arrive as one",
-        "connection": "Upgrade arrives, but not 'Connection: upgrade'",
+        "connection": "the server takes the request to upgrade for a poll (no Upgrade, or no 'Connection: upgrade')",
         "version": "the server breaks off the request to upgrade, as one that comes with HTTP/1.0",
     }[lost_how(step) if step else "upgrade"]
     only = next((told(one) for one in sessions if one.client == observed.ONLY), "works")
