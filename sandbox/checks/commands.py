@@ -12,7 +12,9 @@ import typer
 from sandbox.errors import SandboxError
 from sandbox.report.files import check_writable
 
-app = typer.Typer(no_args_is_help=True, help="What would go wrong in production with a site that runs, and what to change before.")
+app = typer.Typer(
+    no_args_is_help=True, help="What would go wrong in production with a site that runs, and what to change before."
+)
 
 SEVERITIES = ("error", "warning", "info", "never")
 
