@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.text import Text
-
-from sandbox import evidence
 from sandbox.controllers import up as states
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.controllers.stack import Stack
 from sandbox.engine import daemon, sweep
 from sandbox.engine.run import runs_folder
-from sandbox.report import terminal
+from sandbox.report import live, terminal
 from sandbox.timeline import Observation
 
 AUTHORITY_FILE = "authority.pem"
@@ -119,29 +116,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
 
 
 def _follow(seen: Observation) -> None:
-    """One line for what a person at the terminal wants to see while a stack is up."""
-    if seen.kind == "task.state":
-        address = f" at {seen['public_ip']}" if seen["public_ip"] else ""
-        reason = f" ({seen['stopped_reason']})" if seen["stopped_reason"] else ""
-        line = f"task {evidence.task(seen)} {seen['last_status']}, desired {seen['desired_status']}{address}{reason}"
-    elif seen.kind == "dns.change":
-        line = f"{seen['name']} {seen['type']} {seen['old']} -> {seen['new']}"
-    elif seen.kind == "lambda.invocation":
-        line = (
-            f"function {seen['function']}: {seen['status']} in {seen['duration_ms']:.0f} ms {seen.get('error') or ''}"
-        )
-    elif seen.kind == "service.event":
-        line = str(seen["message"])
-    elif seen.kind == "cdn.response":
-        line = f"CloudFront: {seen['method']} {seen['url']} {seen['status']} {seen['x_cache']}"
-    elif seen.kind == "cdn.origin_error":
-        line = f"CloudFront: no answer from {seen['origin']}: {seen['error']}"
-    elif seen.kind == "container.exited":
-        said = f": {Text.from_ansi(seen['log'][-1]).plain}" if seen["log"] else ""
-        line = f"container {seen['container']} of task {evidence.task(seen)} exited with code {seen['exit_code']}{said}"
-    else:
-        return
-    terminal.out.print(f"  {line}", soft_wrap=True, markup=False)
+    if told := live.line(seen):
+        terminal.out.print(f"  {told}", soft_wrap=True, markup=False)
 
 
 def down(*, everything: bool) -> None:

@@ -1,0 +1,63 @@
+"""What a person at the terminal is told while a stack is up: a line for an observation, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rich.text import Text
+
+from sandbox import evidence
+from sandbox.timeline import Observation
+
+
+def line(seen: Observation) -> str:
+    """One line, or "" for what nobody waits to see."""
+    told = _LINES.get(seen.kind)
+    return told(seen) if told else ""
+
+
+def _task(seen: Observation) -> str:
+    address = f" at {seen['public_ip']}" if seen["public_ip"] else ""
+    reason = f" ({seen['stopped_reason']})" if seen["stopped_reason"] else ""
+    return f"task {evidence.task(seen)} {seen['last_status']}, desired {seen['desired_status']}{address}{reason}"
+
+
+def _exited(seen: Observation) -> str:
+    said = f": {Text.from_ansi(seen['log'][-1]).plain}" if seen["log"] else ""
+    return f"container {seen['container']} of task {evidence.task(seen)} exited with code {seen['exit_code']}{said}"
+
+
+def _function(seen: Observation) -> str:
+    return f"function {seen['function']}: {seen['status']} in {seen['duration_ms']:.0f} ms {seen.get('error') or ''}"
+
+
+def _target(seen: Observation) -> str:
+    why = f" ({seen['description']})" if seen["description"] else ""
+    return f"target {seen['target']} of {seen['group']} is {seen['state']}{why}"
+
+
+def _balancer(seen: Observation) -> str:
+    whom = seen["target"] or "no target"
+    why = f": {seen['reason']}" if seen["reason"] else ""
+    return f"ALB {seen['balancer']}: {seen['method']} {seen['url']} {seen['status']}, {whom}{why}"
+
+
+def _instance(seen: Observation) -> str:
+    name = f"{seen['service']}.{seen['namespace']}"
+    return f"Cloud Map: {seen['instance'][:8]} of {name} {seen['change']}, {seen['health']}"
+
+
+_LINES: Mapping[str, Callable[[Observation], str]] = {
+    "task.state": _task,
+    "container.exited": _exited,
+    "service.event": lambda seen: str(seen["message"]),
+    "lambda.invocation": _function,
+    "dns.change": lambda seen: f"{seen['name']} {seen['type']} {seen['old']} -> {seen['new']}",
+    "cdn.response": lambda seen: f"CloudFront: {seen['method']} {seen['url']} {seen['status']} {seen['x_cache']}",
+    "cdn.origin_error": lambda seen: f"CloudFront: no answer from {seen['origin']}: {seen['error']}",
+    "target.health": _target,
+    "alb.response": _balancer,
+    "cloudmap.instance": _instance,
+    "instance.launched": lambda seen: f"instance {seen['instance']} ({seen['type']}) at {seen['address']}",
+    "instance.failed": lambda seen: f"instance {seen['instance']} could not be launched: {seen['reason']}",
+}

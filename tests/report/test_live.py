@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from sandbox.clock import VirtualClock
+from sandbox.report import live
+from sandbox.timeline import Timeline
+
+TASK = "arn:aws:ecs:us-east-1:123456789012:task/chat/0123456789abcdef0123456789abcdef"
+
+
+def line(kind, **fields):
+    timeline = Timeline(VirtualClock(), None)
+    timeline.record(kind, **fields)
+    return live.line(timeline.since()[-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        (
+            "task.state",
+            {
+                "task": TASK,
+                "last_status": "RUNNING",
+                "desired_status": "STOPPED",
+                "public_ip": "198.51.100.16",
+                "stopped_reason": "Task stopped by user",
+            },
+            "task 01234567 RUNNING, desired STOPPED at 198.51.100.16 (Task stopped by user)",
+        ),
+        (
+            "container.exited",
+            {"task": TASK, "container": "app", "exit_code": 1, "log": ["first", "\x1b[31mlast\x1b[0m"]},
+            "container app of task 01234567 exited with code 1: last",
+        ),
+        (
+            "target.health",
+            {"target": "10.0.0.4:80", "group": "web", "state": "healthy", "reason": "", "description": ""},
+            "target 10.0.0.4:80 of web is healthy",
+        ),
+        (
+            "target.health",
+            {
+                "target": "10.0.0.4:80",
+                "group": "web",
+                "state": "unhealthy",
+                "reason": "Target.Timeout",
+                "description": "Request timed out",
+            },
+            "target 10.0.0.4:80 of web is unhealthy (Request timed out)",
+        ),
+        (
+            "alb.response",
+            {"balancer": "b", "method": "GET", "url": "a.example.com/", "status": 503, "target": "", "reason": ""},
+            "ALB b: GET a.example.com/ 503, no target",
+        ),
+        (
+            "service.event",
+            {"message": "(service x) has reached a steady state."},
+            "(service x) has reached a steady state.",
+        ),
+    ],
+)
+def test_a_line_for_an_observation(kind, fields, said):
+    assert line(kind, **fields) == said
+
+
+def test_what_nobody_waits_to_see_has_no_line():
+    assert line("dns.answer", name="a", type="A", rcode="NOERROR", values=[]) == ""
