@@ -25,9 +25,6 @@ DRAINING = TargetHealth("draining", "Target.DeregistrationInProgress", "Target d
 IP_UNUSABLE = TargetHealth(
     "unused", "Target.IpUnusable", "The IP address cannot be used as a target, as it is in use by a load balancer"
 )
-OTHER_ZONE = TargetHealth(
-    "unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer"
-)
 TIMED_OUT = TargetHealth("unhealthy", "Target.Timeout", "Request timed out")
 FAILED = TargetHealth("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
 
@@ -99,7 +96,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A target can get no requests: `IP_UNUSABLE`, `OTHER_ZONE` or `invalid_state`."""
+    """A target can get no requests: `IP_UNUSABLE` or `invalid_state`."""
 
     target: Target
     health: TargetHealth

@@ -145,8 +145,8 @@ class GroupTargets:
                 state.unusable = health
                 self._set_aside(target, health, commands)
             case Usable(target):
-                if state.unusable:
-                    state.unusable = None
+                was, state.unusable = state.unusable, None
+                if was and state.gone_at is None:
                     self._begin(target, state, now, commands)
 
     # -- registration --
@@ -166,6 +166,7 @@ class GroupTargets:
         state.before = state.check
         state.next_check = None
         if state.unusable or not self.used:
+            self._forget(target, state, commands)
             self._show(target, state, state.unusable or NOT_IN_USE, commands)
             return
         if not state.known:
