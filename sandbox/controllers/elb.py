@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from sandbox.clock import Clock, Timer, aws_seconds
 from sandbox.controllers.interfaces import ImageSource, Interfaces
 from sandbox.engine.containers import Containers
-from sandbox.errors import SandboxError
 from sandbox.model.elb import checks
 from sandbox.model.elb.config import Forward, LoadBalancer, Target, TargetGroup, TargetHealth
 from sandbox.model.elb.messages import (
@@ -142,7 +141,7 @@ class ElbController:
             begun = self._begin_to_use(balancer)
             try:
                 made.serve(self._current(balancer), self._servers(balancer))
-            except SandboxError:
+            except Exception:
                 for group, _ in begun:
                     group.balancer = ""
                     group.targets.handle(Unused(), self._now())
@@ -263,9 +262,10 @@ class ElbController:
             for group in self._groups.values():
                 if group.timer is not None:
                     group.timer.cancel()
-            if self._checks is not None:
-                self._checks.close()
+            checking = self._checks
             self._news.put(None)
+        if checking is not None:
+            checking.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- carrying out --
@@ -280,8 +280,6 @@ class ElbController:
         served = self._served.get(group.balancer)
         for command in commands:
             match command:
-                case Show(target, health):
-                    self._tell(group.config, target, health)
                 case Remind(at):
                     self._remind(group, at)
                 case Check(target, number):
@@ -293,6 +291,9 @@ class ElbController:
                     group.carried = dict(weights)
                 case Remove(target) if served:
                     self._leave(served, group.config, target)
+        for command in commands:
+            if isinstance(command, Show):  # told of when it is so
+                self._tell(group.config, command.target, command.health)
 
     def _join(self, served: _Served, group: TargetGroup, target: Target) -> None:
         leaving = self._leaving.pop((group.arn, target), None)

@@ -50,6 +50,7 @@ class HealthChecks:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def begin(self, request: HealthRequest, tell: Callable[[TargetHealth | None], None]) -> None:
@@ -59,16 +60,28 @@ class HealthChecks:
     def close(self) -> None:
         """Begin no more; what is under way tells nobody."""
         with self._lock:
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._loop = None
+            loop, thread, self._loop = self._loop, self._thread, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="health-checks", daemon=True).start()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="health-checks", daemon=True)
+                self._thread.start()
             return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Until the loop is stopped; what is under way then is given up."""
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
 
 
 async def _check(request: HealthRequest, tell: Callable[[TargetHealth | None], None]) -> None:

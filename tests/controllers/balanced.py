@@ -40,7 +40,7 @@ class Backend:
         healthy: What the health check at /health gets: a status, or "silence" or "garbage".
     """
 
-    def __init__(self, address: str, name: str) -> None:
+    def __init__(self, address: str, name: str, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
         self.asked: list[str] = []
         self.checked: list[str] = []
@@ -52,7 +52,8 @@ class Backend:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
-                    while backend._serve(self.request):
+                    request = tls.wrap_socket(self.request, server_side=True) if tls else self.request
+                    while backend._serve(request):
                         pass
 
         class Server(socketserver.ThreadingTCPServer):
@@ -184,10 +185,10 @@ class Site:
         (address,) = self.sandbox._control_plane.addresses(self.balancer.dns_name)
         return address
 
-    def backend(self, *, register: bool = True, wait: str = "healthy") -> Backend:
+    def backend(self, *, register: bool = True, wait: str = "healthy", tls: ssl.SSLContext | None = None) -> Backend:
         """One more target, registered and healthy unless the test wants another state."""
         gateway = self.sandbox._network.vpc.address(1)
-        made = Backend(gateway, "abcdefgh"[len(self.backends)])
+        made = Backend(gateway, "abcdefgh"[len(self.backends)], tls)
         self.backends.append(made)
         if register:
             self.register(made, wait=wait)
@@ -235,6 +236,7 @@ class Site:
 
     def change_group(self, **changes) -> None:
         self.group = replace(self.group, **changes)
+        self.balancer = replace(self.balancer, groups={**self.balancer.groups, self.group.arn: self.group})
         self.elb.put_group(self.group)
 
     def connect(self, port: int = 80) -> socket.socket:

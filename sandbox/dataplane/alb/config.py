@@ -39,7 +39,8 @@ ALGORITHMS = {
     "least_outstanding_requests": "leastconn",
     "weighted_random": "random(1)",
 }
-_TRACE = "1-%[date,hex,bytes(8),lower]-" + 3 * "%[rand(4294967295),hex,bytes(8),lower]"
+# Unique is enough, and a random number of 96 bits takes HAProxy longer than all else in this header.
+_TRACE = "1-%[date,hex,bytes(8),lower]-%[rand(4294967295),hex,bytes(8),lower]%[date(0,us),hex,lower]"
 # HAProxy says 503 of a target that refuses a connection, and of one that does not take it in time.
 _ENDED = f"SC 502 {rules.REASONS[502]}\nsC 504 {rules.REASONS[504]}\n"
 _SERVER = 'hdr Server awselb/2.0 hdr Date "%[date,http_date]"'
@@ -105,8 +106,7 @@ def files(
     Raises:
         ValueError: Something that the API should have refused.
     """
-    made = {"400.http": rules.answer(400), "408.http": rules.answer(408)}
-    made |= {f"{status}.html": rules.page(status) for status in (301, 302, 400, 405, 414, 463, 500, 501, 502, 503, 504)}
+    made = {f"{status}.html": rules.page(status) for status in (301, 302, 400, 405, 414, 463, 500, 501, 502, 503, 504)}
     made["ended.html"], made["ended.map"] = rules.page("%[txn.sess_term_state,map_beg(/alb/ended.map)]", ""), _ENDED
     for group in balancer.groups.values():
         usable = [one.name for one in servers.get(group.arn, ()) if one.weight]
@@ -127,6 +127,7 @@ def files(
         connect=milliseconds(CONNECT / speed),
         idle=milliseconds(balancer.attributes.idle_timeout / speed),
         check=milliseconds(MOST_CHECK / speed),
+        keep_alive=round(balancer.attributes.client_keep_alive * 1000 / speed),
         told_rate=TOLD_RATE,
         listeners=listeners,
         answers=answers,
@@ -167,15 +168,13 @@ def _listener(
         "name": f"listener-{listener.port}",
         "port": listener.port,
         "bind": bind,
-        "requests": list(_requests(listener, balancer.attributes, speed)),
+        "requests": list(_requests(listener, balancer.attributes)),
         "rules": list(_rules(listener, balancer, answers, made, key, speed)),
     }
 
 
-def _requests(listener: Listener, attributes: Attributes, speed: float) -> Iterator[str]:
+def _requests(listener: Listener, attributes: Attributes) -> Iterator[str]:
     """What is done to every request."""
-    keep = round(attributes.client_keep_alive * 1000 / speed)
-    yield f"http-request set-var(txn.old) accept_date(ms),add({keep})"
     if attributes.drop_invalid_header_fields:
         yield 'http-request del-header "[^A-Za-z0-9-]" -m reg'
     if not attributes.preserve_host_header:

@@ -110,19 +110,6 @@ def page(status: int | str, reason: str | None = None) -> str:
     return "\r\n".join((*lines, "</body>", "</html>", ""))
 
 
-def answer(status: int) -> str:
-    """A whole answer, for what HAProxy answers before it has a request."""
-    body = page(status)
-    head = (
-        f"HTTP/1.1 {status} {REASONS[status]}",
-        "Server: awselb/2.0",
-        "Content-Type: text/html",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    )
-    return "\r\n".join((*head, "", body))
-
-
 def body_of(response: FixedResponse) -> tuple[str, str]:
     """Content type and body of a fixed response."""
     return response.content_type or "text/plain; charset=utf-8", response.body

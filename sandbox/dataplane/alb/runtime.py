@@ -71,16 +71,16 @@ class Runtime:
         self.ask(*commands)
 
     def connections(self, backend: str, server: str) -> int:
-        """How many connections of the worker to a server carry a request or a tunnel."""
-        told = self.ask(f"show servers conn {backend}")
-        rows = (line.split() for line in told.splitlines())
+        """How many connections to a server carry a request or a tunnel, those of old workers too."""
+        told = [self._talk(self._master, f"@!{one} show servers conn {backend}") for one in self._workers()]
+        rows = (line.split() for line in "\n".join(told).splitlines())
         return sum(int(row[6]) for row in rows if row and row[0] == f"{backend}/{server}")
 
     def remove(self, backend: str, server: str) -> None:
         """End what a server still does, in old workers too, and forget it."""
         name = f"{backend}/{server}"
         self.ask(f"set server {name} state maint", f"shutdown sessions server {name}")
-        for worker in _WORKER.findall(self._talk(self._master, "show proc")):
+        for worker in self._workers():
             self._talk(self._master, f"@!{worker} shutdown sessions server {name}")
         self.ask(f"wait {_REMOVAL}s srv-removable {name}", f"del server {name}")
 
@@ -100,6 +100,9 @@ class Runtime:
                 time.sleep(0.02)
             else:
                 return
+
+    def _workers(self) -> list[str]:
+        return _WORKER.findall(self._talk(self._master, "show proc"))
 
     def _change(self, commands: Sequence[str]) -> None:
         """Commands that say nothing where they succeed. A line has 16 KiB at most."""
