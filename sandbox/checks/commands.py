@@ -81,7 +81,7 @@ def cache(
 @app.command()
 def websocket(
     url: Annotated[
-        str, typer.Argument(help="http(s)://HOST/ for Socket.IO, ws(s)://HOST/PATH for a plain WebSocket.")
+        str, typer.Argument(help="http(s)://HOST/ for Socket.IO, ws(s)://HOST/PATH for a plain WebSocket; or a stack.")
     ] = "",
     behind: Annotated[
         list[str] | None,

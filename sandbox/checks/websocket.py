@@ -94,6 +94,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     Raises:
         SandboxError: An option or a file is wrong, or a URL cannot be reached.
     """
+    request = _of_a_stack(request)
     files = [str(file) for file in (request.nginx, request.h2o) if file is not None]
     tree = proxy_files.nginx(request.nginx) if request.nginx is not None else None
     yaml = proxy_files.h2o(request.h2o) if request.h2o is not None else None
@@ -108,6 +109,20 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     configured = nginx.find(tree, str(request.nginx), asked) if tree is not None else []
     configured += h2o.find(yaml, asked) if yaml is not None else []
     return Outcome(seen, conclude(seen, configured), files)
+
+
+def _of_a_stack(request: Request) -> Request:
+    """A stack that is up stands for its first URL of HTTP, asked at its door on 127.0.0.1 by its public name."""
+    if not request.url.replace("-", "").isalnum():
+        return request
+    from sandbox.controllers import up
+
+    state = next((state for state in up.living() if state.stack == request.url), None)
+    found = next(((url, door) for url, door in state.urls.items() if url.startswith("http:")), None) if state else None
+    if found is None:
+        return request
+    url, door = found
+    return replace(request, url=door, host=request.host or urlsplit(url).netloc)
 
 
 def _look(request: Request, public: SplitResult, protocol: str, progress: Callable[[str], None]) -> list[Seen]:

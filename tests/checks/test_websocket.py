@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 
@@ -192,6 +193,20 @@ def test_a_public_name_is_sent_as_host_and_origin(processes):
     found = result(f"http://127.0.0.1:{port}/", "--host", "board.example.org", "--idle", 0)
     assert found["findings"] == []
     assert (found["urls"][0]["host"], found["urls"][0]["origin"]) == ("board.example.org", "http://board.example.org")
+
+
+def test_a_stack_that_is_up_is_named_and_asked_by_its_public_name(processes, monkeypatch):
+    from sandbox.controllers import up
+
+    urls = {
+        "https://x.invalid/": "https://127.0.0.1:1/",
+        "http://board.invalid/": f"http://127.0.0.1:{processes['gevent'][0]}/",
+    }
+    state = up.UpState("board", os.getpid(), urls, [], "", "", {})
+    monkeypatch.setattr(up, "living", lambda: [state])
+    found = result("board", "--idle", 0)
+    assert (found["findings"], found["urls"][0]["origin"]) == ([], "http://board.invalid")
+    assert check("other", "--idle", 0)[0] == 2
 
 
 def test_a_broadcast_reaches_the_clients_of_one_process_and_not_those_of_others(processes, nginx):

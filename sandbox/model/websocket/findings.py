@@ -112,7 +112,14 @@ def _text(cause: str, sessions: list[Session], seen: Seen) -> str:
         return _upgrade(sessions, seen)
     if cause == "origin-refused":
         return _origin(seen)
+    if cause == "redirected":
+        return f"{_TEXTS[cause]}: {_location(sessions[0])}"
     return _idle(sessions[0]) if cause == "idle-cut" else _TEXTS[cause]
+
+
+def _location(session: Session) -> str:
+    answer = session.failed.answer if session.failed is not None else None
+    return answer.header("location") if answer is not None else ""
 
 
 def _upgrade(sessions: list[Session], seen: Seen) -> str:

@@ -259,6 +259,14 @@ def _host(route: Route, asked: Asked) -> Iterator[Finding]:
         likely = asked.port is not None or not any(port.rpartition(":")[2] in {"80", "443"} for port in listens)
         told = "$host has no port: where the public URL has one, the upstream refuses browsers' Origin"
         yield Finding("host-without-port", severity if likely else "warning", told, fix, where=where)
+    elif "$" not in text and asked.host is not None and text.lower() not in _names(asked.host, asked.port):
+        told = f"the upstream gets {text} as Host, whatever browsers ask for, and refuses their Origin"
+        yield Finding("host-lost", severity, told, fix, where=where)
+
+
+def _names(host: str, port: int | None) -> set[str]:
+    """The Host headers of a URL."""
+    return {f"{host}:{port}"} | ({host} if port in {None, 80, 443} else set())
 
 
 def _read_timeout(route: Route, asked: Asked) -> Iterator[Finding]:

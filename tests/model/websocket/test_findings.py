@@ -96,6 +96,12 @@ def test_what_ends_a_first_poll_so_ends_all_clients():
     assert list(causes(one)) == ["wrong-path"]
 
 
+def test_a_redirect_is_told_with_where_it_leads():
+    step = Step("handshake", False, Answer(301, (("location", "https://x/socket.io/"),)))
+    (one,) = conclude([seen(fails(observed.POLLING, step))])
+    assert one.text.endswith("a WebSocket follows no redirect: https://x/socket.io/")
+
+
 def test_a_server_that_offers_no_upgrade_is_not_behind_a_proxy_that_loses_it():
     polling = replace(works(observed.POLLING), opened=TOLD | {"upgrades": []})
     assert rules(seen(polling, fails(observed.ONLY, refused("open", 400)))) == {"websocket-disabled": "warning"}

@@ -155,6 +155,14 @@ def test_a_host_without_port_matters_where_the_public_url_has_one(tree, port, ru
     assert {one.rule: one.severity for one in find(parsed, file, Asked(host=host, port=port))} == rules
 
 
+def test_a_fixed_host_is_right_where_it_is_the_public_one(found):
+    text = instead("Host $http_host", "Host board.example.org")
+    assert found(text) == {}, "nobody knows the public one"
+    assert found(text, Asked(host="board.example.org", port=443)) == {}
+    assert found(text, Asked(host="board.example.org", port=8080)) == {"host-lost": [15]}
+    assert found(text, Asked(host="other.example.org", port=80)) == {"host-lost": [15]}
+
+
 def test_the_ping_interval_decides_about_the_timeout(found):
     text = instead("listen 80;", "listen 80; proxy_read_timeout 30s;")
     assert found(text) == {}
