@@ -112,7 +112,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
 
 
 def _of_a_stack(request: Request) -> Request:
-    """A stack that is up stands for its first URL of HTTP, asked at its door on 127.0.0.1 by its public name."""
+    """A stack that is up stands for the host of its first URL of HTTP, asked at its door on 127.0.0.1."""
     if not request.url.replace("-", "").isalnum():
         return request
     from sandbox.controllers import up
@@ -122,7 +122,7 @@ def _of_a_stack(request: Request) -> Request:
     if found is None:
         return request
     url, door = found
-    return replace(request, url=door, host=request.host or urlsplit(url).netloc)
+    return replace(request, url=f"http://{urlsplit(door).netloc}/", host=request.host or urlsplit(url).netloc)
 
 
 def _look(request: Request, public: SplitResult, protocol: str, progress: Callable[[str], None]) -> list[Seen]:

@@ -29,12 +29,12 @@ _FIXES: dict[str, dict[str, str]] = {
         "nginx": "in upstream: ip_hash; or clients with transports: ['websocket'] alone",
         "alb": "stickiness.enabled=true, stickiness.type=lb_cookie on the target group; or websocket-only clients",
         "cloudfront": "forward cookies, and stickiness at the load balancer behind it; or websocket-only clients",
-        UNKNOWN: "stickiness: nginx: ip_hash; in upstream; ALB: stickiness.enabled=true; or clients with transports: "
+        UNKNOWN: "stickiness (nginx: ip_hash; ALB: stickiness.enabled=true), or clients with transports: "
         "['websocket'] alone",
     },
     "idle-cut": {
         "nginx": "proxy_read_timeout 120s; (longer than the ping interval)",
-        "alb": "attribute idle_timeout.timeout_seconds above the ping interval",
+        "alb": "the load balancer's attribute idle_timeout.timeout_seconds above the ping interval",
         "h2o": "proxy.websocket.timeout (milliseconds) above the ping interval",
         UNKNOWN: "an idle timeout longer than the ping interval (nginx: proxy_read_timeout; ALB: "
         "idle_timeout.timeout_seconds), or a shorter ping interval in the application",
