@@ -28,9 +28,11 @@ def play(play: Play) -> None:
     """One session of each client that speaks with the versions at hand."""
     settings = play.variant.settings
     url = f"http://{NAME}{settings.get('port', '')}"
+    idle = settings.get("idle", 0.0)  # for the first of them
     for client in settings.get("clients", TODAY):
         play.sandbox.progress(f"a session of the client {client}")
-        play.sandbox.socketio_session(url, client=client, idle=settings.get("idle", 0.0))
+        play.sandbox.socketio_session(url, client=client, idle=idle)
+        idle = 0.0
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:

@@ -4,21 +4,24 @@ import json
 import os
 import socket
 import sys
+import time
 import urllib.request
 
 from settings import PORT
 
+TRIES = 20  # of half a second: the endpoint may come after the container
+
 
 def _metadata(path=""):
     base = os.environ.get("ECS_CONTAINER_METADATA_URI_V4")
-    if not base:
-        return {}
-    try:
-        with urllib.request.urlopen(base + path, timeout=5) as answer:
-            return json.load(answer)
-    except (OSError, ValueError) as error:
-        print(f"no task metadata: {error}", file=sys.stderr)
-        return {}
+    for _ in range(TRIES if base else 0):
+        try:
+            with urllib.request.urlopen(base + path, timeout=5) as answer:
+                return json.load(answer)
+        except (OSError, ValueError) as error:
+            print(f"no task metadata yet: {error}", file=sys.stderr)
+            time.sleep(0.5)
+    return {}
 
 
 TASK = _metadata("/task").get("TaskARN", "").rpartition("/")[2]
