@@ -51,6 +51,7 @@ CATALOGUE: Mapping[str, Component] = {
     component.name: component
     for component in (
         Component("base", f"debian:{DEBIAN}-slim", "", "Debian without documentation and locales"),
+        Component("toolbox", "", "toolbox", "tini, socat, curl, nftables, tc: the sandbox's own containers"),
         Component(
             "base-bookworm",
             "debian:bookworm-slim",
@@ -58,7 +59,6 @@ CATALOGUE: Mapping[str, Component] = {
             "the Debian before that, for versions that trixie no longer has",
             "bookworm",
         ),
-        Component("toolbox", "", "toolbox", "tini, socat, curl, nftables, tc: the sandbox's own containers"),
         Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
         Component("haproxy", "haproxy:3.0", "haproxy", "user haproxy, /usr/local/etc/haproxy, SIGUSR1, Lua"),
         Component(
