@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pymongo
@@ -42,21 +43,27 @@ class Mongo:
     def start(self, name: str, command: Sequence[str] | None = None, **options) -> str:
         """Start a container, and wait until its server answers."""
         container = self.run(name, command, **options)
+        self.until_it_answers(container)
+        return container
+
+    def until_it_answers(self, container: str, port: int = 27017) -> None:
+        """Wait for a container's server."""
         try:
-            self.client(container, serverSelectionTimeoutMS=START_TIMEOUT * 1000).admin.command("ping")
+            with pymongo.MongoClient(
+                "127.0.0.1", self.port(container, port), serverSelectionTimeoutMS=START_TIMEOUT * 1000
+            ) as client:
+                client.admin.command("ping")
         except ConnectionFailure as error:
             raise AssertionError(f"{error}\n" + "\n".join(self.log(container))) from error
-        return container
 
     def port(self, container: str, port: int = 27017) -> int:
         """Where a container's server is on 127.0.0.1."""
         return self.containers.published(container, port)
 
     def client(self, container: str, **options) -> pymongo.MongoClient:
-        """A client of a container's server."""
-        made: pymongo.MongoClient = pymongo.MongoClient(
-            "127.0.0.1", **{"port": options.pop("port", None) or self.port(container), **options}
-        )
+        """A client of a container's server, which answers already."""
+        options = {"serverSelectionTimeoutMS": 5_000, **options}
+        made: pymongo.MongoClient = pymongo.MongoClient("127.0.0.1", self.port(container), **options)
         self.clients.append(made)
         return made
 
@@ -98,8 +105,9 @@ def mongo(request) -> Iterator[Mongo]:
         made = Mongo(containers, image, request.param == "stand-in")
         yield made
     finally:
-        for connection in made.clients if made else ():
-            connection.close()
+        if made is not None:
+            with ThreadPoolExecutor(20) as pool:  # one whose server has gone away looks for it once more
+                list(pool.map(pymongo.MongoClient.close, made.clients))
         containers.close()
         sweep.remove_run(client, run.id)
         run.end()

@@ -44,8 +44,7 @@ def test_no_process_is_roots(mongo, server):
 
 def test_another_port(mongo):
     container = mongo.run("port", ["--port", "27999"], publish={27999: 0})
-    client = mongo.client(container, port=mongo.port(container, 27999), serverSelectionTimeoutMS=60_000)
-    assert client.admin.command("ping")["ok"] == 1
+    mongo.until_it_answers(container, 27999)
 
 
 def test_an_address_of_its_own_is_not_on_the_network(mongo):
@@ -105,8 +104,8 @@ def test_a_restarted_container_has_its_data(mongo):
     container = mongo.start("restarted")
     mongo.client(container).db.c.insert_one({"_id": 1})
     mongo.containers.client.api.restart(container, timeout=30)
-    client = mongo.client(container, serverSelectionTimeoutMS=60_000)
-    assert client.db.c.find_one() == {"_id": 1}
+    mongo.until_it_answers(container)
+    assert mongo.client(container).db.c.find_one() == {"_id": 1}
 
 
 def test_two_servers_cannot_have_one_directory(mongo, volume):
@@ -119,8 +118,7 @@ def test_two_servers_cannot_have_one_directory(mongo, volume):
 
 def test_a_login_is_needed_where_there_is_a_root_user(mongo, volume, refused):
     container = mongo.start("auth", environment=ROOT, volume=volume)
-    mongo.wait_for(container, "Waiting for connections")
-    login = {"username": "root", "password": ROOT["MONGO_INITDB_ROOT_PASSWORD"], "serverSelectionTimeoutMS": 60_000}
+    login = {"username": "root", "password": ROOT["MONGO_INITDB_ROOT_PASSWORD"]}
     root = mongo.client(container, **login)
     root.db.c.insert_one({"_id": 1})
     assert root.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"] == [{"user": "root", "db": "admin"}]
@@ -141,7 +139,7 @@ def test_the_password_may_be_in_a_file(mongo, tmp_path):
     environment = {"MONGO_INITDB_ROOT_USERNAME": "root", "MONGO_INITDB_ROOT_PASSWORD_FILE": "/run/secrets/password"}
     mount = {"Target": "/run/secrets", "Source": secrets, "Type": "volume"}
     container = mongo.start("secret", environment=environment, mounts=[mount])
-    client = mongo.client(container, username="root", password="from a file", serverSelectionTimeoutMS=60_000)
+    client = mongo.client(container, username="root", password="from a file")
     assert client.db.c.count_documents({}) == 0
 
 
@@ -160,7 +158,7 @@ def test_auth_without_a_user_lets_nobody_do_anything(mongo, refused):
     "arguments", [["--nonsense"], ["--port", "many"], ["mongod", "--replSet", "rs0", "--nonsense"]]
 )
 def test_arguments_that_are_refused(mongo, arguments):
-    container = mongo.run("arguments", arguments)
+    container = mongo.run(f"arguments-{next(NUMBERS)}", arguments)
     assert mongo.exit_code(container) != 0
     assert mongo.wait_for(container, "rror parsing command line")
 
@@ -215,8 +213,8 @@ def test_an_open_operation_is_answered_before_the_end(mongo):
     thread.join(60)
     assert not thread.is_alive()
     mongo.containers.start(container)
-    again = mongo.client(container, serverSelectionTimeoutMS=60_000)
-    assert again.db.c.find_one()["n"] - len(done) in (0, 1)
+    mongo.until_it_answers(container)
+    assert mongo.client(container).db.c.find_one()["n"] - len(done) in (0, 1)
 
 
 def test_two_hundred_clients_at_once(mongo, server):

@@ -149,6 +149,8 @@ class Session:
         return {"conversationId": 1, "done": self._skips_empty, "payload": answer, "ok": 1.0}
 
     def _begin(self, body: Mapping[str, Any], database: str) -> dict[str, Any]:
+        if body.get("mechanism") == "SCRAM-SHA-1":  # MongoDB has it; clients try it where there is no such user, too
+            raise self._failed("", scram.Refused(f"the stand-in for MongoDB takes {scram.MECHANISM} only"))
         if body.get("mechanism") != scram.MECHANISM:
             raise CommandError(
                 "MechanismUnavailable",
