@@ -63,29 +63,27 @@ def body_length(header: bytes) -> int:
     """How many bytes follow a message's 16 bytes of header.
 
     Raises:
-        Malformed: The length is impossible.
+        Malformed: The length is impossible, or nothing of this kind is taken (TLS, say: it is not waited for).
     """
-    (length, _, _, _) = HEADER.unpack(header)
+    (length, _, _, opcode) = HEADER.unpack(header)
+    if opcode not in (OP_MSG, OP_QUERY):
+        raise Malformed(f"opcode {opcode} is not taken")
     if not HEADER.size <= length <= MAX_MESSAGE:
         raise Malformed(f"recv(): message msgLen {length} is invalid. Min: {HEADER.size} Max: {MAX_MESSAGE}")
     return length - HEADER.size
 
 
 def parse(header: bytes, content: bytes) -> Request:
-    """The request in a whole message.
+    """The request in a whole message, whose header `body_length` has taken.
 
     Raises:
-        Malformed: It is none, or of a kind that MongoDB 7 does not take.
+        Malformed: It is none.
     """
     (_, number, _, opcode) = HEADER.unpack(header)
     try:
-        if opcode == OP_MSG:
-            return _message(number, content)
-        if opcode == OP_QUERY:
-            return _query(number, content)
+        return _message(number, content) if opcode == OP_MSG else _query(number, content)
     except (BSONError, struct.error, ValueError, IndexError, RecursionError) as error:
         raise Malformed(f"invalid message: {error}") from error
-    raise Malformed(f"opcode {opcode} is not taken")
 
 
 def _message(number: int, content: bytes) -> Request:
