@@ -44,6 +44,9 @@ class Ec2(Protocol):
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's Association.PublicIp."""
 
+    def set_security_groups(self, interface_id: str, security_groups: Iterable[str]) -> None:
+        """Give an interface other security groups."""
+
     def delete_interface(self, interface_id: str) -> None:
         """Remove the record."""
 
@@ -186,6 +189,15 @@ class Interfaces:
         eni = self._run(Eni(record, groups=self._security_groups.groups_of(record.id)), labels, public, bridge)
         self._look_after(eni)
         return eni
+
+    def set_groups(self, eni: Eni, security_groups: Iterable[str]) -> None:
+        """Give an attached interface other security groups (a load balancer's: SetSecurityGroups).
+
+        Raises:
+            AwsError: There is no such group.
+        """
+        self._ec2.set_security_groups(eni.record.id, security_groups)
+        self._security_groups.refresh()
 
     def remove(self, eni: Eni) -> None:
         """Remove the container and the record; the addresses are free again."""

@@ -203,6 +203,14 @@ def test_rules_are_there_when_a_tasks_containers_start(vpc):
     assert [(one["interface"], one["filtered"]) for one in applied] == [(server.interface, True)]
 
 
+def test_an_interface_gets_other_groups(vpc, client):
+    """As that of a load balancer does by SetSecurityGroups."""
+    server = vpc.start(vpc.group())
+    eni = vpc.sandbox._ecs.runner._hosts[server.arn].eni
+    vpc.sandbox._interfaces.set_groups(eni, [vpc.group(tcp(80))])
+    assert vpc.try_from(client, server.private_ip) == "hello"
+
+
 def test_what_may_leave(vpc, client):
     only_81 = {"IpProtocol": "tcp", "FromPort": 81, "ToPort": 81, **ANYONE}
     closed = vpc.start(vpc.group(tcp(80), egress=[only_81]))

@@ -270,6 +270,14 @@ class Embedded:
         """
         self._enter(lambda network: network.assign_public_ip(interface_id, ip))
 
+    def set_security_groups(self, interface_id: str, security_groups: Iterable[str]) -> None:
+        """Give an interface other security groups.
+
+        Raises:
+            AwsError: InvalidNetworkInterfaceID.NotFound or InvalidGroup.NotFound.
+        """
+        self._network().set_security_groups(interface_id, list(security_groups))
+
     def delete_interface(self, interface_id: str) -> None:
         """Delete an interface; its private address is free again.
 

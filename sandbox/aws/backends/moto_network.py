@@ -159,9 +159,7 @@ class MotoNetwork:
         self, given: Interface, security_groups: list[str], description: str, instance_id: str = ""
     ) -> None:
         subnet = self._ec2.get_subnet(given.subnet_id)
-        for group in security_groups:
-            if self._ec2.get_security_group_from_id(group) is None:
-                raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+        self._check_groups(security_groups)
         interface = _make(
             self._ec2,
             subnet,
@@ -174,6 +172,16 @@ class MotoNetwork:
         _reserved(subnet).discard(given.private_ip)
         subnet.request_ip(given.private_ip, interface)
         self._ec2.enis[interface.id] = interface
+
+    def set_security_groups(self, interface_id: str, security_groups: list[str]) -> None:
+        self._check_groups(security_groups)
+        with _aws_errors():
+            self._ec2.modify_network_interface_attribute(interface_id, security_groups)
+
+    def _check_groups(self, security_groups: list[str]) -> None:
+        for group in security_groups:
+            if self._ec2.get_security_group_from_id(group) is None:
+                raise AwsError("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         with _aws_errors():

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
+from sandbox.aws.protocol import AwsError
 from sandbox.model.security_groups import EVERYTHING, Group, Member, Rule
 
 ANYONE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -127,6 +128,15 @@ def test_prefix_lists_are_refused_by_name(vpc, ec2):
             GroupId=group,
             SecurityGroupRules=[{"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "SecurityGroupRule": change}],
         )
+
+
+def test_an_interface_gets_other_groups(backend, vpc, subnet):
+    group = backend.create_security_group(vpc, "other", "d")
+    interface = attached(backend, subnet)
+    backend.set_security_groups(interface.id, [group])
+    assert backend.security_records().interfaces[interface.id].groups == (group,)
+    with pytest.raises(AwsError, match=r"InvalidGroup\.NotFound"):
+        backend.set_security_groups(interface.id, ["sg-none"])
 
 
 def test_a_group_that_is_needed_is_not_deleted(backend, vpc, subnet, ec2):
