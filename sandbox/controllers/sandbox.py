@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.embedded import Embedded
@@ -29,11 +28,13 @@ from sandbox.controllers.elb import ElbController
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER, RunNetwork
+from sandbox.controllers.operator import Operator
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
-from sandbox.dataplane.internet import Door, Internet
+from sandbox.controllers.viewers import Viewers
+from sandbox.dataplane.internet import Internet
 from sandbox.engine import sweep
 from sandbox.engine.containers import Containers
 from sandbox.engine.daemon import connect
@@ -41,22 +42,16 @@ from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
-from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.events import EventShape
 from sandbox.model.security_groups import EVERYTHING, Surroundings
-from sandbox.probes import dns, http
-from sandbox.probes.visitor import Visitor
-from sandbox.timeline import Observation, Timeline
+from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.dataplane.cdn.certificates import Authority
-    from sandbox.probes.socketio_crowd import Crowd
-    from sandbox.probes.socketio_session import Step
 
 log = logging.getLogger(__name__)
 
 
-class Sandbox:
+class Sandbox(Viewers, Operator):
     """One sandbox. moto's state belongs to the process, so a process has one sandbox at a time.
 
     Args:
@@ -85,7 +80,6 @@ class Sandbox:
         self._ending = threading.Event()
         self.progress = progress
         self.speed = speed
-        self._javascript = ""  # the container of socket.io-client, once it is wanted
         try:
             self._start(images, timeline_file, endpoint_port, dns_port)
         except BaseException as error:
@@ -239,8 +233,6 @@ class Sandbox:
         ]
         self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything", [EVERYTHING])
 
-    # -- use --
-
     def stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Bring up a stack and wait until each of its URLs answers.
 
@@ -285,202 +277,6 @@ class Sandbox:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
         self._backend.preload("ec2")
 
-    def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
-        """One request from the internet, by name; recorded as ``http.response``."""
-        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers)
-        self.timeline.record("http.response", **result.facts())
-        return result
-
-    def http_send(
-        self, method: str, url: str, *, address: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> http.HttpResult:
-        """One request that is no GET, from this machine as a viewer; recorded as ``http.response`` with its method.
-
-        Args:
-            method: "POST", "PUT", ...
-            url: http://NAME/PATH.
-            address: Where to connect, for a client that goes on with an address it has ("": ask DNS).
-            headers: Beside Host.
-            body: What is sent.
-        """
-
-        def connect(name: str, port: int, timeout: float) -> socket.socket:
-            return self._internet.connect(address or name, port, timeout)
-
-        result = http.request(connect, url, 10.0, method=method, headers=headers, body=body)
-        self.timeline.record("http.response", method=method, **result.facts())
-        return result
-
-    def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
-        """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
-        result = http.get_until(self._internet.connect, url, status=status, within=within, stop=self._ending)
-        self.timeline.record("http.response", **result.facts())
-        return result
-
-    def wait_aws(self, seconds: float) -> None:
-        """Let so many of AWS's seconds go by: for a time to live, or another timer that tells nobody of its end."""
-        over = threading.Event()
-        timer = self.clock.call_later(seconds, over.set)
-        over.wait(self.clock.real_seconds(seconds) + 5)
-        timer.cancel()
-
-    def wait_serving(self, url: str, *, within: float = 120.0) -> None:
-        """Wait until ``url`` answers 200; recorded as by `http_get_until`.
-
-        Raises:
-            SandboxError: It does not; the last state is what it answered.
-        """
-        result = self.http_get_until(url, within=within)
-        if result.status != 200:
-            raise SandboxError(f"{url} did not answer 200 within {within:g} s", state=str(result))
-
-    def replace_task(self, cluster: str, service: str) -> tuple[str, Observation]:
-        """Stop a service's only task and wait until its replacement is RUNNING.
-
-        Returns:
-            The old task's ARN, and the replacement's ``task.state``.
-
-        Raises:
-            SandboxError: No replacement came.
-        """
-        (old,) = self.aws("ecs").list_tasks(cluster=cluster, serviceName=service)["taskArns"]
-        mark = self.timeline.mark()
-        self.progress("stopping the task; its service replaces it")
-        self.aws("ecs").stop_task(cluster=cluster, task=old, reason="to be replaced")
-        running = self.timeline.wait_for(
-            "the replacement to be RUNNING",
-            lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
-            within=60,
-            since=mark,
-        )
-        return old, running
-
-    def wait_task(self, task_arn: str, status: str, *, within: float = 60.0) -> Observation:
-        """Wait for a task's ``task.state`` with this last status; one that has been counts.
-
-        Raises:
-            SandboxError: It did not come.
-        """
-        return self.timeline.wait_for(
-            f"task {task_arn.rsplit('/', 1)[-1]} to be {status}",
-            lambda seen: seen.kind == "task.state" and seen["task"] == task_arn and seen["last_status"] == status,
-            within=within,
-        )
-
-    def wait_healthy(self, count: int, *, within: float = 90.0) -> None:
-        """Wait until so many targets of all target groups together are healthy; what has been counts.
-
-        Raises:
-            SandboxError: They did not become so.
-        """
-        states: dict[tuple[str, str], str] = {}
-
-        def enough(seen: Observation) -> bool:
-            if seen.kind == "target.health":
-                states[seen["group"], seen["target"]] = seen["state"]
-            return sum(state == "healthy" for state in states.values()) >= count
-
-        self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
-
-    def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
-        """Ask the sandbox's DNS; recorded as ``dns.probe``."""
-        result = dns.query(name, record_type, self.dns_address)
-        self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
-        return result
-
-    def visit(self, url: str) -> Visitor:
-        """A visitor who asks for ``url`` all through a ``with`` block and keeps the name's address for its TTL.
-
-        Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
-        """
-        ask = partial(dns.query, rdtype="A", server=self.dns_address)
-        return Visitor(url, ask, self._internet.connect, self.timeline.record)
-
-    def socketio_session(
-        self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0
-    ) -> list[Step]:
-        """One session of a Socket.IO client from the internet; each step is recorded as ``socketio.step``.
-
-        Args:
-            url: Where the page of compose/socketio/app is, http://NAME[:PORT].
-            client: "python", "javascript", or "javascript-2", which speaks to servers of 2020.
-            within: Seconds for each wait.
-            idle: Seconds that an idle WebSocket is watched (0: it is not).
-        """
-        from sandbox.probes import socketio_session
-
-        if client == "python":
-            steps = socketio_session.run(url, self._internet.connect, within=within, idle=idle)
-        else:
-            if not self._javascript:
-                image = self._images.ensure("socketio-client")
-                self._javascript = self._network.add_client("socketio-client", image)
-            steps = socketio_session.run_javascript(
-                partial(self._containers.execute, self._javascript),
-                url,
-                version=2 if client == "javascript-2" else 4,
-                within=within,
-                idle=idle,
-            )
-        for step in steps:
-            self.timeline.record("socketio.step", client=client, url=url, **step.facts())
-        return steps
-
-    def crowd(self, url: str, clients: int, *, reconnects: bool) -> Crowd:
-        """Socket.IO clients on the internet that stay connected all through a ``with`` block (see `Crowd`)."""
-        from sandbox.probes.socketio_crowd import Crowd
-
-        return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
-
-    def set_event_shape(self, shape: EventShape) -> None:
-        """How the attachments of ECS's events look from now on (see `EventShape`)."""
-        self._ecs.event_shape = shape
-
-    def delay_public_ip(self, seconds: float) -> None:
-        """Show the public address of interfaces attached from now on so much later (AWS's seconds) than they are."""
-        self._interfaces.association_delay = seconds
-
-    def interrupt_spot(self, task_arn: str) -> None:
-        """Have Fargate take back the capacity of a Spot task: event and SIGTERM at once, SIGKILL after stopTimeout.
-
-        Raises:
-            SandboxError: There is no such task, it is not of FARGATE_SPOT, or it stops already.
-        """
-        try:
-            self._ecs.interrupt_spot(task_arn)
-        except EcsError as error:
-            raise SandboxError(f"{task_arn} cannot be interrupted", state=error.message) from error
-
-    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.
-
-        EventBridge delivers "at least once", in no order; PutEvents would refuse a source that starts with "aws.".
-        The timeline has each event that was published, as ``event`` of ``event.published``.
-        """
-        for event in events:
-            self._control_plane.events.publish(event)
-
-    def task_logs(self, task_arn: str) -> dict[str, list[str]]:
-        """The last log lines of each container of a task that has not been removed."""
-        return self._ecs.runner.logs(task_arn) if self._ecs.runner else {}
-
-    def execute(self, task_arn: str, container: str, command: Sequence[str]) -> tuple[int, str, str]:
-        """Run a command in a container of a task, as ECS Exec does: exit code, output, errors.
-
-        Raises:
-            SandboxError: The container does not run.
-        """
-        found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
-        if not found:
-            raise SandboxError(f"no container '{container}' of task {task_arn} runs")
-        return self._containers.execute(found, command)
-
-    def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
-        """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
-        door = Door(self._internet, name, target_port, port)
-        self._closers.append(door.close)
-        return f"http://127.0.0.1:{door.port}"
-
     @property
     def authority(self) -> Authority:
         """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
@@ -489,9 +285,6 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""
         return self.aws.environment()
-
-    def _in_viewer(self, command: Any) -> tuple[int, str, str]:
-        return self._containers.execute(self._network.viewer(), command)
 
     # -- end --
 

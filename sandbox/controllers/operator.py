@@ -1,0 +1,133 @@
+"""Whoever operates what runs: replaces and interrupts tasks, sends events again, waits for what follows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sandbox.aws.clients import Clients
+from sandbox.clock import RealClock
+from sandbox.controllers.control_plane import ControlPlane
+from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.interfaces import Interfaces
+from sandbox.engine.containers import Containers
+from sandbox.errors import SandboxError
+from sandbox.model.ecs.errors import EcsError
+from sandbox.model.ecs.events import EventShape
+from sandbox.timeline import Observation, Timeline
+
+
+class Operator:
+    """The part of a `Sandbox` that acts on tasks.
+
+    Attributes:
+        aws: Clients of the sandbox's endpoint.
+    """
+
+    aws: Clients
+    clock: RealClock
+    timeline: Timeline
+    progress: Callable[[str], None]
+    _containers: Containers
+    _control_plane: ControlPlane
+    _ecs: EcsController
+    _interfaces: Interfaces
+
+    def wait_aws(self, seconds: float) -> None:
+        """Let so many of AWS's seconds go by: for a time to live, or another timer that tells nobody of its end."""
+        over = threading.Event()
+        timer = self.clock.call_later(seconds, over.set)
+        over.wait(self.clock.real_seconds(seconds) + 5)
+        timer.cancel()
+
+    def replace_task(self, cluster: str, service: str) -> tuple[str, Observation]:
+        """Stop a service's only task and wait until its replacement is RUNNING.
+
+        Returns:
+            The old task's ARN, and the replacement's ``task.state``.
+
+        Raises:
+            SandboxError: No replacement came.
+        """
+        (old,) = self.aws("ecs").list_tasks(cluster=cluster, serviceName=service)["taskArns"]
+        mark = self.timeline.mark()
+        self.progress("stopping the task; its service replaces it")
+        self.aws("ecs").stop_task(cluster=cluster, task=old, reason="to be replaced")
+        running = self.timeline.wait_for(
+            "the replacement to be RUNNING",
+            lambda seen: seen.kind == "task.state" and seen["task"] != old and seen["last_status"] == "RUNNING",
+            within=60,
+            since=mark,
+        )
+        return old, running
+
+    def wait_task(self, task_arn: str, status: str, *, within: float = 60.0) -> Observation:
+        """Wait for a task's ``task.state`` with this last status; one that has been counts.
+
+        Raises:
+            SandboxError: It did not come.
+        """
+        return self.timeline.wait_for(
+            f"task {task_arn.rsplit('/', 1)[-1]} to be {status}",
+            lambda seen: seen.kind == "task.state" and seen["task"] == task_arn and seen["last_status"] == status,
+            within=within,
+        )
+
+    def wait_healthy(self, count: int, *, within: float = 90.0) -> None:
+        """Wait until so many targets of all target groups together are healthy; what has been counts.
+
+        Raises:
+            SandboxError: They did not become so.
+        """
+        states: dict[tuple[str, str], str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "target.health":
+                states[seen["group"], seen["target"]] = seen["state"]
+            return sum(state == "healthy" for state in states.values()) >= count
+
+        self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
+
+    def set_event_shape(self, shape: EventShape) -> None:
+        """How the attachments of ECS's events look from now on (see `EventShape`)."""
+        self._ecs.event_shape = shape
+
+    def delay_public_ip(self, seconds: float) -> None:
+        """Show the public address of interfaces attached from now on so much later (AWS's seconds) than they are."""
+        self._interfaces.association_delay = seconds
+
+    def interrupt_spot(self, task_arn: str) -> None:
+        """Have Fargate take back the capacity of a Spot task: event and SIGTERM at once, SIGKILL after stopTimeout.
+
+        Raises:
+            SandboxError: There is no such task, it is not of FARGATE_SPOT, or it stops already.
+        """
+        try:
+            self._ecs.interrupt_spot(task_arn)
+        except EcsError as error:
+            raise SandboxError(f"{task_arn} cannot be interrupted", state=error.message) from error
+
+    def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.
+
+        EventBridge delivers "at least once", in no order; PutEvents would refuse a source that starts with "aws.".
+        The timeline has each event that was published, as ``event`` of ``event.published``.
+        """
+        for event in events:
+            self._control_plane.events.publish(event)
+
+    def task_logs(self, task_arn: str) -> dict[str, list[str]]:
+        """The last log lines of each container of a task that has not been removed."""
+        return self._ecs.runner.logs(task_arn) if self._ecs.runner else {}
+
+    def execute(self, task_arn: str, container: str, command: Sequence[str]) -> tuple[int, str, str]:
+        """Run a command in a container of a task, as ECS Exec does: exit code, output, errors.
+
+        Raises:
+            SandboxError: The container does not run.
+        """
+        found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
+        if not found:
+            raise SandboxError(f"no container '{container}' of task {task_arn} runs")
+        return self._containers.execute(found, command)

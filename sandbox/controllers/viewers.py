@@ -1,0 +1,141 @@
+"""Clients on the sandbox's internet: what they see is recorded."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sandbox.controllers.network import RunNetwork
+from sandbox.dataplane.internet import Door, Internet
+from sandbox.engine.containers import Containers
+from sandbox.engine.images import Images
+from sandbox.errors import SandboxError
+from sandbox.probes import dns, http
+from sandbox.probes.visitor import Visitor
+from sandbox.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sandbox.probes.socketio_crowd import Crowd
+    from sandbox.probes.socketio_session import Step
+
+
+class Viewers:
+    """The part of a `Sandbox` that asks from outside.
+
+    Attributes:
+        dns_address: Where the sandbox's DNS server listens on this machine.
+    """
+
+    timeline: Timeline
+    dns_address: tuple[str, int]
+    _containers: Containers
+    _images: Images
+    _network: RunNetwork
+    _internet: Internet
+    _ending: threading.Event
+    _closers: list[Callable[[], object]]
+    _javascript = ""  # the container of socket.io-client, once it is wanted
+
+    def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
+        """One request from the internet, by name; recorded as ``http.response``."""
+        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers)
+        self.timeline.record("http.response", **result.facts())
+        return result
+
+    def http_send(
+        self, method: str, url: str, *, address: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> http.HttpResult:
+        """One request that is no GET, from this machine as a viewer; recorded as ``http.response`` with its method.
+
+        Args:
+            method: "POST", "PUT", ...
+            url: http://NAME/PATH.
+            address: Where to connect, for a client that goes on with an address it has ("": ask DNS).
+            headers: Beside Host.
+            body: What is sent.
+        """
+
+        def connect(name: str, port: int, timeout: float) -> socket.socket:
+            return self._internet.connect(address or name, port, timeout)
+
+        result = http.request(connect, url, 10.0, method=method, headers=headers, body=body)
+        self.timeline.record("http.response", method=method, **result.facts())
+        return result
+
+    def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
+        """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
+        result = http.get_until(self._internet.connect, url, status=status, within=within, stop=self._ending)
+        self.timeline.record("http.response", **result.facts())
+        return result
+
+    def wait_serving(self, url: str, *, within: float = 120.0) -> None:
+        """Wait until ``url`` answers 200; recorded as by `http_get_until`.
+
+        Raises:
+            SandboxError: It does not; the last state is what it answered.
+        """
+        result = self.http_get_until(url, within=within)
+        if result.status != 200:
+            raise SandboxError(f"{url} did not answer 200 within {within:g} s", state=str(result))
+
+    def resolve(self, name: str, record_type: str = "A") -> dns.DnsResult:
+        """Ask the sandbox's DNS; recorded as ``dns.probe``."""
+        result = dns.query(name, record_type, self.dns_address)
+        self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
+        return result
+
+    def visit(self, url: str) -> Visitor:
+        """A visitor who asks for ``url`` all through a ``with`` block and keeps the name's address for its TTL.
+
+        Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
+        """
+        ask = partial(dns.query, rdtype="A", server=self.dns_address)
+        return Visitor(url, ask, self._internet.connect, self.timeline.record)
+
+    def socketio_session(
+        self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0
+    ) -> list[Step]:
+        """One session of a Socket.IO client from the internet; each step is recorded as ``socketio.step``.
+
+        Args:
+            url: Where the page of compose/socketio/app is, http://NAME[:PORT].
+            client: "python", "javascript", or "javascript-2", which speaks to servers of 2020.
+            within: Seconds for each wait.
+            idle: Seconds that an idle WebSocket is watched (0: it is not).
+        """
+        from sandbox.probes import socketio_session
+
+        if client == "python":
+            steps = socketio_session.run(url, self._internet.connect, within=within, idle=idle)
+        else:
+            if not self._javascript:
+                image = self._images.ensure("socketio-client")
+                self._javascript = self._network.add_client("socketio-client", image)
+            steps = socketio_session.run_javascript(
+                partial(self._containers.execute, self._javascript),
+                url,
+                version=2 if client == "javascript-2" else 4,
+                within=within,
+                idle=idle,
+            )
+        for step in steps:
+            self.timeline.record("socketio.step", client=client, url=url, **step.facts())
+        return steps
+
+    def crowd(self, url: str, clients: int, *, reconnects: bool) -> Crowd:
+        """Socket.IO clients on the internet that stay connected all through a ``with`` block (see `Crowd`)."""
+        from sandbox.probes.socketio_crowd import Crowd
+
+        return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
+
+    def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
+        """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
+        door = Door(self._internet, name, target_port, port)
+        self._closers.append(door.close)
+        return f"http://127.0.0.1:{door.port}"
+
+    def _in_viewer(self, command: Any) -> tuple[int, str, str]:
+        return self._containers.execute(self._network.viewer(), command)
