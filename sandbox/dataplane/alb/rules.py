@@ -46,9 +46,16 @@ def _matches(sample: str, pattern: str, flags: str = "") -> str:
 
 
 def _parameter(key: str, value: str) -> str:
-    """Where a query string has a parameter; without a key, any parameter with the value."""
-    name = expression(key, several="[^&=]*", one="[^&=]") if key else "[^&=]*"
-    return f"(^|&){name}={expression(value, several='[^&]*', one='[^&]')}(&|$)"
+    """Where a query string has a parameter; without a key, any parameter with the value.
+
+    A parameter without an equals sign has an empty value.
+    """
+    if "&" in key + value or "=" in key:
+        return "(?!)"  # no parameter has that
+    name = expression(key or "*", several="[^&=]*", one="[^&=]", has_escapes=True)
+    shown = expression(value, several="[^&]*", one="[^&]", has_escapes=True)
+    given = f"(={shown})?" if not value.strip("*") else f"={shown}"
+    return f"(^|&)(?=[^&]){name}{given}(&|$)"
 
 
 @dataclass(frozen=True)

@@ -21,22 +21,19 @@ def literal(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def expression(pattern: str, *, several: str = ".*", one: str = ".") -> str:
-    r"""A regular expression for a pattern with ``*`` and ``?``; a backslash before one of them takes its meaning away.
+def expression(pattern: str, *, several: str = ".*", one: str = ".", has_escapes: bool = False) -> str:
+    """A regular expression for a pattern with ``*`` and ``?``.
 
     Args:
         pattern: As a rule's condition has it.
         several: What ``*`` stands for.
         one: What ``?`` stands for.
+        has_escapes: Whether a backslash takes the meaning of a wildcard, or of a backslash, away.
     """
-    parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)
-    return "".join({"*": several, "?": one}.get(part, _escape(part)) for part in parts)
+    parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL) if has_escapes else list(pattern)
+    return "".join({"*": several, "?": one}.get(part, re.escape(part[-1])) for part in parts)
 
 
 def is_plain(pattern: str) -> bool:
-    """Whether a pattern stands for one text alone, and that text is the pattern."""
-    return not any(letter in pattern for letter in "*?\\")
-
-
-def _escape(part: str) -> str:
-    return re.escape(part[1] if len(part) == 2 else part)
+    """Whether a pattern without escapes stands for one text alone."""
+    return "*" not in pattern and "?" not in pattern

@@ -132,7 +132,8 @@ class GroupTargets:
             case Elapsed():
                 self._reminded = None
                 self._elapsed(now, commands)
-        self._reroute(now, commands)
+        if commands or isinstance(event, Elapsed | Changed):  # a check that changes nothing is the most frequent event
+            self._reroute(now, commands)
         self._remind(now, commands)
         return commands
 

@@ -15,10 +15,8 @@ from sandbox.dataplane.alb.text import expression, is_plain, literal, word
         ("*", ["", "anything"], []),
         ("/a?c", ["/abc"], ["/ac", "/abbc"]),
         ("*.example.org", ["www.example.org", ".example.org"], ["example.org", "www-example-org"]),
-        (r"what\?", ["what?"], ["whatx"]),
-        (r"\*", ["*"], ["x"]),
-        (r"a\\b", [r"a\b"], ["ab"]),
         (r"a\b", [r"a\b"], ["ab"]),
+        (r"a\*", ["a\\", r"a\b"], ["a*"]),
     ],
 )
 def test_patterns(pattern, holds, fails):
@@ -26,7 +24,21 @@ def test_patterns(pattern, holds, fails):
     assert not any(re.fullmatch(expression(pattern), text) for text in fails)
 
 
-@given(st.text(st.characters(exclude_characters="*?\\")))
+@pytest.mark.parametrize(
+    ("pattern", "holds", "fails"),
+    [
+        (r"what\?", "what?", "whatx"),
+        (r"\*", "*", "x"),
+        (r"a\\b", r"a\b", "ab"),
+        (r"a\b", r"a\b", "ab"),
+    ],
+)
+def test_patterns_with_escapes(pattern, holds, fails):
+    assert re.fullmatch(expression(pattern, has_escapes=True), holds)
+    assert not re.fullmatch(expression(pattern, has_escapes=True), fails)
+
+
+@given(st.text(st.characters(exclude_characters="*?")))
 def test_a_plain_pattern_stands_for_itself_alone(text):
     assert is_plain(text)
     assert re.fullmatch(expression(text), text)
