@@ -42,17 +42,19 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Any, str, Any], Any]
 
 _load_lock = threading.RLock()
+_loaded: dict[str, Any] = {}
 
 _READS = {"route53": "/2013-04-01/hostedzone"}
 
 
-@functools.cache
 def load(service: str) -> Any:
     """Import one of moto's services (by moto's name: "ec2", "route53"); its backends by account and region."""
+    if service in _loaded:
+        return _loaded[service]
     with _load_lock, _regions_without_models():
+        if service in _loaded:  # by another thread meanwhile: what is corrected must not be corrected twice
+            return _loaded[service]
         backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
-        with contextlib.suppress(KeyError):  # global services have no regions
-            backends[ACCOUNT_ID][REGION]
         if service == "route53":
             enforce_change_rules()
         elif service == "sqs":
@@ -69,6 +71,9 @@ def load(service: str) -> Any:
             protect_interfaces_in_use()
             correct_security_groups()
             correct_instances()
+        with contextlib.suppress(KeyError):  # global services have no regions
+            backends[ACCOUNT_ID][REGION]
+        _loaded[service] = backends
         return backends
 
 

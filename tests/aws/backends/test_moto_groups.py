@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -85,6 +88,24 @@ def test_the_default_group_lets_in_what_has_it(ec2):
     ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
+
+
+def test_the_default_group_of_the_default_vpc_too(backend, ec2):
+    only = [{"Name": "group-name", "Values": ["default"]}]
+    for _ in range(2):  # moto makes it anew when it forgets everything
+        (group,) = ec2.describe_security_groups(Filters=only)["SecurityGroups"]
+        assert len(group["IpPermissions"]) == 1
+        backend.reset()
+
+
+def test_two_threads_that_load_moto_at_once_correct_it_once():
+    code = (
+        "import threading; from sandbox.aws.backends.embedded import Embedded; backend = Embedded();"
+        "threads = [backend.preload('ec2') for _ in range(4)]; [thread.join() for thread in threads];"
+        "backend.reset()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_rules_as_the_api_changes_them(backend, vpc, ec2):
