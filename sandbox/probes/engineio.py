@@ -15,6 +15,7 @@ from sandbox.probes.websocket_wire import Cookies, Place, WebSocket, request, up
 
 LONGEST_IDLE = 30.0  # seconds, where nobody says how long
 SLICE = 5.0  # seconds after which a wait tells that it goes on
+_POLLS = 100  # of one client: more than any needs
 _UNSUPPORTED = ("unsupported version", '"code":5')
 
 
@@ -124,6 +125,7 @@ class _Client:
         self.opened: dict[str, Any] | None = None
         self.socket: WebSocket | None = None
         self.waiting: list[Packet] = []
+        self.polls = 0
 
     def __enter__(self) -> None:
         pass
@@ -145,11 +147,8 @@ class _Client:
         """Connect as a client of that kind does."""
         if transport in {observed.POLLING, observed.NO_COOKIES}:
             return self.handshake() and self.speak_by_polling()
-        return (
-            self.handshake() and self.upgrade() if transport == observed.UPGRADING else self.open()
-        ) and self.speak()
-
-    # polling
+        connected = self.handshake() and self.upgrade() if transport == observed.UPGRADING else self.open()
+        return connected and self.speak()
 
     def handshake(self) -> bool:
         """The OPEN packet, by polling."""
@@ -186,6 +185,9 @@ class _Client:
         answer = request(self.place, "GET", self._target("polling"), self.cookies, timeout=max(seconds, 0.1))
         got = self._payload(answer) if answer.status == 200 else []
         self.waiting += got
+        self.polls += 1
+        if self.polls > _POLLS:
+            return self._step(Step("connect", False, None, f"{_POLLS} answers to polls, and none of them to it"))
         return self._step(Step("poll", bool(got), answer))
 
     def _post(self, said: list[Packet]) -> Answer:
@@ -197,8 +199,6 @@ class _Client:
             return packets.decode_payload(answer.body, self.engine)
         except MalformedPacketError:
             return []
-
-    # WebSocket
 
     def open(self) -> bool:
         """A WebSocket without polling before: 101, then the OPEN packet."""
@@ -226,8 +226,9 @@ class _Client:
         said = Packet(packets.MESSAGE, "0") if self.engine == 4 else Packet(packets.PING)
         wanted = packets.MESSAGE if self.engine == 4 else packets.PONG
         self._say(said)
+        end = time.monotonic() + self.place.timeout
         while True:
-            got = self._receive()
+            got = self._receive(end)
             if got is None or got.kind == wanted:
                 return self._heard("connect", got is not None, got)
 
@@ -287,7 +288,8 @@ class _Client:
 
     def _receive(self, end: float | None = None) -> Packet | None:
         assert self.socket is not None
-        while (text := self.socket.receive(end or time.monotonic() + self.place.timeout)) is not None:
+        end = end or time.monotonic() + self.place.timeout
+        while (text := self.socket.receive(end)) is not None:
             try:
                 got = packets.decode(text)
             except MalformedPacketError:

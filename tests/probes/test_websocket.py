@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from wsproto.connection import SERVER, Connection
 from wsproto.events import CloseConnection, TextMessage
@@ -123,3 +125,31 @@ def test_answers_that_a_cache_gives_have_one_session_id():
     polls = f"HTTP/1.1 200 OK\r\nContent-Length: {len(OPEN)}\r\n\r\n{OPEN}".encode()
     one = seen(answering(text(OPEN, "40"), polls), Wishes(observed.ENGINE_IO, "/engine.io/", engine=4, idle=0))
     assert {session.opened["sid"] for session in one.sessions if session.opened} == {"x"}
+
+
+@pytest.mark.parametrize("packet", ["2", "6", "4other"], ids=["pings", "noops", "messages of another namespace"])
+def test_a_server_that_says_other_things_without_end_is_left(packet):
+    def answer(connection, read):
+        if b"Upgrade: websocket" not in read:
+            return
+        switching(connection, read, rest=text(OPEN))
+        while True:
+            connection.sendall(text(*[packet] * 100))
+
+    begun = time.monotonic()
+    one = seen(answer, SOCKET_IO, timeout=0.5)
+    assert time.monotonic() - begun < 20
+    assert one.session(observed.ONLY).opened is not None
+
+
+def test_polls_that_are_answered_with_nothing_without_end_are_left():
+    body = f"{OPEN}\x1e6"
+
+    def answer(connection, read):
+        said = b"ok" if read.startswith(b"POST") else b"6" if b"sid=" in read else body.encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+
+    one = seen(answer, SOCKET_IO, timeout=3)
+    failed = one.session(observed.POLLING).failed
+    assert (failed.name, "none of them to it" in failed.got) == ("connect", True)
+    assert causes(one)["silent"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.model.websocket import observed
 from sandbox.model.websocket.nginx import Asked, find
+from sandbox.model.websocket.nginx_tree import Directive
 
 SOCKET_IO = Asked()
 GOOD = """\
@@ -207,3 +210,32 @@ def test_only_the_server_of_the_host_is_judged(found):
     )
     assert found(text, Asked(host="good.example.org", port=80)) == {}
     assert "http-version" in found(text, Asked(host="bad.example.org", port=80))
+
+
+NAMES = ["http", "server", "location", "upstream", "map", "if", "limit_except", "try_files", "return", "set", "deny"]
+NAMES += ["proxy_pass", "proxy_set_header", "proxy_http_version", "proxy_read_timeout", "proxy_cache", "limit_req"]
+NAMES += ["server_name", "listen", "hash"]
+VALUES = ["/", "=", "~", "^~", "@app", "http://app/", "http://app", "app", "(", "default", "all", "80", "5s", "301"]
+VALUES += ["Upgrade", "Connection", "Host", "$http_upgrade", "$connection_upgrade", "$host"]
+WORDS = st.sampled_from(NAMES + VALUES)
+BLOCKS = st.recursive(
+    st.builds(Directive, WORDS, st.lists(WORDS, max_size=3).map(tuple), st.just("f"), st.just(1)),
+    lambda inner: st.builds(
+        Directive,
+        WORDS,
+        st.lists(WORDS, max_size=3).map(tuple),
+        st.just("f"),
+        st.just(1),
+        st.lists(inner, max_size=5).map(tuple),
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(BLOCKS, max_size=6), st.sampled_from([SOCKET_IO, PLAIN, Asked(host="app", port=80)]))
+def test_any_tree_is_judged(blocks, asked):
+    location = Directive("location", ("/",), "f", 1, (Directive("proxy_pass", ("http://app",), "f", 1), *blocks))
+    for one in find([Directive("server", (), "f", 1, (location, *blocks)), *blocks], "f", asked):
+        assert one.text
+        assert one.fix
+        assert one.where
