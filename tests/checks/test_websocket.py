@@ -157,10 +157,8 @@ def test_a_long_poll_is_cut_where_there_is_no_websocket(apps, nginx):
     url, _ = nginx.serve("long-poll", text_of(f"{VERSION}\n{HOST}\nproxy_read_timeout 2s;", "", [port]))
     found = result(url, "--idle", 6)
     assert rules(found) == {"upgrade-lost": "error", "idle-cut": "error"}
-    assert (
-        "a poll that waits is ended after 2.0 s: 504"
-        in {one["rule"]: one["text"] for one in found["findings"]}["idle-cut"]
-    )
+    text = {one["rule"]: one["text"] for one in found["findings"]}["idle-cut"]
+    assert re.match(r"a poll that waits is ended after 2\.\d s: 504", text)
 
 
 def test_the_asobann_author_s_case(processes, nginx):
