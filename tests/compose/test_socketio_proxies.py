@@ -10,6 +10,7 @@ import socket
 import threading
 
 import pytest
+import socketio
 
 from sandbox import paths
 from sandbox.engine import daemon, sweep
@@ -43,10 +44,11 @@ class Chat:
         self.holder = containers.run_new(Spec(f"holder-{mode}-{app}", image("toolbox"), command=["sleep", "infinity"]))
         mine = {"network_of": self.holder}
         containers.run_new(Spec(f"redis-{mode}-{app}", image("redis"), **mine))
+        self.processes = {}
         for port in ("5001", "5002", "5003"):
             environment = {"ASYNC_MODE": mode, "PORT": port, "REDIS_URL": "redis://localhost:6379"}
             mounts = [bind(FOLDER / "app", "/app")]
-            containers.run_new(
+            self.processes[port] = containers.run_new(
                 Spec(f"app{port}-{mode}-{app}", image(app), environment=environment, mounts=mounts, **mine)
             )
         networks = containers.client.api.inspect_container(self.holder)["NetworkSettings"]["Networks"]
@@ -186,6 +188,27 @@ def test_a_read_timeout_below_the_ping_interval_cuts_an_idle_websocket(chats, cl
     chat = chats("threading")
     with chat.behind("nginx-read-timeout"):
         assert chat.session(client, idle=8.0) == expected({"idle": "cut"})
+
+
+@pytest.mark.parametrize("transports", [["polling"], ["websocket"]])
+@pytest.mark.parametrize("mode", ["threading", "gevent", "eventlet"])
+def test_clients_of_a_process_that_ends_come_back_to_another_one(chats, mode, transports):
+    chat = chats(mode)
+    client = socketio.Client(reconnection_delay=0.1, request_timeout=5)
+    with chat.behind("nginx"):
+        again = threading.Event()
+        client.on("connect", again.set)
+        client.connect(f"http://{chat.address}", transports=transports, wait_timeout=10)
+        port = client.call("where")["process"].rpartition(":")[2]
+        again.clear()
+        chat.containers.client.api.stop(chat.processes[port], timeout=20)
+        try:
+            assert again.wait(20)
+            assert client.call("where")["process"].rpartition(":")[2] != port
+        finally:
+            client.shutdown()
+            chat.containers.client.api.start(chat.processes[port])
+            chat.wait(f"{PAGE}:{port}/health")
 
 
 @pytest.mark.parametrize(

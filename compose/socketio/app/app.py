@@ -22,7 +22,7 @@ import time
 
 import identity
 from board import Unavailable, open_board
-from flask import Flask, g, jsonify, request, send_file
+from flask import Flask, g, jsonify, send_file
 from flask_socketio import SocketIO, join_room, leave_room
 
 ROOM_LENGTH = 64
@@ -43,11 +43,25 @@ socketio = SocketIO(
     ping_timeout=settings.PING_TIMEOUT,
     **options,
 )
-app.wsgi_app = identity.Named(app.wsgi_app)
 board = open_board(settings.MONGO_URL)
 under_way = set()
 stopping = threading.Event()
 ended = threading.Event()
+
+
+def refusing(inner):
+    """WSGI middleware: a process that ends begins nothing new, sessions of Engine.IO neither."""
+
+    def answer(environ, start_response):
+        if stopping.is_set() and environ.get("PATH_INFO") != "/health":
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"this process ends\n"]
+        return inner(environ, start_response)
+
+    return answer
+
+
+app.wsgi_app = identity.Named(refusing(app.wsgi_app))
 
 
 class Refused(Exception):
@@ -167,12 +181,9 @@ def health():
 
 @app.before_request
 def begin():
-    """Count a request as under way, or refuse it at the end; Engine.IO's do not come this way."""
-    if stopping.is_set() and request.path != "/health":
-        return "this process ends", 503
+    """Count a request as under way; Engine.IO's do not come this way."""
     g.mark = object()
     under_way.add(g.mark)
-    return None
 
 
 @app.teardown_request
