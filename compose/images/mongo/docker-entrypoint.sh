@@ -10,7 +10,8 @@ esac
 if [ "$1" = mongod ]; then
   if [ "$(id -u)" = 0 ]; then
     find /data/db /data/configdb ! -user mongodb -exec chown mongodb {} +
-    exec setpriv --reuid=mongodb --regid=mongodb --clear-groups "$0" "$@"
+    # The first process of a container does not get a SIGTERM that it has no handler for yet; tini passes it on.
+    exec setpriv --reuid=mongodb --regid=mongodb --clear-groups tini -- "$0" "$@"
   fi
   case " $* " in
     *" --bind_ip"*) ;;

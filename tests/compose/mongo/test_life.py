@@ -186,6 +186,16 @@ def test_a_start_that_was_killed_before_it_was_ready(mongo, only_stand_in, volum
     mongo.client(mongo.start("third", volume=volume)).db.c.insert_one({})
 
 
+def test_it_ends_on_sigterm_while_it_starts(mongo, only_stand_in):
+    container = mongo.run("hurried")
+    mongo.wait_for(container, "MongoDB starting")
+    mongo.containers.client.api.stop(container, timeout=30)
+    assert mongo.exit_code(container) == 0
+    container = mongo.run("at-once")
+    mongo.containers.client.api.stop(container, timeout=30)
+    assert mongo.exit_code(container) != 137
+
+
 def test_its_engine_going_away_ends_it(mongo, only_stand_in):
     container = mongo.start("engine")
     kill = "kill -9 $(head -1 /data/db/documentdb/postmaster.pid)"

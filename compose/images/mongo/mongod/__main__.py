@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from mongod import arguments
 from mongod.commands import Commands
@@ -15,7 +17,9 @@ from mongod.log import log
 from mongod.server import Server
 from mongod.session import VERSION, Host
 
-LISTENER_FAILED = 48  # MongoDB's exit code for a port that is in use
+# MongoDB's exit codes.
+LISTENER_FAILED = 48
+ENGINE_ENDED = 14
 
 
 async def run(options: arguments.Arguments) -> int:
@@ -29,13 +33,15 @@ async def run(options: arguments.Arguments) -> int:
     server: Server | None = None
     code = 0
     try:
-        await engine.start(options.root)
-        host = Host(options.auth, await engine.users())
-        server = Server(host, Commands(engine, Cursors()))
-        await server.listen(options.addresses, options.port)
-        log("I", "CONTROL", 23403, "initandlisten", "Build Info", version=VERSION, modules=["stand-in"])
-        log("I", "NETWORK", 23016, "listener", "Waiting for connections", port=options.port, ssl="off")
-        code = await _until_end(engine, stopped)
+        if await _unless_told(stopped, engine.start(options.root)):
+            host = Host(options.auth, await engine.users())
+            server = Server(host, Commands(engine, Cursors()))
+            await server.listen(options.addresses, options.port)
+            log("I", "CONTROL", 23403, "initandlisten", "Build Info", version=VERSION, modules=["stand-in"])
+            log("I", "NETWORK", 23016, "listener", "Waiting for connections", port=options.port, ssl="off")
+            if await _unless_told(stopped, engine.wait()):
+                log("F", "STORAGE", 0, "engine", "PostgreSQL has ended")
+                code = ENGINE_ENDED
     except CannotStart as error:
         log("E", "CONTROL", 20557, "initandlisten", "DBException in initAndListen, terminating", error=str(error))
         code = error.code
@@ -49,15 +55,18 @@ async def run(options: arguments.Arguments) -> int:
     return code
 
 
-async def _until_end(engine: Engine, stopped: asyncio.Event) -> int:
-    told, ended = asyncio.create_task(stopped.wait()), asyncio.create_task(engine.wait())
-    await asyncio.wait({told, ended}, return_when=asyncio.FIRST_COMPLETED)
+async def _unless_told(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Whether ``work`` has come to its end; False where a signal came first."""
+    told, done = asyncio.create_task(stopped.wait()), asyncio.create_task(work)
+    await asyncio.wait({told, done}, return_when=asyncio.FIRST_COMPLETED)
     if told.done():
         log("I", "CONTROL", 23377, "SignalHandler", "Received signal")
-        ended.cancel()
-        return 0
-    log("F", "STORAGE", 0, "engine", "PostgreSQL has ended", lastWords=ended.result())
-    return 14
+        done.cancel()
+        await asyncio.wait({done})
+        return False
+    told.cancel()
+    await done
+    return True
 
 
 def main() -> int:
