@@ -187,7 +187,11 @@ class Interfaces:
             SandboxError: The engine refused; nothing is left.
         """
         eni = self._run(Eni(record, groups=self._security_groups.groups_of(record.id)), labels, public, bridge)
-        self._look_after(eni)
+        try:
+            self._look_after(eni)
+        except BaseException:
+            self.remove(eni)
+            raise
         return eni
 
     def set_groups(self, eni: Eni, security_groups: Iterable[str]) -> None:
