@@ -13,15 +13,11 @@ from testcontainers.compose import DockerCompose
 
 from sandbox import paths
 from sandbox.engine import compose_plugin, daemon
-from sandbox.engine.catalogue import CATALOGUE
 from sandbox.engine.images import Images
 from sandbox.probes import socketio_session
 from sandbox.probes.socketio_session import GOOD, outcomes
 
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.skipif("mongo" not in CATALOGUE, reason="the catalogue has no component mongo"),
-]
+pytestmark = pytest.mark.docker
 
 FOLDER = paths.share() / "compose" / "socketio"
 EVERYTHING = {step: outcome for step, outcome in GOOD.items() if step != "idle"}
