@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mongod.scram import Credentials
 from mongod.statements import INDEX_NAME
 
 PROGRAMS = Path("/usr/lib/postgresql/18/bin")
+NEW = Path("/usr/local/lib/mongod/new.tar.gz")  # made by `prepare` when the image is built
 USER, DATABASE = "mongodb", "postgres"
 CONNECTIONS = 16
 READY = "database system is ready to accept connections"
@@ -111,37 +113,53 @@ class Engine:
         new = not self._complete.exists()
         if new:
             shutil.rmtree(self._data, ignore_errors=True)  # what a start left that was killed before it served anyone
-            await self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale",
-                            "--wal-segsize=4")  # fmt: skip
+            await asyncio.to_thread(self._unpack)
         # Nobody else runs on this directory, as the lock says; the number in this file may be anyone's after a kill.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        pool = await self._open(lock)
+        if new and root is not None:
+            kept = Credentials.of(root[1])
+            await pool.execute(
+                "INSERT INTO mongod.users VALUES ($1, $2, $3, $4, $5)",
+                *(root[0], kept.salt, kept.iterations, kept.stored_key, kept.server_key),
+            )
+        self._complete.touch()
+
+    async def make(self, file: Path) -> None:
+        """Make what new directories begin with: a tar of a database that has the engine and nothing else.
+
+        Raises:
+            CannotStart: PostgreSQL, or DocumentDB in it, refuses.
+        """
+        await self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale",
+                        "--wal-segsize=4")  # fmt: skip
+        pool = await self._open(self._lock())
+        for statement in _SET_UP:
+            await pool.execute(statement)
+        await self.stop()
+        with tarfile.open(file, "w:gz", compresslevel=3) as tar:
+            tar.add(self._data, arcname=".")
+
+    def _unpack(self) -> None:
+        with tarfile.open(NEW) as tar:
+            tar.extractall(self._data, filter="fully_trusted")
+
+    async def _open(self, lock: int) -> asyncpg.Pool:
         await self._start(lock)
         os.close(lock)
         try:
-            await self._open(root if new else None, new=new)
+            self._pool = await asyncpg.create_pool(
+                host=str(self._sockets),
+                user=USER,
+                database=DATABASE,
+                min_size=2,
+                max_size=CONNECTIONS,
+                reset=_nothing,
+                server_settings={"search_path": "documentdb_api_catalog,documentdb_api,public"},
+            )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise CannotStart(f"DocumentDB cannot be used: {error}") from error
-
-    async def _open(self, root: tuple[str, str] | None, *, new: bool) -> None:
-        self._pool = await asyncpg.create_pool(
-            host=str(self._sockets),
-            user=USER,
-            database=DATABASE,
-            min_size=2,
-            max_size=CONNECTIONS,
-            reset=_nothing,
-            server_settings={"search_path": "documentdb_api_catalog,documentdb_api,public"},
-        )
-        if new:
-            for statement in _SET_UP:
-                await self._pool.execute(statement)
-            if root is not None:
-                kept = Credentials.of(root[1])
-                await self._pool.execute(
-                    "INSERT INTO mongod.users VALUES ($1, $2, $3, $4, $5)",
-                    *(root[0], kept.salt, kept.iterations, kept.stored_key, kept.server_key),
-                )
-            self._complete.touch()
+            raise CannotStart(f"PostgreSQL cannot be used: {error}") from error
+        return self._pool
 
     async def users(self) -> dict[str, Credentials]:
         """Who may log in."""
