@@ -146,7 +146,7 @@ def test_a_trace_goes_on(site, sent, seen):
     [
         (80, False, "example.com", "example.com"),
         (80, False, "example.com:80", "example.com"),
-        (80, False, "example.com:8443", "example.com"),
+        (80, False, "Example.COM:8443", "Example.COM"),
         (8080, False, "example.com", "example.com:8080"),
         (8080, False, "example.com:8080", "example.com:8080"),
         (80, True, "example.com:80", "example.com:80"),

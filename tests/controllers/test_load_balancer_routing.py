@@ -6,7 +6,7 @@ import http.client
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sandbox.controllers.sandbox import Sandbox
@@ -72,7 +72,8 @@ def site(request):
         made.close()
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+# A reload an example: to shrink one would take minutes.
+@settings(max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.lists(CONDITIONS, min_size=1, max_size=2), st.none() | REDIRECTS), max_size=6), st.data())
 def test_model_and_haproxy_decide_alike(site, rules, data):
     (listener,) = site.balancer.listeners

@@ -179,7 +179,8 @@ def _requests(listener: Listener, attributes: Attributes) -> Iterator[str]:
         yield 'http-request del-header "[^A-Za-z0-9-]" -m reg'
     if not attributes.preserve_host_header:
         if listener.port in {80, 443}:
-            yield "http-request set-header Host %[req.hdr(host),host_only] if { req.hdr(host) -m sub : }"
+            without_port = word(f"%[{rules.HOST_AS_SENT}]")
+            yield f"http-request set-header Host {without_port} if {{ req.hdr(host) -m sub : }}"
         else:
             port = listener.port
             yield f"http-request set-header Host %[req.hdr(host)]:{port} if !{{ req.hdr(host) -m sub : }}"

@@ -12,6 +12,8 @@ from sandbox.dataplane.alb.text import expression, is_plain, literal, word
 from sandbox.model.elb.config import Condition, FixedResponse, Listener, Redirect
 
 HOST = "req.hdr(host),host_only"
+"""In lower case."""
+HOST_AS_SENT = "req.hdr(host),regsub(':[0-9]*$','')"
 
 
 def acls(name: str, condition: Condition) -> Iterator[str]:
@@ -70,7 +72,7 @@ def locations(redirect: Redirect, listener: Listener) -> list[Location]:
     """The Location header of a redirect."""
     parts = {
         "#{protocol}": listener.protocol.lower(),
-        "#{host}": f"%[{HOST}]",
+        "#{host}": f"%[{HOST_AS_SENT}]",
         "#{port}": str(listener.port),
         "#{path}": "%[path,bytes(1)]",
         "#{query}": "%[query]",
