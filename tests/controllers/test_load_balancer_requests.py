@@ -431,6 +431,15 @@ def test_headers_about_tls(site):
     assert got.sent("x-amzn-tls-cipher-suite")
 
 
+def test_a_websocket_over_https(site):
+    context = trusting(site.sandbox)
+    context.set_alpn_protocols(["http/1.1"])
+    with context.wrap_socket(site.connect(443), server_hostname=site.balancer.dns_name) as connection:
+        assert upgrade(connection).startswith(b"HTTP/1.1 101 ")
+        connection.sendall(b"hi")
+        assert connection.recv(100).endswith(b":hi")
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_http_2_for_clients_and_http_1_for_targets(site, enabled):
     site.attributes(http2=enabled)
