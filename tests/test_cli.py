@@ -18,7 +18,7 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 USAGE = [
     (["nonsense"], "No such command 'nonsense'"),
     (["list", "--nope"], "No such option: --nope"),
-    (["run", "nope"], "there is no scenario 'nope'\n  next: scenarios: cached-error"),
+    (["run", "nope"], "there is no scenario 'nope'\n  next: scenarios: alb-drain"),
     (["run", "dns-lambda", "--variant", "nope"], "scenario 'dns-lambda' has no variant 'nope'\n  next: variants: by-"),
     (["run", "--images", "nope"], "--images nope: there is no such mode\n  next: auto, official or build"),
     (["run", "--speed", "0"], "Invalid value for '--speed'"),
@@ -37,7 +37,7 @@ USAGE = [
     (["up", "ghost", "--dns-port", "http"], "Invalid value for '--dns-port'"),
     (["up", "ghost", "--timeline", "/nonexistent/t"], "there is no folder /nonexistent to write t to"),
     (["up", "ghost", "--images", "nope"], "--images nope: there is no such mode"),
-    (["images", "build", "nope"], "there is no component 'nope'\n  next: components: base, toolbox"),
+    (["images", "build", "nope"], "there is no component 'nope'\n  next: components: base, "),
     (["images", "build", "--images", "nope"], "--images nope: there is no such mode"),
     (["env"], "no stack is up\n  next: bring one up in another terminal: sandbox up ghost"),
 ]

@@ -78,13 +78,10 @@ class MotoInstances:
         return [_shown(instance) for instance in found if instance.nics]
 
     def is_ecs_optimized(self, image_id: str) -> bool:
-        backend, token = self._parameters(), None
-        while True:
-            found, token = backend.get_parameters_by_path(_OPTIMIZED_AMIS, recursive=True, next_token=token)
-            if any(parameter.value == image_id for parameter in found):
-                return True
-            if not token:
-                return False
+        # Not through the API, which has pages of ten, each cut from all parameters anew.
+        parameters = self._parameters()
+        names = parameters._parameters.get_keys_beginning_with(f"{_OPTIMIZED_AMIS}/", True)
+        return any(parameters.get_parameter(name).value == image_id for name in names)
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         with contextlib.suppress(EC2ClientError):  # terminated meanwhile
