@@ -107,6 +107,8 @@ class Gateway:
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
+        self._later: dict[str, Callable[[], object]] = {}
+        self._making = threading.RLock()
         self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
@@ -124,6 +126,10 @@ class Gateway:
         """Serve one more service from now on; one of the same name is replaced."""
         endpoint = ServiceEndpoint(service)
         self._endpoints[endpoint.name] = endpoint
+
+    def add_later(self, signing_name: str, make: Callable[[], object]) -> None:
+        """Have ``make`` make one more service at the first request that is signed for ``signing_name``."""
+        self._later[signing_name] = make
 
     def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
         """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
@@ -241,6 +247,11 @@ class Gateway:
         raise AwsError("MissingAuthenticationToken", "the request is not signed, and names no service otherwise", 403)
 
     def _endpoint(self, service: str) -> ServiceEndpoint | None:
+        if service in self._later:
+            with self._making:
+                if (make := self._later.get(service)) is not None:
+                    self.add(make())
+                    del self._later[service]  # only now: others wait until it is there
         found = self._endpoints.get(service)
         if found is not None:
             return found
@@ -271,7 +282,11 @@ class Gateway:
             log.exception("after %s %s", call.service, call.operation or call.path)
 
     def _health(self) -> HttpResponse:
-        health = {"status": "ok", "services": sorted(self._endpoints), "others": self._fallback is not None}
+        health = {
+            "status": "ok",
+            "services": sorted({*self._endpoints, *self._later}),
+            "others": self._fallback is not None,
+        }
         return HttpResponse(200, {"Content-Type": "application/json"}, json.dumps(health).encode())
 
 

@@ -6,9 +6,10 @@ import socket
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sandbox.aws.backends.cloudmap_zones import CloudMapZones
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.topics import deliver_with, send_to_queue
 from sandbox.aws.backends.zones import hosted_zones
@@ -20,9 +21,7 @@ from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
-from sandbox.aws.services.servicediscovery import ServiceDiscoveryService
 from sandbox.clock import Clock
-from sandbox.controllers.cloudmap import CloudMapController
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.event_targets import EventTargets
@@ -30,7 +29,6 @@ from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, OUTSIDE
 from sandbox.controllers.notifications import NotificationDelivery
 from sandbox.dataplane.dns import DnsServer
-from sandbox.model.cloudmap import CloudMap
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
 from sandbox.timeline import Timeline
@@ -53,6 +51,9 @@ _CHANGE_INSTANCES = frozenset(
     }
 )
 
+if TYPE_CHECKING:
+    from sandbox.controllers.cloudmap import CloudMapController
+
 
 class ControlPlane:
     """Listens from its construction until `close`.
@@ -72,7 +73,6 @@ class ControlPlane:
         gateway: The endpoint.
         dns: The DNS server.
         events: EventBridge.
-        cloudmap: Cloud Map.
         ecs: ECS, which starts nothing until it has a runner.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
@@ -95,6 +95,8 @@ class ControlPlane:
         dns_port: int = 0,
     ) -> None:
         self._closing = ExitStack()
+        self._timeline = timeline
+        self._clock = clock
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
         self._zones = DnsController(hosted_zones, timeline)
@@ -131,18 +133,33 @@ class ControlPlane:
             targets.forward = self.events.receive
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
-            cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
-            self.cloudmap = CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, timeline, clock)
             for service in (
                 functions,
                 self.events,
                 EcsService(ecs, self.ecs.apply, backend.missing_subnets),
-                ServiceDiscoveryService(self.cloudmap),
             ):
                 self.gateway.add(service)
+            self.gateway.add_later("servicediscovery", self._make_cloudmap)
         except BaseException:
             self.close()
             raise
+
+    def _make_cloudmap(self) -> object:
+        # Most stacks have no namespace, and this takes some time to load.
+        from sandbox.aws.services.servicediscovery import ServiceDiscoveryService
+
+        self.ecs.use_registry(self.cloudmap, self.cloudmap.record_types)
+        return ServiceDiscoveryService(self.cloudmap)
+
+    @cached_property
+    def cloudmap(self) -> CloudMapController:
+        """Cloud Map; made when it is first asked for."""
+        from sandbox.aws.backends.cloudmap_zones import CloudMapZones
+        from sandbox.controllers.cloudmap import CloudMapController
+        from sandbox.model.cloudmap import CloudMap
+
+        cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
+        return CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, self._timeline, self._clock)
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""

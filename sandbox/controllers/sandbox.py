@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,8 +16,6 @@ from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.aws.services.cloudfront import CloudFrontService
-from sandbox.aws.services.elbv2 import ElbService
 from sandbox.clock import RealClock
 from sandbox.controllers import process, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
@@ -24,7 +23,6 @@ from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
-from sandbox.controllers.elb import ElbController
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER, RunNetwork
@@ -46,6 +44,7 @@ from sandbox.model.security_groups import EVERYTHING, Surroundings
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
+    from sandbox.controllers.elb import ElbController
     from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
@@ -130,28 +129,23 @@ class Sandbox(Viewers, Operator):
             self.speed,
             self.timeline,
         )
-        self._control_plane.gateway.add(CloudFrontService(self._cloudfront, self.clock))
-        self._start_load_balancing()
-
-    def _start_load_balancing(self) -> None:
+        # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
+        self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
+        self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)
         issue_with(lambda names: self.authority.issue(list(names)))  # what is requested of ACM
-        self.load_balancers = ElbController(
-            self._containers,
-            self._images,
-            self._interfaces,
-            self._control_plane.name_resource,
-            self._backend.certificate,
-            self._backend.instance_address,
-            self._run.folder,
-            self.clock,
-            self.timeline,
-        )
-        self._closers.append(self.load_balancers.close)
+
+    def _make_cloudfront(self) -> object:
+        from sandbox.aws.services.cloudfront import CloudFrontService
+
+        return CloudFrontService(self._cloudfront, self.clock)
+
+    def _make_load_balancing(self) -> object:
+        from sandbox.aws.services.elbv2 import ElbService
+
         service = ElbService(self.load_balancers, self.clock, self._backend)
-        self._control_plane.gateway.add(service)
         self.load_balancers.changed = self._ecs.target_changed
         self._ecs.use_targets(self.load_balancers, service.find_group, service.has_balancer)
-        self._ecs.use_registry(self._control_plane.cloudmap, self._control_plane.cloudmap.record_types)
+        return service
 
     def _remove_containers(self) -> None:
         if not self._run.is_kept:
@@ -276,6 +270,25 @@ class Sandbox(Viewers, Operator):
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
         self._backend.preload("ec2")
+
+    @cached_property
+    def load_balancers(self) -> ElbController:
+        """Carries out what Elastic Load Balancing's API decides; made when it is first asked for."""
+        from sandbox.controllers.elb import ElbController
+
+        made = ElbController(
+            self._containers,
+            self._images,
+            self._interfaces,
+            self._control_plane.name_resource,
+            self._backend.certificate,
+            self._backend.instance_address,
+            self._run.folder,
+            self.clock,
+            self.timeline,
+        )
+        self._closers.append(made.close)
+        return made
 
     @property
     def authority(self) -> Authority:

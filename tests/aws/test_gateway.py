@@ -345,3 +345,24 @@ def test_calls_that_wait_do_not_keep_others_out() -> None:
         assert all(wait.result()["taskArns"] == [] for wait in waits)
     assert found == [{"InstanceId": "s"}]
     assert taken < 5
+
+
+def test_a_service_is_made_at_the_first_request_for_it_and_once() -> None:
+    made: list[CloudMap] = []
+
+    def make() -> CloudMap:
+        made.append(CloudMap())
+        return made[-1]
+
+    with Gateway([Ecs()]) as later:
+        later.add_later("servicediscovery", make)
+        clients = Clients(later.url)
+        assert clients("ecs").list_clusters()["clusterArns"]
+        assert send(later, "GET", "/_sandbox/health", {})[1]["services"] == ["ecs", "servicediscovery"]
+        assert made == []
+        client = clients("servicediscovery")
+        with ThreadPoolExecutor(8) as pool:
+            answers = pool.map(lambda n: client.discover_instances(NamespaceName="n", ServiceName=f"s{n}"), range(8))
+            assert {answer["Instances"][0]["InstanceId"] for answer in answers} == {f"s{n}" for n in range(8)}
+        clients.close()
+    assert len(made) == 1
