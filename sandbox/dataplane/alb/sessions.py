@@ -76,7 +76,8 @@ def forward(
         speed: Divides every time of AWS's.
     """
     if len(action.groups) == 1:
-        yield f"use_backend {groups[action.groups[0][0]]}{condition}"
+        ((arn, weight),) = action.groups
+        yield f"use_backend {groups[arn] if weight else NOBODY}{condition}"
         return
     start = condition or " if"
     if action.stickiness is not None:
