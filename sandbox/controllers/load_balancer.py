@@ -73,6 +73,7 @@ class Balancer:
         self._key = base64.b64encode(secrets.token_bytes(16)).decode()
         self._runtime = Runtime(self._folder / "run" / "admin.sock", self._folder / "run" / "master.sock")
         self._eni: Eni | None = None
+        self._groups: tuple[str, ...] = ()  # its security groups
         self._haproxy = ""
         self._log: socket.socket | None = None
         self._seen: dict[tuple[str, str], tuple[int, int | None]] = {}
@@ -112,6 +113,9 @@ class Balancer:
                 self._runtime.reload()
             else:
                 self._start(balancer)
+            if self._eni is not None and tuple(balancer.security_groups) != self._groups:
+                self._where.interfaces.set_groups(self._eni, balancer.security_groups)
+            self._groups = tuple(balancer.security_groups)
             self._seen.clear()
 
     def add(self, group: TargetGroup, target: Target, address: str) -> None:
@@ -173,6 +177,7 @@ class Balancer:
         self._listen()
         try:
             self._eni = where.interfaces.attach(network, f"ELB app/{self._name}/{self._id}", {})
+            self._groups = network.security_groups
             self._haproxy = where.containers.run_new(
                 Spec(
                     f"alb-{self._id}",

@@ -241,17 +241,14 @@ class Site:
 
     def connect(self, port: int = 80) -> socket.socket:
         """A client's connection."""
-        made = socket.create_connection((self.address, port), timeout=PATIENCE)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
+        return connect_to(self.address, port)
 
     def get(self, path: str = "/", *, method="GET", headers=(), port: int = 80, secure=None, body=None) -> Got:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection(self.address, port, timeout=PATIENCE)
-        connection.sock = self.connect(port)
-        if secure:
-            connection.sock = secure.wrap_socket(connection.sock, server_hostname=self.balancer.dns_name)
-        return ask(connection, path, method=method, headers=headers, host=self.balancer.dns_name, body=body)
+        name = self.balancer.dns_name
+        return ask_at(
+            self.address, path, port=port, secure=secure, host=name, method=method, headers=headers, body=body
+        )
 
     def raw(self, request: bytes, port: int = 80) -> bytes:
         """All that comes back for some bytes."""
@@ -264,6 +261,22 @@ class Site:
             backend.close()
         self.elb.remove(self.balancer.arn)
         self.elb.remove_group(self.group.arn)
+
+
+def connect_to(address: str, port: int = 80) -> socket.socket:
+    """A client's connection."""
+    made = socket.create_connection((address, port), timeout=PATIENCE)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def ask_at(address: str, path: str = "/", *, port: int = 80, secure=None, host="", **request) -> Got:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
+    connection.sock = connect_to(address, port)
+    if secure:
+        connection.sock = secure.wrap_socket(connection.sock, server_hostname=host)
+    return ask(connection, path, host=host, **request)
 
 
 def ask(connection, path="/", *, method="GET", headers=(), host="site.example.org", body=None) -> Got:
