@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     # Templates take a while to load, and most stacks have no load balancer.
     from sandbox.controllers.health_checks import HealthChecks
     from sandbox.controllers.load_balancer import Balancer
-    from sandbox.dataplane.alb.config import Server
+    from sandbox.dataplane.alb.config import Policies, Server
 
 
 @dataclass
@@ -81,6 +81,7 @@ class ElbController:
         interfaces: Makes network interfaces.
         name: Gives a name an address in DNS, or takes it away (None).
         certificate: The chain and the key of a certificate, PEM, by its ARN.
+        policies: The security policies.
         instance_address: The private address of an instance that runs; None: it does not.
         folder: For configurations and sockets.
         clock: Times everything.
@@ -97,6 +98,7 @@ class ElbController:
         interfaces: Interfaces,
         name: Callable[[str, str | None], None],
         certificate: Callable[[str], tuple[str, str]],
+        policies: Policies,
         instance_address: Callable[[str], str | None],
         folder: Path,
         clock: Clock,
@@ -108,6 +110,7 @@ class ElbController:
         self._interfaces = interfaces
         self._name = name
         self._certificate = certificate
+        self._policies = policies
         self._instance_address = instance_address
         self._folder = folder
         self._clock = clock
@@ -172,6 +175,7 @@ class ElbController:
             self._interfaces,
             self._folder,
             self._certificate,
+            self._policies,
             1 / (self._clock.real_seconds(1.0) or 1.0),
             self._record,
         )

@@ -23,7 +23,16 @@ from docker.types import Mount
 
 from sandbox.controllers.interfaces import Eni, ImageSource, Interfaces
 from sandbox.dataplane.alb import answers
-from sandbox.dataplane.alb.config import FOLDER, Server, backend_name, files, map_file, server_name, server_options
+from sandbox.dataplane.alb.config import (
+    FOLDER,
+    Policies,
+    Server,
+    backend_name,
+    files,
+    map_file,
+    server_name,
+    server_options,
+)
 from sandbox.dataplane.alb.runtime import Runtime
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
@@ -44,6 +53,7 @@ class Surroundings:
         interfaces: Makes network interfaces.
         folder: For configurations and sockets.
         certificate: The chain and the key of a certificate, PEM, by its ARN.
+        policies: The security policies.
         speed: Divides every time of AWS's.
         record: Gets the observations.
     """
@@ -53,6 +63,7 @@ class Surroundings:
     interfaces: Interfaces
     folder: Path
     certificate: Callable[[str], tuple[str, str]]
+    policies: Policies
     speed: float
     record: Callable[..., object]
 
@@ -165,7 +176,8 @@ class Balancer:
         # HAProxy's user reads and writes here; nobody else on this machine can enter the run's folder.
         self._folder.chmod(0o755)
         run.chmod(0o777)
-        made = files(balancer, servers, self._where.certificate, key=self._key, speed=self._where.speed)
+        where = self._where
+        made = files(balancer, servers, where.certificate, where.policies, key=self._key, speed=where.speed)
         for name, text in made.items():
             (self._folder / name).write_text(text, newline="")
 

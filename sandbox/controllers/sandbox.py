@@ -282,6 +282,7 @@ class Sandbox(Viewers, Operator):
             self._interfaces,
             self._control_plane.name_resource,
             self._backend.certificate,
+            self._backend.ssl_policies,
             self._backend.instance_address,
             self._run.folder,
             self.clock,

@@ -44,9 +44,10 @@ def sandbox(request):
 def shared(sandbox):
     made = make_site(sandbox)
     (http_listener,) = made.balancer.listeners
+    certificate = sandbox.aws("acm").request_certificate(DomainName="*.elb.amazonaws.com")["CertificateArn"]
     more = [
         replace(http_listener, arn=f"{ARN}:2", port=8080),
-        replace(http_listener, arn=f"{ARN}:3", port=443, protocol="HTTPS", certificates=("arn:certificate",)),
+        replace(http_listener, arn=f"{ARN}:3", port=443, protocol="HTTPS", certificates=(certificate,)),
     ]
     made.update(listeners=[http_listener, *more])
     made.backend()

@@ -32,6 +32,8 @@ CONNECT = 10.0
 """Seconds within which a target must have taken a connection."""
 MOST_CHECK = 120.0
 """Seconds: the longest time-out of a health check."""
+Policies = Callable[[], Mapping[str, Mapping[str, Sequence[str]]]]
+"""Security policies by name: their ``ssl_protocols`` and ``ciphers``."""
 TOLD_RATE = 200
 """Requests a second of one listener, up to which each is told of; beyond, only those that fail are."""
 ALGORITHMS = {
@@ -90,6 +92,7 @@ def files(
     balancer: LoadBalancer,
     servers: Mapping[str, Sequence[Server]],
     certificate: Callable[[str], tuple[str, str]],
+    policies: Policies,
     *,
     key: str,
     speed: float = 1.0,
@@ -100,6 +103,7 @@ def files(
         balancer: What it is to carry out.
         servers: The servers of each group, by its ARN.
         certificate: The chain and the key of a certificate, PEM, by its ARN.
+        policies: The security policies.
         key: Of the cookies: 16 bytes, base64.
         speed: Divides every time of AWS's.
 
@@ -112,7 +116,7 @@ def files(
         usable = [one.name for one in servers.get(group.arn, ()) if one.weight]
         made[f"{backend_name(group)}.map"] = "".join(f"{name} {name}\n" for name in usable)
     answers: list[dict[str, Any]] = []
-    listeners = [_listener(one, balancer, answers, made, key, speed) for one in balancer.listeners]
+    listeners = [_listener(one, balancer, policies, answers, made, key, speed) for one in balancer.listeners]
     for listener in balancer.listeners:
         if listener.protocol == "HTTPS":
             for number, arn in enumerate(listener.certificates):
@@ -155,6 +159,7 @@ def _template() -> jinja2.Template:
 def _listener(
     listener: Listener,
     balancer: LoadBalancer,
+    policies: Policies,
     answers: list[dict[str, Any]],
     made: dict[str, str],
     key: str,
@@ -164,6 +169,8 @@ def _listener(
     if listener.protocol == "HTTPS":
         alpn = "h2,http/1.1" if balancer.attributes.http2 else "http/1.1"
         bind = f"ssl crt-list {FOLDER}/listener-{listener.port}.certificates alpn {alpn}"
+        if listener.ssl_policy:
+            bind += f" {_security(policies()[listener.ssl_policy])}"
     return {
         "name": f"listener-{listener.port}",
         "port": listener.port,
@@ -171,6 +178,18 @@ def _listener(
         "requests": list(_requests(listener, balancer.attributes)),
         "rules": list(_rules(listener, balancer, answers, made, key, speed)),
     }
+
+
+def _security(policy: Mapping[str, Sequence[str]]) -> str:
+    """Versions of TLS and ciphers. OpenSSL takes those from before TLS 1.2 at its lowest level of security alone."""
+    versions = sorted("TLSv1.0" if one == "TLSv1" else one for one in policy["ssl_protocols"])
+    newest = [one for one in policy["ciphers"] if one.startswith("TLS_")]  # TLS 1.3's
+    older = [one for one in policy["ciphers"] if one not in newest]
+    options = f"ssl-min-ver {versions[0]} ssl-max-ver {versions[-1]}"
+    if older:
+        level = ":@SECLEVEL=0" if versions[0] < "TLSv1.2" else ""
+        options += f" ciphers {':'.join(older)}{level}"
+    return f"{options} ciphersuites {':'.join(newest)}" if newest else options
 
 
 def _requests(listener: Listener, attributes: Attributes) -> Iterator[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.aws.backends.embedded import Embedded
 from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.engine import sweep
 from sandbox.engine.containers import Containers
@@ -21,7 +22,8 @@ def haproxy(tmp_path_factory, request):
         image = Images(client, request.config.getoption("--sandbox-images"), print).ensure("haproxy")
         issued = Authority().issue(["alone.example.org"])
         folder = Path(tmp_path_factory.mktemp("alb"))
-        yield HAProxy(Containers(client, run), image, folder, (issued.certificate.decode(), issued.key.decode()))
+        certificate = issued.certificate.decode(), issued.key.decode()
+        yield HAProxy(Containers(client, run), image, folder, certificate, Embedded().ssl_policies)
     finally:
         sweep.remove_run(client, run.id)
         run.end()

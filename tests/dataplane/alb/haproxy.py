@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docker.types import Mount
 
-from sandbox.dataplane.alb.config import FOLDER, Server, files
+from sandbox.dataplane.alb.config import FOLDER, Policies, Server, files
 from sandbox.dataplane.alb.runtime import Runtime
 from sandbox.engine.containers import Containers, Spec
 from sandbox.model.elb.config import FixedResponse, Listener, LoadBalancer, Rule, Target, TargetGroup
@@ -28,11 +28,15 @@ class HAProxy:
         image: HAProxy's.
         folder: For its configuration and sockets.
         certificate: The chain and the key of every certificate, PEM.
+        policies: The security policies.
     """
 
-    def __init__(self, containers: Containers, image: str, folder: Path, certificate: tuple[str, str]) -> None:
+    def __init__(
+        self, containers: Containers, image: str, folder: Path, certificate: tuple[str, str], policies: Policies
+    ) -> None:
         self._folder = folder
         self._certificate = certificate
+        self._policies = policies
         run = folder / "run"
         run.mkdir()
         folder.chmod(0o755)
@@ -81,7 +85,7 @@ class HAProxy:
         )
         servers = {one.arn: [Server(Target("127.0.0.1", one.port), f"127.0.0.1:{one.port}", 1)] for one in GROUPS}
         key = base64.b64encode(b"0123456789abcdef").decode()
-        for name, text in files(balancer, servers, lambda arn: self._certificate, key=key).items():
+        for name, text in files(balancer, servers, lambda arn: self._certificate, self._policies, key=key).items():
             (self._folder / name).write_text(text, newline="")
 
     def connect(self, port: int = 80) -> http.client.HTTPConnection:

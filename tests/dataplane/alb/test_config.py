@@ -29,7 +29,7 @@ def made(*, rules=(), speed=1.0, protocol="HTTP", **group):
         "arn:lb", "site", "site.elb", "internet-facing", "vpc", (), (), Attributes(), (listener,), {web.arn: web}
     )
     servers = {web.arn: [Server(TARGET, "10.0.0.4:80", 100), Server(Target("10.0.0.5", 80), "10.0.0.5:80", 0)]}
-    return files(balancer, servers, lambda arn: (f"chain of {arn}", f"key of {arn}"), key="a2V5", speed=speed)
+    return files(balancer, servers, lambda arn: (f"chain of {arn}", f"key of {arn}"), dict, key="a2V5", speed=speed)
 
 
 def test_times_are_divided_by_speed_and_never_nothing():
