@@ -247,7 +247,12 @@ def test_redirects(site, redirect, path, location):
     got = site.get(path)
     assert (got.status, got.headers["location"]) == (redirect.status, location.replace("HOST", site.balancer.dns_name))
     assert got.headers["server"] == "awselb/2.0"
-    assert f"<h1>{redirect.status} ".encode() in got.body
+    line, page = {301: ("Moved Permanently",) * 2, 302: ("Moved Temporarily", "Found")}[redirect.status]
+    assert got.reason == line
+    assert got.body.decode() == (
+        f"<html>\r\n<head><title>{redirect.status} {page}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{redirect.status} {page}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
 
 
 def test_a_pattern_has_no_meaning_for_haproxy(site):
@@ -343,6 +348,15 @@ def test_a_session_stays_with_its_target_and_the_cookie_is_made_anew(site, name)
         got = site.get(headers=cookie_of(first, name))
         assert got.name == first.name
         assert got.cookies[name] != first.cookies[name]
+
+
+@pytest.mark.parametrize("name", ["AWSALB", "AWSALBCORS"])
+def test_a_client_may_put_a_cookie_s_value_in_quotes(site, name):
+    sticky(site)
+    first = site.get()
+    value = first.cookies[name].partition(";")[0]
+    for cookies in (f'{name}="{value}"', f'a=b; {name}="{value}"; c="d"'):
+        assert {site.get(headers={"Cookie": cookies}).name for _ in range(4)} == {first.name}
 
 
 @pytest.mark.parametrize("cookie", ["AWSALB=nonsense", "AWSALB=", "AWSALB=" + "A" * 200])

@@ -34,6 +34,8 @@ MOST_CHECK = 120.0
 """Seconds: the longest time-out of a health check."""
 Policies = Callable[[], Mapping[str, Mapping[str, Sequence[str]]]]
 """Security policies by name: their ``ssl_protocols`` and ``ciphers``."""
+MOVED = "Moved Temporarily"
+"""What the status line of a 302 says; its page says "Found"."""
 TOLD_RATE = 200
 """Requests a second of one listener, up to which each is told of; beyond, only those that fail are."""
 ALGORITHMS = {
@@ -278,6 +280,8 @@ def _redirect(redirect: Redirect, listener: Listener) -> Iterator[str]:
         where = f"hdr Location {word(location.format)}"
         page = f"content-type text/html file {FOLDER}/{redirect.status}.html"
         yield f"http-request return status {redirect.status} {page} {_SERVER} {where}{condition}"
+    if redirect.status == 302:
+        yield f'http-after-response set-status 302 reason "{MOVED}"'
 
 
 def _fixed(response: FixedResponse, name: str, made: dict[str, str]) -> str:

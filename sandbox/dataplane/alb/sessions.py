@@ -22,6 +22,7 @@ DRAWS = 1_000_000
 """A random number below this one decides among weighted groups."""
 NOBODY = "nobody"
 """The backend that has no targets."""
+_UNQUOTED = "word(1,'\\\"')"
 _CORS = "; SameSite=None; Secure"
 # Since Chromium 80 a cookie is sent to another site only with this; older browsers refuse it.
 _CHROMIUM = "{ req.fhdr(user-agent),lower -m reg chrom(e|ium)/([89][0-9]|[1-9][0-9][0-9]) }"
@@ -99,11 +100,14 @@ def forward(
 
 
 def _read(prefix: str, cookies: tuple[str, ...], key: str) -> Iterator[str]:
-    """Variables ``PREFIX_text`` and ``PREFIX_age`` (milliseconds) of a cookie that can be decrypted."""
+    """Variables ``PREFIX_text`` and ``PREFIX_age`` (milliseconds) of a cookie that can be decrypted.
+
+    Its value may be in double quotes (RFC 6265, 4.1.1), as Python's http.cookies sends it.
+    """
     var = f"txn.{prefix}"
     for number, cookie in enumerate(cookies):
         other = f" if !{{ var({var}_cookie) -m found }}" if number else ""
-        yield f"http-request set-var({var}_cookie) req.cook({cookie}){other}"
+        yield f"http-request set-var({var}_cookie) req.cook({cookie}),{_UNQUOTED}{other}"
     yield f"http-request set-var({var}_nonce) var({var}_cookie),bytes(0,16)"
     yield f"http-request set-var({var}_tag) var({var}_cookie),bytes(16,24)"
     decrypted = f"var({var}_cookie),bytes(40),b64dec,aes_gcm_dec(128,{var}_nonce,{key},{var}_tag)"
