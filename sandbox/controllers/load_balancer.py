@@ -4,7 +4,8 @@ Observations:
 
 - ``alb.response`` (balancer, method, url, status, target, target_status, reason): what a client got, the first time and
   whenever the status of that URL, or who made it, is another than before; and every error that the load balancer made
-  itself. ``target`` is "" and ``target_status`` None where no target answered; ``reason`` says why one did not.
+  itself, up to bounds (`answers.Noted`) that begin anew when the load balancer, or which targets get requests, changes.
+  ``target`` is "" and ``target_status`` None where no target answered; ``reason`` says why one did not.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ from sandbox.model.ecs.messages import Network
 from sandbox.model.elb.config import LoadBalancer, Target, TargetGroup
 
 _UP_WITHIN = 30.0
-_MOST_URLS = 4096
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Balancer:
         self._groups: tuple[str, ...] = ()  # its security groups
         self._haproxy = ""
         self._log: socket.socket | None = None
-        self._seen: dict[tuple[str, str], tuple[int, int | None]] = {}
+        self._noted = answers.Noted()
         self._cut: set[tuple[str, str]] = set()
         self._changing = threading.Lock()  # servers come and go one after the other
 
@@ -127,7 +127,7 @@ class Balancer:
             if self._eni is not None and tuple(balancer.security_groups) != self._groups:
                 self._where.interfaces.set_groups(self._eni, balancer.security_groups)
             self._groups = tuple(balancer.security_groups)
-            self._seen.clear()
+            self._noted = answers.Noted()
 
     def add(self, group: TargetGroup, target: Target, address: str) -> None:
         """Let a target be known; it gets no requests yet."""
@@ -139,6 +139,8 @@ class Balancer:
     def route(self, group: TargetGroup, before: Mapping[Target, int], now: Mapping[Target, int]) -> None:
         """Let the targets of a group get requests by other weights than before."""
         backend = backend_name(group)
+        if before.keys() != now.keys():
+            self._noted = answers.Noted()
         changed = {one: now.get(one, 0) for one in {*before, *now} if before.get(one) != now.get(one)}
         sticky = group.stickiness.enabled  # otherwise no session stays, and there is no map
         if sticky:
@@ -266,11 +268,8 @@ class Balancer:
         reason = told.reason
         if reason and (told.group, told.server) in self._cut:
             reason = answers.CUT
-        outcome = told.status, told.target_status
-        if not told.is_error:
-            if self._seen.get((told.method, told.url)) == outcome or len(self._seen) >= _MOST_URLS:
-                return
-            self._seen[told.method, told.url] = outcome
+        if not self._noted.takes(told):
+            return
         self._where.record(
             "alb.response",
             balancer=self._name,

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 LOG_FORMAT = r"%HM\t%ST\t%ts\t%b\t%s\t%f\t%[capture.req.hdr(0)]\t%HU"
 CUT = "the deregistration delay was over"
+MOST_ERRORS = 1000
+"""Errors of the load balancer's own that are told of, from one change of it to the next."""
+MOST_OUTCOMES = 4096
+"""The same for all other answers."""
 _NO_SERVER = "<NOSRV>"
 _CLIENT_LEFT = "the client closed the connection before it had an answer"
 # Who ended it, and when: while the request came (R), at the connection to the target (C), while its answer was awaited
@@ -66,6 +70,26 @@ class Answer:
     target_status: int | None
     reason: str
     is_error: bool
+
+
+class Noted:
+    """Which answers are worth telling of, so that no flood of requests fills the memory."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[str, str], tuple[int, int | None]] = {}
+        self._told = self._errors = 0
+
+    def takes(self, answer: Answer) -> bool:
+        """Whether to tell of this one: an error of the load balancer's own, or another outcome of a URL than before."""
+        if answer.is_error:
+            self._errors += 1
+            return self._errors <= MOST_ERRORS
+        outcome = answer.status, answer.target_status
+        if self._told >= MOST_OUTCOMES or self._outcomes.get((answer.method, answer.url)) == outcome:
+            return False
+        self._outcomes[answer.method, answer.url] = outcome
+        self._told += 1
+        return True
 
 
 def read(line: str) -> Answer | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.dataplane.alb.answers import CUT, read
+from sandbox.dataplane.alb.answers import CUT, MOST_ERRORS, MOST_OUTCOMES, Noted, read
 
 SERVER = "10.0.0.4:80"
 
@@ -60,3 +60,22 @@ def test_a_request_that_could_not_be_read(status, ended):
 @pytest.mark.parametrize("text", ["", "nonsense", line(-1, "cR", "<NOSRV>", method="<BADREQ>")])
 def test_what_is_no_request(text):
     assert read(text) is None
+
+
+def test_an_outcome_is_told_of_once_until_it_is_another_one():
+    noted = Noted()
+    fine, broken = read(line(200, "--")), read(line(500, "--"))
+    assert [noted.takes(one) for one in (fine, fine, broken, broken, fine)] == [True, False, True, False, True]
+
+
+def test_every_error_is_told_of_until_there_are_too_many():
+    noted = Noted()
+    error = read(line(503, "LR", "<NOSRV>"))
+    assert sum(noted.takes(error) for _ in range(MOST_ERRORS + 100)) == MOST_ERRORS
+    assert noted.takes(read(line(200, "--"))), "other answers go on"
+
+
+def test_no_flood_of_urls_or_of_changing_answers_is_told_of():
+    noted = Noted()
+    answers = [read(line(status, "--", path=f"/{n}")) for n in range(MOST_OUTCOMES) for status in (200, 500)]
+    assert sum(noted.takes(one) for one in answers) == MOST_OUTCOMES
