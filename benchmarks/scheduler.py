@@ -13,6 +13,7 @@ from functools import partial
 from itertools import count
 
 from sandbox.clock import VirtualClock
+from sandbox.model.ecs import services
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.messages import (
     AttachEni,
@@ -95,14 +96,14 @@ def main() -> int:
             "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
             "deploymentConfiguration": {"minimumHealthyPercent": 50, "maximumPercent": 150},
         }
-        fargate.take(ecs.create_service(request, fargate.clock.now())[1])
+        fargate.take(services.create(ecs, request, fargate.clock.now())[1])
     fargate.clock.advance(600)
     assert all(service.steady for service in ecs.services.values())
 
     before, begun, cpu = fargate.published, fargate.clock.now(), time.process_time()
     for number in range(SERVICES):
         request = {"service": f"web-{number}", "taskDefinition": "web:2"}
-        fargate.take(ecs.update_service(request, fargate.clock.now())[1])
+        fargate.take(services.update(ecs, request, fargate.clock.now())[1])
     while not all(service.primary.rollout_state == "COMPLETED" for service in ecs.services.values()):
         fargate.clock.advance(10)
         assert fargate.clock.now() - begun < 3600, "the rolling update does not end"

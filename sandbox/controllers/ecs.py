@@ -36,7 +36,8 @@ from sandbox.model.ecs.messages import (
 )
 from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.registration import DeregisterTask, RegisterTask, SetInstanceHealth
-from sandbox.model.ecs.service import PublishService, ServiceSaid, Wake
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service_events import PublishService, ServiceSaid
 from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
 from sandbox.timeline import Timeline
 

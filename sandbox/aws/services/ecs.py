@@ -6,16 +6,16 @@ Actions and answers: Amazon ECS API reference. The gateway has checked the reque
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.ecs_actions import Answer, Apply, Request
 from sandbox.aws.services.ecs_instances import InstanceActions
 from sandbox.aws.services.paging import page
-from sandbox.model.ecs import definitions, tagging
+from sandbox.model.ecs import definitions, services, starts, tagging
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.messages import PublishTask
 from sandbox.model.ecs.placement import Unplaced
+from sandbox.model.ecs.service import Service
 
 
 class EcsService(InstanceActions):
@@ -117,7 +117,7 @@ class EcsService(InstanceActions):
         self._check_subnets(request)
 
         def run(now: float) -> tuple[tuple[list[Answer], list[Answer]], list[Command]]:
-            tasks, commands = self._ecs.run_task(request, now)
+            tasks, commands = starts.run_task(self._ecs, request, now)
             failures = [failure for one in commands if isinstance(one, Unplaced) for failure in one.describe()]
             return ([task.describe() for task in tasks], failures), commands
 
@@ -167,15 +167,15 @@ class EcsService(InstanceActions):
     def create_service(self, request: Request, context: RequestContext) -> Answer:
         """CreateService."""
         self._check_subnets(request)
-        return {"service": self._change_service(request, self._ecs.create_service)}
+        return {"service": self._change_service(request, services.create)}
 
     def update_service(self, request: Request, context: RequestContext) -> Answer:
         """UpdateService."""
-        return {"service": self._change_service(request, self._ecs.update_service)}
+        return {"service": self._change_service(request, services.update)}
 
     def delete_service(self, request: Request, context: RequestContext) -> Answer:
         """DeleteService."""
-        return {"service": self._change_service(request, self._ecs.delete_service)}
+        return {"service": self._change_service(request, services.delete)}
 
     def describe_services(self, request: Request, context: RequestContext) -> Answer:
         """DescribeServices; unknown ones are in ``failures`` with reason MISSING."""
@@ -194,18 +194,18 @@ class EcsService(InstanceActions):
 
         def names() -> list[str]:
             cluster = self._ecs.find_cluster(request.get("cluster"))
-            services = self._ecs.services.values()
-            return [s.arn for s in services if s.cluster_arn == cluster.arn and s.status != "INACTIVE"]
+            found = self._ecs.services.values()
+            return [s.arn for s in found if s.cluster_arn == cluster.arn and s.status != "INACTIVE"]
 
         return page(self._read(names), request, "serviceArns", size=10)
 
     # -- common --
 
     def _change_service(
-        self, request: Request, action: Callable[[Request, float], tuple[Any, list[Command]]]
+        self, request: Request, action: Callable[[Ecs, Request, float], tuple[Service, list[Command]]]
     ) -> Answer:
         def change(now: float) -> tuple[Answer, list[Command]]:
-            service, commands = action(request, now)
+            service, commands = action(self._ecs, request, now)
             return service.describe(self._ecs.tasks_of(service)), commands
 
         return self._do(change)

@@ -5,6 +5,7 @@ Rules: API reference "CreateCluster", "DeleteCluster", "PutClusterCapacityProvid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,22 @@ from sandbox.model.ecs.errors import EcsError, invalid_parameter
 from sandbox.model.ecs.launch import FARGATE_PROVIDERS
 from sandbox.model.ecs.service import Service
 from sandbox.model.ecs.task import Task
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+def checked_name(name: str, what: str) -> str:
+    """The name of a cluster or of a service; ``what`` says which.
+
+    Raises:
+        EcsError: InvalidParameterException.
+    """
+    if not _NAME.fullmatch(name):
+        raise invalid_parameter(
+            f"{what} contains invalid characters: up to 255 letters (uppercase and lowercase), numbers, hyphens, "
+            "and underscores are allowed."
+        )
+    return name
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sandbox.model.ecs import taskdef
-from sandbox.model.ecs.errors import client_exception
+from sandbox.model.ecs.errors import EcsError, client_exception
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 ByFamily = Mapping[str, list[TaskDefinition]]
@@ -31,6 +31,21 @@ def find(definitions: ByFamily, reference: str) -> TaskDefinition:
     if not found:
         raise client_exception("Unable to describe task definition.")
     return found[0]
+
+
+def runnable(definitions: ByFamily, reference: str) -> TaskDefinition:
+    """The task definition with this reference, as a request to run it names it.
+
+    Raises:
+        EcsError: ClientException: there is none, or it is INACTIVE.
+    """
+    try:
+        definition = find(definitions, reference)
+    except EcsError:
+        raise client_exception("TaskDefinition not found.") from None
+    if not definition.active:
+        raise client_exception("TaskDefinition is inactive")
+    return definition
 
 
 def deregister(definitions: ByFamily, reference: str, now: float) -> TaskDefinition:

@@ -51,7 +51,7 @@ def register(ecs: Ecs, cluster: Cluster, launched: Launched, now: float) -> list
     limit = launched.type.trunked_task_interfaces if ecs.settings.is_enabled("awsvpcTrunking") else None
     trunk = f"eni-{ecs.new_id()[:17]}" if limit is not None else ""
     instance = ContainerInstance(
-        f"arn:aws:ecs:{ecs.region}:{ecs.account}:container-instance/{cluster.name}/{instance_id}",
+        f"{ecs.arn_prefix}:container-instance/{cluster.name}/{instance_id}",
         cluster.arn,
         launched,
         launched.type.task_interfaces if limit is None else limit,
@@ -134,7 +134,7 @@ def find(ecs: Ecs, cluster: Cluster, reference: str) -> ContainerInstance:
     """
     arn = reference
     if not reference.startswith("arn:"):
-        arn = f"arn:aws:ecs:{ecs.region}:{ecs.account}:container-instance/{cluster.name}/{reference}"
+        arn = f"{ecs.arn_prefix}:container-instance/{cluster.name}/{reference}"
     instance = ecs.instances.get(arn)
     if instance is None or instance.cluster_arn != cluster.arn:
         raise invalid_parameter("Referenced container instance not found.")

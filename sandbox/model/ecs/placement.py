@@ -32,7 +32,6 @@ _SAID = {
     "RESOURCE:MEMORY": "has insufficient memory available",
     "RESOURCE:PORTS": "is already using a port required by your task",
 }
-_GUIDE = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
 
 
 @dataclass(frozen=True)
@@ -132,16 +131,14 @@ class Unplaced:
         """The closest instance's."""
         return self.failures[0][1] if self.failures else "No Container Instances were found in your cluster."
 
-    def message(self, service: str) -> str:
-        """The service event."""
-        failed = (
-            f"(service {service}) was unable to place a task because no container instance met all of its requirements."
-        )
+    def message(self) -> str:
+        """What the service event says of it."""
+        failed = "was unable to place a task because no container instance met all of its requirements."
         if not self.failures:
-            return f"{failed} Reason: {self.reason} {_GUIDE}"
+            return f"{failed} Reason: {self.reason}"
         instance, reason = self.failures[0]
         said = _SAID.get(reason, f'encountered error "{reason}"')
-        return f"{failed} The closest matching (container-instance {instance.id}) {said}. {_GUIDE}"
+        return f"{failed} The closest matching (container-instance {instance.id}) {said}."
 
 
 def place(

@@ -1,21 +1,18 @@
 """A service: it keeps its desired count of tasks and replaces them by those of a new deployment.
 
 Rules: developer guide "Amazon ECS services" (the scheduler replaces tasks that stop), "Deploy Amazon ECS services by
-replacing tasks", "Amazon ECS deployment failure detection" and "Viewing Amazon ECS service event messages" (the words
-of service events). What is started and stopped next, `sandbox.model.ecs.rollout` says.
+replacing tasks" and "Amazon ECS deployment failure detection". What is started and stopped next,
+`sandbox.model.ecs.rollout` says; what a service tells of it, `sandbox.model.ecs.service_events`.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import registration_words
 from sandbox.model.ecs.deployment import Configuration, Deployment, describe_launch, pending_count, running_count
 from sandbox.model.ecs.placement import Unplaced
-from sandbox.model.ecs.registration import DeregisterTask, Registered, RegistrationFailed
 from sandbox.model.ecs.rollout import (
     HEALTHY_AFTER,
     Fleet,
@@ -28,15 +25,10 @@ from sandbox.model.ecs.rollout import (
     plan,
     standing_of,
 )
+from sandbox.model.ecs.service_events import SAID_AGAIN_AFTER, ServiceEvents, was_unhealthy, why_unhealthy
 from sandbox.model.ecs.task import Task
 
-# "Consistently" is more than once; "duplicate event messages are omitted until the cause is resolved".
-SAID_AT = 2
-SAID_AGAIN_AFTER = 6 * 3600.0  # "... or six hours passes"
-
-KEPT_EVENTS = 100  # DescribeServices shows the latest 100
-
-UNHEALTHY_REASON = "Task failed container health checks"
+SAID_AT = 2  # failed starts in a row that are told: "consistently" is more than once
 
 GRACE = "grace period of "  # begins the subject of a `Wake`
 
@@ -72,23 +64,6 @@ class Wake:
     subject: str
 
 
-@dataclass(frozen=True)
-class PublishService:
-    """Publish an event about a service (see `sandbox.model.ecs.events.service_event`)."""
-
-    service_arn: str
-    detail_type: str
-    detail: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ServiceSaid:
-    """A service event that DescribeServices shows from now on."""
-
-    service_arn: str
-    message: str
-
-
 ServiceDecision = StartTask | StopTask
 
 
@@ -103,8 +78,7 @@ class Service:
         lasted: ARNs of the tasks that have been RUNNING for `HEALTHY_AFTER` seconds.
         grace: healthCheckGracePeriodSeconds.
         in_grace: ARNs of the tasks whose unhealthy checks are ignored still.
-        news: What it has to tell since `take_news` was called last.
-        unplaced: What it has said of tasks that no instance takes, and when.
+        events: What it tells.
     """
 
     arn: str
@@ -118,14 +92,14 @@ class Service:
     status: str = "ACTIVE"
     superseded: list[Deployment] = field(default_factory=list)
     completed: Deployment | None = None
-    events: list[dict[str, Any]] = field(default_factory=list)
     steady: bool = False
-    said: int = 0
     lasted: set[str] = field(default_factory=set)
     grace: int = 0
     in_grace: set[str] = field(default_factory=set)
-    news: list[PublishService | ServiceSaid] = field(default_factory=list)
-    unplaced: dict[str, float] = field(default_factory=dict)
+    events: ServiceEvents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.events = ServiceEvents(self.arn, self.name, self.cluster_arn)
 
     @property
     def deployments(self) -> list[Deployment]:
@@ -146,11 +120,7 @@ class Service:
             self.steady = False
         if next_step.stuck and not self.primary.said_stuck:
             self.primary.said_stuck = True
-            self.say(
-                f"(service {self.name}) was unable to stop or start tasks during a deployment because of the service "
-                "deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
-                now,
-            )
+            self.events.deployment_stuck(now)
         self._drop_empty(standings)
         self._settle(standings, now)
         return self._decisions(next_step, standings)
@@ -199,7 +169,7 @@ class Service:
             decisions += [StartTask(self.completed)] * step.start_old
         for task in step.stop:
             scaled = f"Scaling activity initiated by (deployment {task.started_by})"
-            decisions.append(StopTask(task.arn, _why_unhealthy(task) if task.arn in unhealthy else scaled))
+            decisions.append(StopTask(task.arn, why_unhealthy(task) if task.arn in unhealthy else scaled))
         return decisions
 
     # -- learning --
@@ -224,17 +194,11 @@ class Service:
     def task_stopped(self, task: Task, now: float) -> list[Wake]:
         """Learn from a task that is given up: whether its deployment is to be tried later, or has failed."""
         deployment = next((d for d in self.deployments if d.id == task.started_by), None)
-        unhealthy = task.stopped_reason == UNHEALTHY_REASON or registration_words.failed_checks(task)
-        if deployment is None or not (unhealthy or task.stop_code in _FAILURES):
+        if deployment is None or not (was_unhealthy(task) or task.stop_code in _FAILURES):
             return []
         delay = None if "startedAt" in task.times else deployment.throttle()
         if delay is not None and deployment.failed_in_a_row == SAID_AT:
-            self.say(
-                f"(service {self.name}) is unable to consistently start tasks successfully. "
-                "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
-                now,
-            )
-            self._action("WARN", "SERVICE_TASK_START_IMPAIRED", now)
+            self.events.start_impaired(now)
         if deployment is self.primary and deployment.rollout_state == "IN_PROGRESS":
             self._count_failure(task, now)
         return [] if delay is None else [Wake(self.arn, delay, deployment.id)]
@@ -270,15 +234,18 @@ class Service:
         if deployment.rollout_state == "IN_PROGRESS":
             deployment.rollout_state, deployment.rolling_back = "COMPLETED", False
             self.completed = deployment
-            self.say(f"(service {self.name}) (deployment {deployment.id}) deployment completed.", now)
-            self._deployment_event("INFO", "SERVICE_DEPLOYMENT_COMPLETED", deployment, now)
-        self.say(f"(service {self.name}) has reached a steady state.", now)
-        self._action("INFO", "SERVICE_STEADY_STATE", now)
+            self.events.deployment_completed(deployment, now)
+        self.events.steady(now)
 
     def _drop_empty(self, standings: Sequence[tuple[Task, Standing]]) -> None:
         """A deployment that has been replaced is INACTIVE, and is not shown, once it has no task."""
         holders = {task.started_by for task, worth in standings if worth is not Standing.GONE}
         self.superseded = [deployment for deployment in self.superseded if deployment.id in holders]
+
+    def end_if_drained(self, tasks: Sequence[Task]) -> None:
+        """A deleted service is INACTIVE once the last of its tasks has stopped."""
+        if self.status == "DRAINING" and all(task.last_status == "STOPPED" for task in tasks):
+            self.status = "INACTIVE"
 
     # -- deployments --
 
@@ -287,22 +254,17 @@ class Service:
         self.superseded.insert(0, self.primary)
         self._make_primary(deployment, now)
 
-    def begin(self, now: float) -> None:
-        """Announce the first deployment."""
-        self._deployment_event("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", self.primary, now)
-
     def _make_primary(self, deployment: Deployment, now: float) -> None:
         self.primary, self.steady = deployment, False
-        self._deployment_event("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment, now)
+        self.events.deployment_began(deployment, now)
 
     def _fail(self, now: float) -> None:
         failed, target = self.primary, self.completed
         failed.rollout_state, failed.rolling_back, failed.updated_at = "FAILED", False, now
-        self.say(f"(service {self.name}) (deployment {failed.id}) deployment failed: tasks failed to start.", now)
-        self._deployment_event("ERROR", "SERVICE_DEPLOYMENT_FAILED", failed, now)
+        self.events.deployment_failed(failed, now)
         if not self.configuration.breaker.rollback or target is None or target is failed:
             return
-        self.say(f"(service {self.name}) rolling back to deployment {target.id}.", now)
+        self.events.rolling_back(target, now)
         self.superseded = [failed, *(deployment for deployment in self.superseded if deployment is not target)]
         # While it is IN_PROGRESS again it is no target of a further roll-back.
         self.completed = None
@@ -311,84 +273,10 @@ class Service:
 
     # -- telling --
 
-    def say_unplaced(self, unplaced: Unplaced | None, now: float) -> list[Wake]:
-        """Tell that no instance takes a task, once until that has changed or six hours have passed."""
-        if unplaced is None:
-            self.unplaced.clear()
-            return []
-        message = unplaced.message(self.name)
-        if now - self.unplaced.get(message, -SAID_AGAIN_AFTER) < SAID_AGAIN_AFTER:
-            return []
-        self.unplaced[message] = now
-        self.say(message, now)
-        arns = [instance.arn for instance, _ in unplaced.failures]
-        self._action("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE", now, containerInstanceArns=arns, reason=unplaced.reason)
-        return [Wake(self.arn, SAID_AGAIN_AFTER, "placement")]
-
-    def say(self, message: str, now: float) -> None:
-        """Add a service event; the newest comes first in DescribeServices."""
-        self.said += 1
-        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.arn}#{self.said}"))
-        self.events.insert(0, {"id": event_id, "createdAt": now, "message": message})
-        del self.events[KEPT_EVENTS:]
-        self.news.append(ServiceSaid(self.arn, message))
-
-    def say_started(self, tasks: Sequence[Task], unhealthy: int, now: float) -> None:
-        """Tell of new tasks, and how many of them are there because others are unhealthy."""
-        why = f" Amazon ECS replaced {unhealthy} tasks due to an unhealthy status." if unhealthy else ""
-        self.say(f"(service {self.name}) has started {len(tasks)} tasks: {_named(tasks)}.{why}", now)
-
-    def say_stopped(self, running: Sequence[Task], pending: int, now: float) -> None:
-        """Tell of tasks that were told to stop."""
-        if pending:
-            self.say(f"(service {self.name}) stopped {pending} pending tasks.", now)
-        for task in running:
-            if task.stopped_reason == UNHEALTHY_REASON:
-                self.say(f"(service {self.name}) (task {task.id}) failed container health checks.", now)
-            elif registration_words.failed_checks(task):
-                self.say(registration_words.unhealthy(self.name, task), now)
-        if running:
-            self.say(f"(service {self.name}) has stopped {len(running)} running tasks: {_named(running)}.", now)
-
-    def say_registration(self, task: Task, event: Registered | RegistrationFailed, now: float) -> None:
-        """Tell of a task's targets."""
-        if isinstance(event, RegistrationFailed):
-            self.say(registration_words.registration_failed(self.name, event), now)
-            return
-        for message in registration_words.registered(self.name, task.registration.targets):
-            self.say(message, now)
-
-    def instance_unhealthy(self, now: float) -> None:
-        """Tell of a task in a service registry whose container health checks have come to fail."""
-        self._action("WARN", "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY", now)
-
-    def say_deregistered(self, leaving: Sequence[DeregisterTask], tasks: Mapping[str, Task], now: float) -> None:
-        """Tell of targets that leave; ``tasks`` are those of ECS by ARN."""
-        deployments = [tasks[command.task_arn].started_by for command in leaving if command.targets]
-        for message in registration_words.deregistered(self.name, leaving, deployments):
-            self.say(message, now)
-
-    def _action(self, event_type: str, event_name: str, now: float, **more: Any) -> None:
-        """Queue an event (developer guide "Amazon ECS service action events")."""
-        named = {"eventType": event_type, "eventName": event_name}
-        detail = {**named, "clusterArn": self.cluster_arn, **more, "createdAt": now}
-        self.news.append(PublishService(self.arn, "ECS Service Action", detail))
-
-    def _deployment_event(self, event_type: str, event_name: str, deployment: Deployment, now: float) -> None:
-        """Queue an event (developer guide "Amazon ECS service deployment state change events")."""
-        detail = {
-            "eventType": event_type,
-            "eventName": event_name,
-            "deploymentId": deployment.id,
-            "updatedAt": now,
-            "reason": deployment.rollout_state_reason,
-        }
-        self.news.append(PublishService(self.arn, "ECS Deployment State Change", detail))
-
-    def take_news(self) -> list[PublishService | ServiceSaid]:
-        """What there is to tell since the last call."""
-        news, self.news = self.news, []
-        return news
+    def not_placed(self, unplaced: Unplaced | None, now: float) -> list[Wake]:
+        """No instance takes a task (None: all are placed): told once until that changes or six hours have passed."""
+        told = self.events.not_placed(unplaced, now)
+        return [Wake(self.arn, SAID_AGAIN_AFTER, "placement")] if told else []
 
     def describe(self, tasks: Sequence[Task]) -> dict[str, Any]:
         """The service as DescribeServices shows it (API reference "Service")."""
@@ -408,7 +296,7 @@ class Service:
             **({"platformVersion": self.raw.get("platformVersion", "LATEST")} if self._on_fargate else {}),
             "deploymentConfiguration": dict(self.configuration.raw),
             "deployments": deployments if self.status == "ACTIVE" else [],
-            "events": [dict(event) for event in self.events],
+            "events": [dict(event) for event in self.events.shown],
             "createdAt": self.created_at,
             "schedulingStrategy": "DAEMON" if self.is_daemon else "REPLICA",
             "deploymentController": {"type": "ECS"},
@@ -435,13 +323,3 @@ class Service:
             return deployment.describe("PRIMARY", self.desired_count, own)
         kept = sum(task.desired_status == "RUNNING" for task in own)
         return deployment.describe("ACTIVE", kept, own)
-
-
-def _why_unhealthy(task: Task) -> str:
-    if task.health_status == "UNHEALTHY":
-        return UNHEALTHY_REASON
-    return registration_words.stopped_reason(task) or UNHEALTHY_REASON
-
-
-def _named(tasks: Iterable[Task]) -> str:
-    return " ".join(f"(task {task.id})" for task in tasks)

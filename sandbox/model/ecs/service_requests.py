@@ -90,7 +90,7 @@ def new_service(
         dict(request),
         grace=grace_period(request, wanted),
     )
-    service.begin(now)
+    service.events.deployment_began(service.primary, now)
     return service
 
 

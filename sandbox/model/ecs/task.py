@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.ecs import dependencies, health, shown
+from sandbox.model.ecs import dependencies, health, restart, shown, stopping
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.dependencies import Unresolvable
 from sandbox.model.ecs.health import Health
@@ -23,7 +23,6 @@ from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerFailed,
     ContainerStarted,
-    DetachEni,
     EniAttached,
     EniDetached,
     EniFailed,
@@ -35,7 +34,6 @@ from sandbox.model.ecs.messages import (
     InstanceEntered,
     InstanceLeft,
     Interface,
-    LeaveInstance,
     MayRestart,
     Network,
     PrepareResources,
@@ -43,10 +41,8 @@ from sandbox.model.ecs.messages import (
     Remind,
     ResourcesFailed,
     ResourcesReady,
-    RestartContainer,
     StartContainer,
     StartTimedOut,
-    StopContainer,
     StopRequested,
     TaskCommand,
     TaskEvent,
@@ -87,7 +83,7 @@ class Task:
     ``definition`` has ``overrides`` applied (see `sandbox.model.ecs.overrides`). ``network`` is None unless it is in
     awsvpc mode. ``host``, ``bindings`` (by container) and ``draining`` (its instance is) are for launch type EC2.
 
-    Make one with `start`; afterwards only `handle` changes it.
+    Make one with `start`; afterwards only `handle` changes it, itself or by `stopping` and `restart`.
     """
 
     arn: str
@@ -137,6 +133,11 @@ class Task:
         return any(container.essential and container.health_check for container in self.definition.containers)
 
     @property
+    def all_stopped(self) -> bool:
+        """Whether no container runs or is to run."""
+        return all(container.status == "STOPPED" for container in self.containers.values())
+
+    @property
     def availability_zone(self) -> str:
         """Where it runs ("" while that is not known)."""
         if self.host is not None:
@@ -161,21 +162,21 @@ class Task:
             case EniAttached(interface) if self.last_status == "PROVISIONING":
                 commands = self._attached(interface, now)
             case EniFailed(reason) if self.last_status == "PROVISIONING":
-                commands = self._attach_failed(reason, now)
+                commands = stopping.attach_failed(self, reason, now)
             case EniDetached() if self.last_status == "DEPROVISIONING":
-                commands = self._stopped(now)
+                commands = stopping.stopped(self, now)
             case InstanceEntered() if self.last_status == "PENDING" and "connectivityAt" not in self.times:
                 commands = self._entered(now)
             case InstanceLeft() if self.last_status == "STOPPING":
-                commands = self._stopped(now)
+                commands = stopping.stopped(self, now)
             case HostLost(reason, stop_code):
-                commands = self._host_lost(stop_code, reason, now)
+                commands = stopping.host_lost(self, stop_code, reason, now)
             case ResourcesReady():
                 commands = self._resources_ready(now)
             case ResourcesFailed(reason) if "pullStartedAt" not in self.times:
-                commands = self._stop("TaskFailedToStart", reason, now)
+                commands = stopping.stop(self, "TaskFailedToStart", reason, now)
             case StopRequested(reason, stop_code):
-                commands = self._stop(stop_code, reason, now)
+                commands = stopping.stop(self, stop_code, reason, now)
             case Registered() | RegistrationFailed() | Deregistered() | DrainOver() | TargetHealthChanged():
                 commands = self._registration_event(event, now)
             case _:
@@ -189,24 +190,25 @@ class Task:
                 commands = self._registered(event, now)
             case Deregistered() if self.registration.state == "leaving":
                 self.registration.state = "left"
-                commands = self._stop_further(now)
+                commands = stopping.further(self, now)
             case DrainOver():
                 self.registration.drained = True
-                commands = self._stop_further(now)
+                commands = stopping.further(self, now)
             case TargetHealthChanged():
                 self.registration.health_changed(event)
-                commands = self._stop_further(now)
+                commands = stopping.further(self, now)
         return commands
 
     def _registered(self, event: Registered | RegistrationFailed, now: float) -> list[TaskCommand]:
         if isinstance(event, RegistrationFailed):
             self.registration.until = "deregistered"  # nothing was sent there that could drain
         if self.desired_status == "STOPPED":
-            return self._deregister()
+            return stopping.deregister(self)
         commands: list[TaskCommand] = []
         if self.last_status == "ACTIVATING":
             if isinstance(event, RegistrationFailed):
-                return self._stop("TaskFailedToStart", f"Unable to register with {event.where}: {event.error}", now)
+                reason = f"Unable to register with {event.where}: {event.error}"
+                return stopping.stop(self, "TaskFailedToStart", reason, now)
             commands = [self._run(now)]
         return commands + list(self.registration.sync_health(self))
 
@@ -219,7 +221,7 @@ class Task:
                 self.containers[name].address = address
                 commands = self._container_started(name, runtime_id, now)
             case ContainerFailed(name, reason):
-                commands = self._container_failed(name, reason, now)
+                commands = stopping.container_failed(self, name, reason, now)
             case ContainerExited(name, exit_code, reason):
                 commands = self._container_exited(name, exit_code, reason, now)
             case HealthChanged(name, status):
@@ -227,7 +229,7 @@ class Task:
             case StartTimedOut(name):
                 commands = self._start_timed_out(name, now)
             case MayRestart(name, since):
-                self._may_restart(name, since)
+                restart.may_restart(self, name, since)
         return commands
 
     # -- starting --
@@ -237,12 +239,11 @@ class Task:
         self.attachment_status = "ATTACHED"
         self.times["connectivityAt"] = now
         if self.desired_status == "STOPPED":
-            self._stop_containers_that_never_ran()
-            return self._deprovision(now)
+            return stopping.attached_too_late(self, now)
         if self._needs_resources():
-            return [self._move("PENDING"), PrepareResources(self.arn)]
+            return [self.move("PENDING"), PrepareResources(self.arn)]
         self.times["pullStartedAt"] = now
-        return [self._move("PENDING"), *self._start_ready(now)]
+        return [self.move("PENDING"), *self._start_ready(now)]
 
     def _entered(self, now: float) -> list[TaskCommand]:
         self.times["connectivityAt"] = now
@@ -257,11 +258,6 @@ class Task:
         self.times["pullStartedAt"] = now
         return self._start_ready(now)
 
-    def _attach_failed(self, reason: str, now: float) -> list[TaskCommand]:
-        self._give_up("TaskFailedToStart", reason, now)
-        self._stop_containers_that_never_ran()
-        return self._stopped(now)
-
     def _pulled(self, name: str, digest: str, now: float) -> None:
         container = self.containers[name]
         container.pulled, container.digest = True, digest
@@ -273,43 +269,22 @@ class Task:
         container.runtime_id = runtime_id
         container.started_at = container.started_at or now
         if container.status != "PENDING":  # a restart, or it has exited before its start was reported
-            return self._allow_restart(container)
+            return restart.allow(self, container)
         container.status = "RUNNING"
         further = [*self._start_ready(now), *self._watch_start(name)]
-        return [*self._running_if_complete(now), *further, *self._allow_restart(container)]
-
-    def _allow_restart(self, container: Container) -> list[TaskCommand]:
-        policy = self.definition.container(container.name).restart
-        if policy is None or container.status != "RUNNING" or container.started_at is None:
-            return []
-        return [Remind(self.arn, MayRestart(container.name, container.started_at), policy.period)]
-
-    def _may_restart(self, name: str, since: float) -> None:
-        container = self.containers[name]
-        if container.status == "RUNNING" and container.started_at == since:
-            container.may_restart = True
-
-    def _restart(self, container: Container, exit_code: int, now: float) -> list[TaskCommand]:
-        """Start it again, where its policy allows it; without an event, as its status stays RUNNING."""
-        policy = self.definition.container(container.name).restart
-        if policy is None or not container.may_restart or exit_code in policy.ignored:
-            return []
-        container.may_restart = False
-        container.restarts += 1
-        container.started_at, container.health = now, "UNKNOWN"
-        return [RestartContainer(self.arn, container.name)]
+        return [*self._running_if_complete(now), *further, *restart.allow(self, container)]
 
     def _running_if_complete(self, now: float) -> list[TaskCommand]:
         complete = all(container.status != "PENDING" for container in self.containers.values())
         if self.last_status == "PENDING" and self.desired_status == "RUNNING" and complete:
             asked = self.registration.ask(self)
-            first = self._move("ACTIVATING") if self.registration.wanted.before_running else self._run(now)
+            first = self.move("ACTIVATING") if self.registration.wanted.before_running else self._run(now)
             return [first, *asked]
         return []
 
     def _run(self, now: float) -> PublishTask:
         self.times["startedAt"] = now
-        return self._move("RUNNING")
+        return self.move("RUNNING")
 
     def _start_ready(self, now: float) -> list[TaskCommand]:
         """Start what waits for nothing any more, unless something that it would run with can never start."""
@@ -339,9 +314,9 @@ class Task:
         # 143 is the ECS agent's exit code for a container that its dependencies keep from starting.
         container.status, container.exit_code = "STOPPED", 143
         container.reason = f"CannotStartContainerError: {why}"
-        if self.definition.container(container.name).essential or self._all_stopped():
-            return self._stop("TaskFailedToStart", container.reason, now)
-        return [self._changed(), *self._start_ready(now), *self._running_if_complete(now)]
+        if self.definition.container(container.name).essential or self.all_stopped:
+            return stopping.stop(self, "TaskFailedToStart", container.reason, now)
+        return [self.changed(), *self._start_ready(now), *self._running_if_complete(now)]
 
     def _watch_start(self, name: str) -> list[TaskCommand]:
         timeout = self.definition.container(name).start_timeout
@@ -361,6 +336,8 @@ class Task:
                 commands += self._never_starts(container, dependencies.timed_out(name, container.name), now)
         return commands
 
+    # -- running --
+
     def _health_changed(self, name: str, status: Health, now: float) -> list[TaskCommand]:
         container = self.containers[name]
         if container.status == "STOPPED":
@@ -368,21 +345,11 @@ class Task:
         container.health = status  # without an event: healthStatus is not in events
         return [*self._start_ready(now), *self.registration.sync_health(self)]
 
-    # -- stopping --
-
-    def _container_failed(self, name: str, reason: str, now: float) -> list[TaskCommand]:
-        container = self.containers[name]
-        if container.status != "PENDING":
-            return []
-        container.status, container.reason = "STOPPED", reason
-        # One container that cannot be started is the end of the task, essential or not.
-        return self._stop("TaskFailedToStart", reason, now) or self._stop_further(now)
-
     def _container_exited(self, name: str, exit_code: int, reason: str, now: float) -> list[TaskCommand]:
         container = self.containers[name]
         if container.status == "STOPPED":
             return []
-        if self.desired_status == "RUNNING" and (again := self._restart(container, exit_code, now)):
+        if self.desired_status == "RUNNING" and (again := restart.restart(self, container, exit_code, now)):
             return again
         # What has exited has run, also where its start is reported after its end: "the task already moved to the
         # RUNNING state" ("Service throttle logic").
@@ -393,109 +360,21 @@ class Task:
         if self.desired_status == "STOPPED":
             if self.definition.container(name).essential:
                 self.registration.until = "nothing"  # the ECS agent stops the others at once
-            return self._stop_further(now)
-        if self.definition.container(name).essential or self._all_stopped():
-            return commands + self._stop("EssentialContainerExited", "Essential container in task exited", now)
+            return stopping.further(self, now)
+        if self.definition.container(name).essential or self.all_stopped:
+            return commands + stopping.stop(self, "EssentialContainerExited", "Essential container in task exited", now)
         # "A container in the task changes state" is an event of its own.
-        return [*commands, self._changed(), *self._start_ready(now)]
-
-    def _stop(self, code: str, reason: str, now: float) -> list[TaskCommand]:
-        if self.desired_status == "STOPPED":
-            return []
-        self._give_up(code, reason, now)
-        commands: list[TaskCommand] = [self._changed()]
-        if self.last_status == "PROVISIONING":
-            return commands  # the interface is on its way; it is taken down when it has come
-        for container in self.containers.values():
-            if not container.asked:
-                container.status = "STOPPED"
-        return [*commands, *self._leave(code), *self._stop_further(now)]
-
-    def _leave(self, code: str) -> list[TaskCommand]:
-        """Begin to deregister, where there is something to."""
-        if not self.registration.leave(code):
-            return []
-        announced = [self._move("DEACTIVATING")] if self.registration.wanted.before_running else []
-        self.last_status = "DEACTIVATING"
-        return [*announced, *self._deregister()]
-
-    def _deregister(self) -> list[TaskCommand]:
-        command = self.registration.deregister(self.arn)
-        if command is None:
-            return []
-        drain = () if self.registration.drained else (Remind(self.arn, DrainOver(), self.registration.delay),)
-        return [command, *drain]
-
-    def _stop_ready(self) -> list[TaskCommand]:
-        """Stop what no live container depends on: the order of the start, reversed."""
-        commands: list[TaskCommand] = []
-        for container in self.containers.values():
-            dependants = dependencies.dependants(container.name, self.definition.containers)
-            if container.status == "STOPPED" or container.stopping:
-                continue
-            if all(self.containers[name].status == "STOPPED" for name in dependants):
-                container.stopping = True
-                timeout = self.definition.container(container.name).stop_timeout
-                commands.append(StopContainer(self.arn, container.name, timeout))
-        return commands
-
-    def _give_up(self, code: str, reason: str, now: float) -> None:
-        if self.desired_status == "RUNNING":
-            self.desired_status = "STOPPED"
-            self.stop_code, self.stopped_reason = code, reason
-            self.times["stoppingAt"] = now
-
-    def _stop_containers_that_never_ran(self) -> None:
-        for container in self.containers.values():
-            container.status = "STOPPED"
-
-    def _all_stopped(self) -> bool:
-        return all(container.status == "STOPPED" for container in self.containers.values())
-
-    def _stop_further(self, now: float) -> list[TaskCommand]:
-        """Go on with a stop: once its targets have drained, stop the containers; then take the interface down."""
-        over = self.last_status == "STOPPED" or "executionStoppedAt" in self.times
-        if over or self.desired_status == "RUNNING" or self.last_status == "PROVISIONING":
-            return []
-        if self._all_stopped():
-            return [] if self.registration.unfinished else self._deprovision(now)
-        if self.registration.holds_containers:
-            return []
-        self.last_status = "STOPPING"  # without an event, see above
-        return self._stop_ready()
-
-    def _host_lost(self, code: str, reason: str, now: float) -> list[TaskCommand]:
-        leaving = self.last_status == "STOPPING" and self._all_stopped()
-        if leaving or self.last_status in {"DEPROVISIONING", "STOPPED"}:
-            return []
-        self._give_up(code, reason, now)
-        if self.last_status == "PROVISIONING":
-            return [self._changed()]  # the interface is taken down when it has come
-        for container in self.containers.values():
-            container.status = "STOPPED"
-        # Nothing is left that could drain.
-        return [self._changed(), *self._leave("EssentialContainerExited"), *self._stop_further(now)]
-
-    def _deprovision(self, now: float) -> list[TaskCommand]:
-        self.times["executionStoppedAt"] = now
-        if self.network is None:  # nothing to be deprovisioned
-            self.last_status = "STOPPING"
-            return [LeaveInstance(self.arn)]
-        self.attachment_status = "DETACHING"
-        return [self._move("DEPROVISIONING"), DetachEni(self.arn)]
-
-    def _stopped(self, now: float) -> list[TaskCommand]:
-        self.attachment_status = "DELETED"
-        self.times["stoppedAt"] = now
-        return [self._move("STOPPED")]
+        return [*commands, self.changed(), *self._start_ready(now)]
 
     # -- showing --
 
-    def _move(self, status: str) -> PublishTask:
+    def move(self, status: str) -> PublishTask:
+        """Come to another lastStatus, with an event."""
         self.last_status = status
-        return self._changed()
+        return self.changed()
 
-    def _changed(self) -> PublishTask:
+    def changed(self) -> PublishTask:
+        """Its next version, to be published."""
         self.version += 1
         return self._publish()
 

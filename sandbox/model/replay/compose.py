@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, Self
 
 from sandbox.clock import VirtualClock
+from sandbox.model.ecs import services
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, EventShape, service_event, task_state_change
 from sandbox.model.ecs.messages import (
@@ -35,7 +36,8 @@ from sandbox.model.ecs.messages import (
     TaskCommand,
     TaskEvent,
 )
-from sandbox.model.ecs.service import PublishService, Wake
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service_events import PublishService
 from sandbox.model.ecs.task import Task
 from sandbox.model.replay.plan import Happened, Recording
 from sandbox.model.replay.world import (
@@ -155,7 +157,7 @@ class Composer:
                 }
             },
         }
-        return self._step(lambda now: self._ecs.create_service(request, now)[1])
+        return self._step(lambda now: services.create(self._ecs, request, now)[1])
 
     def stop(self) -> Self:
         """Scale the service to no task."""
@@ -197,7 +199,7 @@ class Composer:
 
     def _update(self, **changes: Any) -> Self:
         request = {"cluster": self.cluster, "service": self.service, **changes}
-        return self._step(lambda now: self._ecs.update_service(request, now)[1])
+        return self._step(lambda now: services.update(self._ecs, request, now)[1])
 
     def _oldest(self) -> Task:
         cluster = self._ecs.find_cluster(self.cluster)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import taskdef
+from sandbox.model.ecs import services, taskdef
 from sandbox.model.ecs.container import Container
 from sandbox.model.ecs.container_instance import DropInstance, PublishInstance
 from sandbox.model.ecs.control import Command, Ecs
@@ -47,7 +47,8 @@ from sandbox.model.ecs.registration import (
     SetInstanceHealth,
 )
 from sandbox.model.ecs.registration_requests import Lookups
-from sandbox.model.ecs.service import PublishService, Service, ServiceSaid, Wake
+from sandbox.model.ecs.service import Service, Wake
+from sandbox.model.ecs.service_events import PublishService, ServiceSaid
 from sandbox.model.ecs.task import Task
 from sandbox.model.elb.config import TargetGroup, TargetHealth
 
@@ -312,12 +313,12 @@ class Account:
             "networkConfiguration": VPC,
             **more,
         }
-        commands = self.ecs.create_service(request, self.now)[1]
+        commands = services.create(self.ecs, request, self.now)[1]
         self._note_deployments()
         return commands
 
     def update(self, **changes: Any) -> list[Command]:
-        commands = self.ecs.update_service({"cluster": "blog", "service": "web", **changes}, self.now)[1]
+        commands = services.update(self.ecs, {"cluster": "blog", "service": "web", **changes}, self.now)[1]
         self._note_deployments()
         return commands
 
@@ -325,7 +326,7 @@ class Account:
         return self.update(desiredCount=count)
 
     def delete(self, **more: Any) -> list[Command]:
-        return self.ecs.delete_service({"cluster": "blog", "service": "web", **more}, self.now)[1]
+        return services.delete(self.ecs, {"cluster": "blog", "service": "web", **more}, self.now)[1]
 
     def event(self, task: Task, event: TaskEvent) -> list[Command]:
         self.now += 1.0
@@ -405,7 +406,7 @@ class Account:
         """The service's events, oldest first, with short names: T1 for its first task, D1 for its first deployment."""
         names = {task.id: f"T{number}" for number, task in enumerate(self.tasks, 1)}
         names |= {deployment: f"D{number}" for number, deployment in enumerate(self.deployment_ids, 1)}
-        said = [event["message"] for event in reversed(self.service.events)]
+        said = [event["message"] for event in reversed(self.service.events.shown)]
         for long, short in names.items():
             said = [message.replace(long, short) for message in said]
         return said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.model.ecs import services, starts
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import ContainerStarted, EniAttached, EniFailed, Interface, PublishTask
@@ -59,7 +60,7 @@ def test_capacity_providers_of_a_cluster(ecs: Ecs) -> None:
     shown = ecs.describe_cluster(ecs.find_cluster(None))
     assert shown["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
     assert shown["defaultCapacityProviderStrategy"] == [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
-    [task], _ = ecs.run_task({**RUN, "launchType": None}, 0.0)
+    [task], _ = starts.run_task(ecs, {**RUN, "launchType": None}, 0.0)
     assert task.capacity_provider == "FARGATE_SPOT"
     with refused("ResourceInUseException", "The capacity provider FARGATE_SPOT is used by tasks."):
         associate(ecs, "FARGATE")
@@ -88,16 +89,16 @@ def test_an_unknown_cluster(ecs: Ecs) -> None:
     for call in (ecs.find_cluster, ecs.delete_cluster):
         with refused("ClusterNotFoundException", "Cluster not found."):
             call("other")
-    for action in (ecs.run_task, ecs.stop_task, ecs.create_service, ecs.update_service, ecs.delete_service):
+    for action in (starts.run_task, Ecs.stop_task, services.create, services.update, services.delete):
         with refused("ClusterNotFoundException", "Cluster not found."):
-            action({"cluster": "other"}, 0.0)
+            action(ecs, {"cluster": "other"}, 0.0)
     with refused("ClusterNotFoundException", "Cluster not found."):
         ecs.list_tasks({"cluster": "other"})
 
 
 def test_a_cluster_as_described(ecs: Ecs) -> None:
-    ecs.run_task({**RUN, "count": 2}, 0.0)
-    ecs.create_service(SERVICE, 0.0)
+    starts.run_task(ecs, {**RUN, "count": 2}, 0.0)
+    services.create(ecs, SERVICE, 0.0)
     assert ecs.describe_cluster(ecs.find_cluster(None)) == {
         "clusterArn": f"{ARN}:cluster/default",
         "clusterName": "default",
@@ -115,11 +116,11 @@ def test_a_cluster_as_described(ecs: Ecs) -> None:
 
 
 def test_a_cluster_in_use_is_not_deleted(ecs: Ecs) -> None:
-    ecs.create_service({**SERVICE, "desiredCount": 0}, 0.0)
+    services.create(ecs, {**SERVICE, "desiredCount": 0}, 0.0)
     with refused("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."):
         ecs.delete_cluster("default")
-    ecs.delete_service({"service": "web"}, 0.0)
-    [task], _ = ecs.run_task(RUN, 0.0)
+    services.delete(ecs, {"service": "web"}, 0.0)
+    [task], _ = starts.run_task(ecs, RUN, 0.0)
     with refused("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."):
         ecs.delete_cluster("default")
     ecs.task_event(task.arn, EniFailed("no address"), 1.0)
@@ -150,16 +151,18 @@ def test_an_unknown_definition(ecs: Ecs, reference: str) -> None:
     with refused("ClientException", "Unable to describe task definition."):
         ecs.find_definition(reference)
     with refused("ClientException", "TaskDefinition not found."):
-        ecs.run_task({**RUN, "taskDefinition": reference}, 0.0)
+        starts.run_task(ecs, {**RUN, "taskDefinition": reference}, 0.0)
     with refused("ClientException", "TaskDefinition not found."):
-        ecs.create_service({**SERVICE, "taskDefinition": reference}, 0.0)
+        services.create(ecs, {**SERVICE, "taskDefinition": reference}, 0.0)
 
 
 # -- RunTask ---------------------------------------------------------------------------------------------------------
 
 
 def test_run_task(ecs: Ecs, words: Callable[..., list[str]]) -> None:
-    tasks, commands = ecs.run_task({**RUN, "count": 2, "startedBy": "me", "tags": [{"key": "k", "value": "v"}]}, 5.0)
+    tasks, commands = starts.run_task(
+        ecs, {**RUN, "count": 2, "startedBy": "me", "tags": [{"key": "k", "value": "v"}]}, 5.0
+    )
     assert words(commands) == ["event PROVISIONING v1", "attach"] * 2
     assert len({task.arn for task in tasks}) == 2
     shown = tasks[0].describe()
@@ -173,16 +176,16 @@ def test_run_task(ecs: Ecs, words: Callable[..., list[str]]) -> None:
 
 
 def test_a_group_of_its_own(ecs: Ecs) -> None:
-    [task], _ = ecs.run_task({**RUN, "group": "nightly"}, 0.0)
+    [task], _ = starts.run_task(ecs, {**RUN, "group": "nightly"}, 0.0)
     assert task.group == "nightly"
     with refused("InvalidParameterException", "Invalid namespace for group."):
-        ecs.run_task({**RUN, "group": "service:web"}, 0.0)
+        starts.run_task(ecs, {**RUN, "group": "service:web"}, 0.0)
 
 
 @pytest.mark.parametrize("number", [0, -1, 11])
 def test_count(ecs: Ecs, number: int) -> None:
     with refused("InvalidParameterException", "Count must be between 1 and 10."):
-        ecs.run_task({**RUN, "count": number}, 0.0)
+        starts.run_task(ecs, {**RUN, "count": number}, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +228,9 @@ def test_count(ecs: Ecs, number: int) -> None:
     ],
 )
 def test_where_a_task_cannot_run(ecs: Ecs, change: dict[str, Any], code: str, message: str) -> None:
-    for action, request in ((ecs.run_task, RUN), (ecs.create_service, SERVICE)):
+    for action, request in ((starts.run_task, RUN), (services.create, SERVICE)):
         with refused(code, message):
-            action({**request, **change}, 0.0)
+            action(ecs, {**request, **change}, 0.0)
     assert not ecs.tasks
     assert not ecs.services
 
@@ -235,18 +238,18 @@ def test_where_a_task_cannot_run(ecs: Ecs, change: dict[str, Any], code: str, me
 def test_a_definition_for_ec2_does_not_run_on_fargate(ecs: Ecs, request_for: Callable[..., dict[str, Any]]) -> None:
     ecs.register_task_definition(request_for(family="ec2", requiresCompatibilities=["EC2"]), 0.0)
     with refused("InvalidParameterException", "Task definition does not support launch_type FARGATE."):
-        ecs.run_task({**RUN, "taskDefinition": "ec2"}, 0.0)
+        starts.run_task(ecs, {**RUN, "taskDefinition": "ec2"}, 0.0)
 
 
 def test_the_cluster_s_default_strategy(ecs: Ecs) -> None:
     ecs.create_cluster(
         {"clusterName": "spot", "defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}
     )
-    [task], _ = ecs.run_task({**RUN, "cluster": "spot", "launchType": None}, 0.0)
+    [task], _ = starts.run_task(ecs, {**RUN, "cluster": "spot", "launchType": None}, 0.0)
     assert task.capacity_provider == "FARGATE_SPOT"
-    [task], _ = ecs.run_task({**RUN, "cluster": "spot"}, 0.0)
+    [task], _ = starts.run_task(ecs, {**RUN, "cluster": "spot"}, 0.0)
     assert task.capacity_provider is None
-    service, _ = ecs.create_service({**SERVICE, "cluster": "spot", "launchType": None}, 0.0)
+    service, _ = services.create(ecs, {**SERVICE, "cluster": "spot", "launchType": None}, 0.0)
     assert service.describe([])["capacityProviderStrategy"] == [
         {"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}
     ]
@@ -256,7 +259,7 @@ def test_the_cluster_s_default_strategy(ecs: Ecs) -> None:
 
 
 def test_stop_task_answers_with_the_task_as_it_was_told(ecs: Ecs, words: Callable[..., list[str]]) -> None:
-    [task], _ = ecs.run_task(RUN, 0.0)
+    [task], _ = starts.run_task(ecs, RUN, 0.0)
     stopped, commands = ecs.stop_task({"task": task.id}, 1.0)
     assert stopped is task
     assert words(commands) == ["event PROVISIONING>STOPPED v2"]
@@ -267,7 +270,7 @@ def test_stop_task_answers_with_the_task_as_it_was_told(ecs: Ecs, words: Callabl
 
 
 def test_the_user_s_own_reason(ecs: Ecs) -> None:
-    [task], _ = ecs.run_task(RUN, 0.0)
+    [task], _ = starts.run_task(ecs, RUN, 0.0)
     ecs.stop_task({"task": task.id, "reason": "because"}, 1.0)
     assert task.describe()["stoppedReason"] == "because"
 
@@ -279,7 +282,7 @@ def test_an_unknown_task(ecs: Ecs, reference: str) -> None:
 
 
 def test_a_task_of_another_cluster(ecs: Ecs) -> None:
-    [task], _ = ecs.run_task(RUN, 0.0)
+    [task], _ = starts.run_task(ecs, RUN, 0.0)
     other = ecs.create_cluster({"clusterName": "other"})
     for reference in (task.id, task.arn):
         with refused("InvalidParameterException", "The referenced task was not found."):
@@ -287,8 +290,8 @@ def test_a_task_of_another_cluster(ecs: Ecs) -> None:
 
 
 def test_list_tasks(ecs: Ecs, interface: Interface) -> None:
-    [mine], _ = ecs.run_task({**RUN, "startedBy": "me"}, 0.0)
-    ecs.create_service(SERVICE, 0.0)
+    [mine], _ = starts.run_task(ecs, {**RUN, "startedBy": "me"}, 0.0)
+    services.create(ecs, SERVICE, 0.0)
     [other] = [task for task in ecs.tasks.values() if task is not mine]
 
     def listed(**filters: Any) -> list[Any]:
@@ -308,7 +311,7 @@ def test_list_tasks(ecs: Ecs, interface: Interface) -> None:
 
 
 def test_a_task_is_forgotten_only_when_it_has_stopped(ecs: Ecs, interface: Interface) -> None:
-    [task], _ = ecs.run_task(RUN, 0.0)
+    [task], _ = starts.run_task(ecs, RUN, 0.0)
     ecs.forget_task(task.arn)
     assert task.arn in ecs.tasks
     ecs.task_event(task.arn, EniFailed("no address"), 10.0)
@@ -319,15 +322,15 @@ def test_a_task_is_forgotten_only_when_it_has_stopped(ecs: Ecs, interface: Inter
 
 
 def test_execute_command_is_shown(ecs: Ecs) -> None:
-    (task,), commands = ecs.run_task({**RUN, "enableExecuteCommand": True}, 0.0)
+    (task,), commands = starts.run_task(ecs, {**RUN, "enableExecuteCommand": True}, 0.0)
     assert task.describe()["enableExecuteCommand"] is True
     assert task.describe()["containers"][0]["managedAgents"] == [
         {"name": "ExecuteCommandAgent", "lastStatus": "PENDING"}
     ]
-    service, commands = ecs.create_service({**SERVICE, "enableExecuteCommand": True}, 0.0)
+    service, commands = services.create(ecs, {**SERVICE, "enableExecuteCommand": True}, 0.0)
     assert service.describe([])["enableExecuteCommand"] is True
     assert commands[0].task["enableExecuteCommand"] is True
-    (task,), _ = ecs.run_task(RUN, 0.0)
+    (task,), _ = starts.run_task(ecs, RUN, 0.0)
     assert task.describe()["enableExecuteCommand"] is False
     assert "managedAgents" not in task.describe()["containers"][0]
 
@@ -340,7 +343,7 @@ SPOT = {
 
 
 def test_a_spot_interruption(ecs: Ecs, interface: Interface, words: Callable[..., list[str]]) -> None:
-    service, commands = ecs.create_service({**SPOT, "serviceName": "web", "desiredCount": 1}, 1.0)
+    service, commands = services.create(ecs, {**SPOT, "serviceName": "web", "desiredCount": 1}, 1.0)
     arn = commands[0].task_arn
     ecs.task_event(arn, EniAttached(interface), 2.0)
     ecs.task_event(arn, ContainerStarted("web", "id"), 3.0)
@@ -352,8 +355,8 @@ def test_a_spot_interruption(ecs: Ecs, interface: Interface, words: Callable[...
 
 
 def test_only_a_live_spot_task_is_interrupted(ecs: Ecs) -> None:
-    (on_demand,), _ = ecs.run_task(RUN, 0.0)
-    (spot,), _ = ecs.run_task(SPOT, 0.0)
+    (on_demand,), _ = starts.run_task(ecs, RUN, 0.0)
+    (spot,), _ = starts.run_task(ecs, SPOT, 0.0)
     with refused("InvalidParameterException", "The referenced task was not found."):
         ecs.interrupt_spot("nope", 1.0)
     with refused("InvalidParameterException", "Only tasks of the capacity provider FARGATE_SPOT"):
@@ -367,24 +370,24 @@ def test_only_a_live_spot_task_is_interrupted(ecs: Ecs) -> None:
 
 
 def test_a_service_is_created_once(ecs: Ecs) -> None:
-    service, _ = ecs.create_service(SERVICE, 0.0)
+    service, _ = services.create(ecs, SERVICE, 0.0)
     assert ecs.find_service(ecs.find_cluster(None), "web") is service
     with refused("InvalidParameterException", "Creation of service was not idempotent."):
-        ecs.create_service(SERVICE, 0.0)
+        services.create(ecs, SERVICE, 0.0)
 
 
 @pytest.mark.parametrize("name", [None, "", "a b", "a/b"])
 def test_service_names(ecs: Ecs, name: str | None) -> None:
     with refused("InvalidParameterException", "Service name contains invalid characters"):
-        ecs.create_service({**SERVICE, "serviceName": name}, 0.0)
+        services.create(ecs, {**SERVICE, "serviceName": name}, 0.0)
 
 
 def test_a_negative_count(ecs: Ecs) -> None:
     with refused("InvalidParameterException", "desiredCount must not be negative."):
-        ecs.create_service({**SERVICE, "desiredCount": -1}, 0.0)
-    service, _ = ecs.create_service(SERVICE, 0.0)
+        services.create(ecs, {**SERVICE, "desiredCount": -1}, 0.0)
+    service, _ = services.create(ecs, SERVICE, 0.0)
     with refused("InvalidParameterException", "desiredCount must not be negative."):
-        ecs.update_service({"service": "web", "desiredCount": -1}, 0.0)
+        services.update(ecs, {"service": "web", "desiredCount": -1}, 0.0)
     assert service.desired_count == 1
 
 
@@ -396,10 +399,10 @@ def test_a_negative_count(ecs: Ecs) -> None:
 )
 def test_services_that_are_not_carried_out(ecs: Ecs, parameter: str, value: object) -> None:
     with refused("ClientException", f"The sandbox does not carry out {parameter}"):
-        ecs.create_service({**SERVICE, parameter: value}, 0.0)
+        services.create(ecs, {**SERVICE, parameter: value}, 0.0)
 
 
 def test_an_unknown_service(ecs: Ecs) -> None:
-    for action in (ecs.update_service, ecs.delete_service):
+    for action in (services.update, services.delete):
         with refused("ServiceNotFoundException", "Service not found."):
-            action({"service": "x"}, 0.0)
+            action(ecs, {"service": "x"}, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import definitions
+from sandbox.model.ecs import definitions, starts
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 
@@ -38,7 +38,7 @@ def test_a_revision_that_is_deregistered(ecs: Ecs) -> None:
     assert ecs.find_definition("blog:2") is gone  # it can be looked at
     assert ecs.find_definition("blog").revision == 1  # the latest that is ACTIVE
     with refused("TaskDefinition is inactive"):
-        ecs.run_task({**RUN, "taskDefinition": "blog:2"}, 10.0)
+        starts.run_task(ecs, {**RUN, "taskDefinition": "blog:2"}, 10.0)
     assert definitions.deregister(ecs.definitions, "blog:2", 11.0) is gone
 
 
@@ -52,7 +52,7 @@ def test_a_family_without_an_active_revision(ecs: Ecs) -> None:
     with refused("Unable to describe task definition."):
         ecs.find_definition("shop")
     with refused("TaskDefinition not found."):
-        ecs.run_task({**RUN, "taskDefinition": "shop"}, 10.0)
+        starts.run_task(ecs, {**RUN, "taskDefinition": "shop"}, 10.0)
 
 
 def test_what_cannot_be_deregistered(ecs: Ecs) -> None:

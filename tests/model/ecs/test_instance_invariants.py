@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sandbox.model.ecs import instances, placement
+from sandbox.model.ecs import instances, placement, services, starts
 from sandbox.model.ecs.container_instance import DropInstance, Launched, PublishInstance
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
@@ -207,7 +207,7 @@ class InstanceMachine(RuleBasedStateMachine):
     def run_task(self, family: str, number: int) -> None:
         network = VPC if family == "eni" else {}
         with refused_or_not():
-            self.take(self.ecs.run_task({"taskDefinition": family, "count": number, **network}, self.now)[1])
+            self.take(starts.run_task(self.ecs, {"taskDefinition": family, "count": number, **network}, self.now)[1])
 
     @rule(name=NAMES, family=FAMILIES, number=st.integers(0, 5), limits=LIMITS, daemon=st.booleans())
     def create_service(self, name: str, family: str, number: int, limits: tuple[int, int], daemon: bool) -> None:
@@ -222,7 +222,7 @@ class InstanceMachine(RuleBasedStateMachine):
             request |= {"schedulingStrategy": "DAEMON", "deploymentConfiguration": {}}
             del request["desiredCount"]
         with refused_or_not():
-            self.take(self.ecs.create_service(request, self.now)[1])
+            self.take(services.create(self.ecs, request, self.now)[1])
 
     @rule(name=NAMES, number=st.integers(0, 5), anew=st.booleans())
     def update_service(self, name: str, number: int, anew: bool) -> None:
@@ -231,12 +231,12 @@ class InstanceMachine(RuleBasedStateMachine):
             service = self.ecs.find_service(self.ecs.find_cluster("default"), name)
             if not service.is_daemon:
                 request["desiredCount"] = number
-            self.take(self.ecs.update_service(request, self.now)[1])
+            self.take(services.update(self.ecs, request, self.now)[1])
 
     @rule(name=NAMES)
     def delete_service(self, name: str) -> None:
         with refused_or_not():
-            self.take(self.ecs.delete_service({"service": name, "force": True}, self.now)[1])
+            self.take(services.delete(self.ecs, {"service": name, "force": True}, self.now)[1])
 
     @precondition(lambda self: self.ecs.tasks)
     @rule(pick=PICK)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import instances, starts
+from sandbox.model.ecs import instances, services, starts
 from sandbox.model.ecs.container_instance import ContainerInstance, DropInstance, Launched, PublishInstance
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
@@ -74,11 +74,11 @@ class Fleet:
             **({} if count is None else {"desiredCount": count}),
             **more,
         }
-        self.work(self.ecs.create_service(request, self.account.now)[1])
+        self.work(services.create(self.ecs, request, self.account.now)[1])
 
     def run(self, **more: Any) -> list[Task]:
         request = {"cluster": "blog", "taskDefinition": "blog", "launchType": "EC2", **more}
-        tasks, commands = self.ecs.run_task(request, self.account.now)
+        tasks, commands = starts.run_task(self.ecs, request, self.account.now)
         self.work(commands)
         return tasks
 
@@ -119,7 +119,7 @@ def test_a_task_in_bridge_mode_begins_in_pending_and_ends_in_stopped(
 ) -> None:
     fleet.define(portMappings=[{"containerPort": 80}])
     fleet.launch()
-    (task,), commands = fleet.ecs.run_task({"cluster": "blog", "taskDefinition": "blog"}, 0.0)
+    (task,), commands = starts.run_task(fleet.ecs, {"cluster": "blog", "taskDefinition": "blog"}, 0.0)
     assert words(commands) == ["event PENDING v1", "enter", "instance ACTIVE v2"]
     assert words(fleet.ecs.task_event(task.arn, InstanceEntered(), 1.0)) == ["start web"]
     assert words(fleet.ecs.task_event(task.arn, InstanceEntered(), 1.0)) == []
@@ -146,7 +146,7 @@ def test_a_task_that_is_stopped_before_its_instance_has_taken_it_on(
     fleet: Fleet, words: Callable[..., list[str]]
 ) -> None:
     fleet.launch()
-    (task,), _ = fleet.ecs.run_task({"cluster": "blog", "taskDefinition": "blog"}, 0.0)
+    (task,), _ = starts.run_task(fleet.ecs, {"cluster": "blog", "taskDefinition": "blog"}, 0.0)
     stop = fleet.ecs.task_event(task.arn, StopRequested("enough", "UserInitiated"), 1.0)
     assert words(stop) == ["event PENDING>STOPPED v2", "leave"]
     assert words(fleet.ecs.task_event(task.arn, InstanceEntered(), 2.0)) == []
@@ -156,7 +156,7 @@ def test_a_task_that_is_stopped_before_its_instance_has_taken_it_on(
 def test_a_lost_host_ends_a_task_in_every_state(fleet: Fleet, words: Callable[..., list[str]], interface: Any) -> None:
     fleet.launch()
     gone = HostLost("Host EC2 (instance i-1) terminated.", "TerminationNotice")
-    (task,), _ = fleet.ecs.run_task({"cluster": "blog", "taskDefinition": "blog"}, 0.0)
+    (task,), _ = starts.run_task(fleet.ecs, {"cluster": "blog", "taskDefinition": "blog"}, 0.0)
     fleet.ecs.task_event(task.arn, InstanceEntered(), 1.0)
     assert words(fleet.ecs.task_event(task.arn, gone, 2.0)) == ["event PENDING>STOPPED v2", "leave"]
     assert words(fleet.ecs.task_event(task.arn, gone, 3.0)) == []
@@ -164,7 +164,9 @@ def test_a_lost_host_ends_a_task_in_every_state(fleet: Fleet, words: Callable[..
     assert (task.stop_code, task.stopped_reason) == ("TerminationNotice", gone.reason)
 
     fleet.define("awsvpc")
-    (task,), _ = fleet.ecs.run_task({"cluster": "blog", "taskDefinition": "blog", "networkConfiguration": VPC}, 0.0)
+    (task,), _ = starts.run_task(
+        fleet.ecs, {"cluster": "blog", "taskDefinition": "blog", "networkConfiguration": VPC}, 0.0
+    )
     assert words(fleet.ecs.task_event(task.arn, gone, 1.0)) == ["event PROVISIONING>STOPPED v2"]
     attached = fleet.ecs.task_event(task.arn, EniAttached(interface), 2.0)
     assert words(attached) == ["event DEPROVISIONING>STOPPED v3", "detach"]
@@ -369,7 +371,7 @@ def test_what_a_daemon_cannot_have(fleet: Fleet, wrong: dict[str, Any]) -> None:
         **network,
     }
     with pytest.raises(EcsError, match="daemon scheduling strategy"):
-        fleet.ecs.create_service({**request, **wrong}, 0.0)
+        services.create(fleet.ecs, {**request, **wrong}, 0.0)
 
 
 # -- RunTask, StartTask --

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sandbox.model.ecs import services, starts
 from sandbox.model.ecs.control import Command, Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import DOCUMENTED, SEEN_2024, task_state_change
@@ -234,7 +235,7 @@ class EcsMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 3))
     def run_task(self, number: int) -> None:
-        self.take(self.ecs.run_task({**WHERE, "taskDefinition": "blog", "count": number}, self.now)[1])
+        self.take(starts.run_task(self.ecs, {**WHERE, "taskDefinition": "blog", "count": number}, self.now)[1])
 
     @precondition(lambda self: self.ecs.tasks)
     @rule(pick=PICK)
@@ -270,27 +271,27 @@ class EcsMachine(RuleBasedStateMachine):
             **({"healthCheckGracePeriodSeconds": grace} if groups else {}),
         }
         with refused_or_not("InvalidParameterException"):  # it is there already, or drains
-            self.take(self.ecs.create_service(request, self.now)[1])
+            self.take(services.create(self.ecs, request, self.now)[1])
 
     @rule(name=NAMES, number=st.integers(0, 4))
     def update_service(self, name: str, number: int) -> None:
         with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
-            self.take(self.ecs.update_service({"service": name, "desiredCount": number}, self.now)[1])
+            self.take(services.update(self.ecs, {"service": name, "desiredCount": number}, self.now)[1])
 
     @rule(name=NAMES)
     def deploy(self, name: str) -> None:
         with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
-            self.take(self.ecs.update_service({"service": name, "forceNewDeployment": True}, self.now)[1])
+            self.take(services.update(self.ecs, {"service": name, "forceNewDeployment": True}, self.now)[1])
 
     @rule(name=NAMES, groups=st.integers(0, 2))
     def change_load_balancers(self, name: str, groups: int) -> None:
         with refused_or_not("ServiceNotFoundException", "ServiceNotActiveException"):
-            self.take(self.ecs.update_service({"service": name, **behind(groups)}, self.now)[1])
+            self.take(services.update(self.ecs, {"service": name, **behind(groups)}, self.now)[1])
 
     @rule(name=NAMES)
     def delete_service(self, name: str) -> None:
         with refused_or_not("ServiceNotFoundException"):
-            self.take(self.ecs.delete_service({"service": name, "force": True}, self.now)[1])
+            self.take(services.delete(self.ecs, {"service": name, "force": True}, self.now)[1])
 
     # -- the adapter --
 

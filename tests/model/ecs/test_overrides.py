@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import overrides
+from sandbox.model.ecs import overrides, starts
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import task_state_change
@@ -103,7 +103,7 @@ def test_they_are_shown_by_the_task_and_its_events(request_for: Make, container:
     ecs.create_cluster({})
     ecs.register_task_definition(request_for(container("web"), container("db")), 0.0)
     asked = {**of("db", command=["dump"]), "cpu": "512", "memory": "1024", "taskRoleArn": "arn:aws:iam::1:role/r"}
-    (task,), commands = ecs.run_task({**RUN, "overrides": asked}, 0.0)
+    (task,), commands = starts.run_task(ecs, {**RUN, "overrides": asked}, 0.0)
     shown = task.describe()
     assert (shown["cpu"], shown["memory"]) == ("512", "1024")
     expected = {**asked, "containerOverrides": [{"name": "web"}, {"name": "db", "command": ["dump"]}]}

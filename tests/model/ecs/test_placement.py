@@ -213,10 +213,10 @@ def test_a_disconnected_agent_takes_nothing() -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (definition(mode="awsvpc"), 'encountered error "RESOURCE:ENI". '),
-        (definition(cpu=9999), "has insufficient CPU units available. "),
-        (definition(memory=9999), "has insufficient memory available. "),
-        (definition(ports=(22,)), "is already using a port required by your task. "),
+        (definition(mode="awsvpc"), 'encountered error "RESOURCE:ENI".'),
+        (definition(cpu=9999), "has insufficient CPU units available."),
+        (definition(memory=9999), "has insufficient memory available."),
+        (definition(ports=(22,)), "is already using a port required by your task."),
     ],
 )
 def test_the_service_event(what: taskdef.TaskDefinition, said: str) -> None:
@@ -224,10 +224,9 @@ def test_the_service_event(what: taskdef.TaskDefinition, said: str) -> None:
     cluster.add(InstanceType("t3.nano", 2048, 500, 1))
     found = cluster.run(what)
     assert isinstance(found, Unplaced)
-    assert found.message("web") == (
-        "(service web) was unable to place a task because no container instance met all of its requirements. "
+    assert found.message() == (
+        "was unable to place a task because no container instance met all of its requirements. "
         f"The closest matching (container-instance 1) {said}"
-        "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
     )
 
 
@@ -240,7 +239,7 @@ def test_the_closest_instance_fails_latest() -> None:
     assert reasons(found) == ["RESOURCE:ENI", "RESOURCE:MEMORY", "AGENT"]
     assert isinstance(found, Unplaced)
     assert [item["reason"] for item in found.describe()] == reasons(found)
-    assert "No Container Instances were found in your cluster." in Unplaced(()).message("web")
+    assert "No Container Instances were found in your cluster." in Unplaced(()).message()
 
 
 @pytest.mark.parametrize(

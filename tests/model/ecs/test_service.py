@@ -10,7 +10,8 @@ from sandbox.model.ecs.deployment import FIRST_RETRY_DELAY, MAX_RETRY_DELAY
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import ContainerExited, ContainerStarted, EniAttached
 from sandbox.model.ecs.rollout import HEALTHY_AFTER
-from sandbox.model.ecs.service import KEPT_EVENTS, Wake
+from sandbox.model.ecs.service import Wake
+from sandbox.model.ecs.service_events import KEPT_EVENTS
 
 if TYPE_CHECKING:
     from tests.model.ecs.conftest import Account
@@ -358,10 +359,10 @@ def test_a_capacity_provider_instead_of_a_launch_type(account: Account) -> None:
 def test_a_hundred_events_are_kept(account: Account) -> None:
     account.create(0)
     for number in range(KEPT_EVENTS + 5):
-        account.service.say(str(number), 0.0)
-    assert len(account.service.events) == KEPT_EVENTS
-    assert account.service.events[0]["message"] == str(KEPT_EVENTS + 4)
-    assert len({event["id"] for event in account.service.events}) == KEPT_EVENTS
+        account.service.events.say(str(number), 0.0)
+    assert len(account.service.events.shown) == KEPT_EVENTS
+    assert account.service.events.shown[0]["message"] == f"(service web) {KEPT_EVENTS + 4}"
+    assert len({event["id"] for event in account.service.events.shown}) == KEPT_EVENTS
 
 
 def test_tags_go_to_tasks_where_it_is_asked_for(account: Account) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import tagging
+from sandbox.model.ecs import services, starts, tagging
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 
@@ -34,8 +34,8 @@ def ecs(request_for: Callable[..., dict[str, Any]]) -> Ecs:
 
 
 def test_every_resource_has_them(ecs: Ecs) -> None:
-    (task,), _ = ecs.run_task({**RUN, "tags": tags(of="task")}, 0.0)
-    service, _ = ecs.create_service({**RUN, "serviceName": "web", "tags": tags(of="service")}, 0.0)
+    (task,), _ = starts.run_task(ecs, {**RUN, "tags": tags(of="task")}, 0.0)
+    service, _ = services.create(ecs, {**RUN, "serviceName": "web", "tags": tags(of="service")}, 0.0)
     for arn, kind in (
         (f"{ARN}:cluster/default", "cluster"),
         (f"{ARN}:task-definition/blog:1", "definition"),
@@ -73,7 +73,7 @@ def test_there_is_no_such_resource(ecs: Ecs, arn: str) -> None:
 def test_refused(ecs: Ecs, given: list[dict[str, str]]) -> None:
     for call in (
         lambda: tagging.add(ecs, f"{ARN}:cluster/default", given),
-        lambda: ecs.run_task({**RUN, "tags": given}, 0.0),
+        lambda: starts.run_task(ecs, {**RUN, "tags": given}, 0.0),
     ):
         with pytest.raises(EcsError) as caught:
             call()
@@ -88,7 +88,7 @@ def test_there_are_never_more_than_fifty(ecs: Ecs) -> None:
 
 
 def started(ecs: Ecs, **request: Any) -> dict[str, str]:
-    (task,), _ = ecs.run_task({**RUN, **request}, 0.0)
+    (task,), _ = starts.run_task(ecs, {**RUN, **request}, 0.0)
     return {tag["key"]: tag["value"] for tag in task.tags}
 
 
@@ -112,6 +112,6 @@ def test_run_task(ecs: Ecs) -> None:
     ],
 )
 def test_services(ecs: Ecs, propagate: dict[str, Any], expected: dict[str, str]) -> None:
-    service, _ = ecs.create_service({**RUN, "serviceName": "web", "tags": tags(of="service"), **propagate}, 0.0)
+    service, _ = services.create(ecs, {**RUN, "serviceName": "web", "tags": tags(of="service"), **propagate}, 0.0)
     (task,) = ecs.tasks_of(service)
     assert {tag["key"]: tag["value"] for tag in task.tags} == expected
