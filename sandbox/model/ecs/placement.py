@@ -53,7 +53,8 @@ class Rules:
     Attributes:
         constraints: As given.
         given: The strategies as given.
-        distinct: Each task of the group on another instance.
+        distinct: Each task of the group on another instance; one that is to stop does not count.
+        alone: No task beside another one of the group, also while that stops: a daemon's.
         members: The predicates of memberOf.
         strategies: In the order in which they decide.
         subnets: The tasks' subnets in awsvpc mode; the instance has to be in one of them.
@@ -62,6 +63,7 @@ class Rules:
     constraints: tuple[Mapping[str, Any], ...] = ()
     given: tuple[Mapping[str, Any], ...] = ()
     distinct: bool = False
+    alone: bool = False
     members: tuple[cluster_query.Predicate, ...] = ()
     strategies: tuple[Strategy, ...] = BY_ZONE
     subnets: tuple[str, ...] = ()
@@ -83,10 +85,10 @@ def rules(request: Mapping[str, Any], definition: TaskDefinition, subnets: Seque
     return Rules(
         constraints,
         given,
-        any(item.get("type") == "distinctInstance" for item in constraints),
-        tuple(member(item) for item in everything if item.get("type") != "distinctInstance"),
-        tuple(_strategy(item) for item in given) or BY_ZONE,
-        tuple(subnets),
+        distinct=any(item.get("type") == "distinctInstance" for item in constraints),
+        members=tuple(member(item) for item in everything if item.get("type") != "distinctInstance"),
+        strategies=tuple(_strategy(item) for item in given) or BY_ZONE,
+        subnets=tuple(subnets),
     )
 
 
@@ -225,6 +227,8 @@ def _is_member(definition: TaskDefinition, rules: Rules, group: str, standing: S
 
 
 def _is_distinct(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
+    if rules.alone:
+        return all(task.group != group for task in standing.tasks)
     return not (rules.distinct and _of_group(standing, group))
 
 

@@ -134,7 +134,8 @@ class Service:
         leaving = 0
         for task, worth in standings:
             if worth is Standing.LEAVING:
-                leaving += 1
+                # A daemon's limits hold on each instance, and one that is DRAINING is to have no task any more.
+                leaving += not (self.is_daemon and task.draining)
             elif worth is not Standing.GONE:
                 groups[self._group(task)].append((task, worth))
         groups["new"] = in_balance(groups["new"])

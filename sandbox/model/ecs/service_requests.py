@@ -163,7 +163,7 @@ def _daemon(request: Request, how: Launch, configuration: dict[str, Any]) -> tup
         raise invalid_parameter("A desired count can not be specified with the daemon scheduling strategy.")
     if configuration.get("maximumPercent", 100) != 100:
         raise invalid_parameter("The maximum percent must be 100 with the daemon scheduling strategy.")
-    rules = replace(how.rules, distinct=True)
+    rules = replace(how.rules, alone=True)
     return replace(how, rules=rules), {"minimumHealthyPercent": 0, **configuration, "maximumPercent": 100}
 
 

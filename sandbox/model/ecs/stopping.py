@@ -54,14 +54,12 @@ def container_failed(task: Task, name: str, reason: str, now: float) -> list[Tas
 
 def host_lost(task: Task, code: str, reason: str, now: float) -> list[TaskCommand]:
     """Its container instance is gone, and its containers with it; nothing is left that could drain."""
-    leaving = task.last_status == "STOPPING" and task.all_stopped
-    if leaving or task.last_status in {"DEPROVISIONING", "STOPPED"}:
-        return []
-    _give_up(task, code, reason, now)
     if task.last_status == "PROVISIONING":
-        return [task.changed()]  # the interface is taken down when it has come
-    _end_containers(task)
-    return [task.changed(), *_leave(task, "EssentialContainerExited"), *further(task, now)]
+        return stop(task, code, reason, now)
+    if not task.all_stopped:
+        _end_containers(task)
+        return stop(task, code, reason, now) or further(task, now)
+    return []
 
 
 def further(task: Task, now: float) -> list[TaskCommand]:

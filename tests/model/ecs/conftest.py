@@ -51,6 +51,7 @@ from sandbox.model.ecs.service import Service, Wake
 from sandbox.model.ecs.service_events import PublishService, ServiceSaid
 from sandbox.model.ecs.task import Task
 from sandbox.model.elb.config import TargetGroup, TargetHealth
+from tests.model.ecs.fleet import Fleet
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"
 TASK_ARN = f"{ARN_PREFIX}:task/blog/0123456789abcdef0123456789abcdef"
@@ -428,3 +429,8 @@ def account(
     interface: Interface, request_for: Callable[..., dict[str, Any]], words: Callable[..., list[str]]
 ) -> Account:
     return Account(interface, request_for, words)
+
+
+@pytest.fixture
+def fleet(account: Account) -> Fleet:
+    return Fleet(account)

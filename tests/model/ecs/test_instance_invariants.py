@@ -30,21 +30,45 @@ from sandbox.model.ecs.messages import (
     Interface,
     LeaveInstance,
     PublishTask,
+    Remind,
     StartContainer,
     StopContainer,
     StopRequested,
 )
 from sandbox.model.ecs.placement import Unplaced
+from sandbox.model.ecs.registration import (
+    Deregistered,
+    DeregisterTask,
+    DrainOver,
+    Registered,
+    RegisterTask,
+)
+from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import Wake
+from sandbox.model.elb.config import TargetGroup, TargetHealth
 
 SMALL = InstanceType("t3.small", 2048, 1996, 3)
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
 VPC = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}}
-FAMILIES = st.sampled_from(["eni", "dynamic", "static", "host"])
+PORTS = {"eni": 80, "dynamic": 81, "static": 80, "host": 8081}  # a container port of each family
+FAMILIES = st.sampled_from(list(PORTS))
+GROUPS = {
+    arn: TargetGroup(arn, arn, "HTTP", 80, kind, "vpc-1", deregistration_delay=300)
+    for arn, kind in (("arn:targetgroup/ip", "ip"), ("arn:targetgroup/instance", "instance"))
+}
 NAMES = st.sampled_from(["one", "two"])
 PICK = st.integers(0, 10**6)
 LIMITS = st.sampled_from([(100, 200), (0, 100), (50, 100), (100, 150)])
-PENDING = AttachEni | DetachEni | EnterInstance | LeaveInstance | StartContainer | StopContainer
+PENDING = (
+    AttachEni
+    | DetachEni
+    | EnterInstance
+    | LeaveInstance
+    | StartContainer
+    | StopContainer
+    | RegisterTask
+    | DeregisterTask
+)
 
 
 @contextmanager
@@ -63,10 +87,13 @@ class InstanceMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         ids = count(1)
-        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}")
+        lookups = Lookups(GROUPS.get, lambda arn: True)
+        self.ecs = Ecs("123456789012", "us-east-1", lambda: f"{next(ids):032x}", lookups=lookups)
         self.now = 0.0
         self.todo: list[PENDING] = []
         self.wakes: list[Wake] = []
+        self.drains: list[Remind] = []
+        self.members: set[str] = set()  # tasks that are registered, or may be
         self.up: set[tuple[str, str]] = set()
         self.ended: set[str] = set()
         self.versions: dict[str, int] = defaultdict(int)
@@ -115,7 +142,15 @@ class InstanceMachine(RuleBasedStateMachine):
                     self.wakes.append(command)
                 case Unplaced():
                     assert command.describe()
-                case AttachEni() | DetachEni() | EnterInstance() | LeaveInstance() | StartContainer() | StopContainer():
+                case Remind(_, DrainOver()):
+                    self.drains.append(command)
+                case RegisterTask(arn):
+                    self.members.add(arn)
+                    self.todo.append(command)
+                case DetachEni(arn) | LeaveInstance(arn):
+                    assert arn not in self.members, "nothing stays registered"
+                    self.todo.append(command)
+                case AttachEni() | EnterInstance() | StartContainer() | StopContainer() | DeregisterTask():
                     self.todo.append(command)
 
     def happens(self, arn: str, event: Any) -> None:
@@ -146,6 +181,24 @@ class InstanceMachine(RuleBasedStateMachine):
             case StopContainer(_, name):
                 self.up.discard((arn, name))
                 self.happens(arn, ContainerExited(name, 143))
+            case RegisterTask():
+                self.happens(arn, Registered())
+            case DeregisterTask():
+                self.members.remove(arn)
+                self.happens(arn, Deregistered())
+
+    @precondition(lambda self: self.drains)
+    @rule(pick=PICK)
+    def a_drain_is_over(self, pick: int) -> None:
+        drain = self.drains.pop(pick % len(self.drains))
+        self.happens(drain.task_arn, drain.event)
+
+    @precondition(lambda self: self.members)
+    @rule(pick=PICK, state=st.sampled_from(["healthy", "healthy", "unhealthy"]))
+    def targets_are_checked(self, pick: int, state: str) -> None:
+        task = self.ecs.tasks[sorted(self.members)[pick % len(self.members)]]
+        for group_arn, target in task.registration.targets:
+            self.take(self.ecs.target_health_changed(group_arn, target, TargetHealth(state, "", "because"), self.now))
 
     @precondition(lambda self: self.up)
     @rule(pick=PICK)
@@ -209,14 +262,26 @@ class InstanceMachine(RuleBasedStateMachine):
         with refused_or_not():
             self.take(starts.run_task(self.ecs, {"taskDefinition": family, "count": number, **network}, self.now)[1])
 
-    @rule(name=NAMES, family=FAMILIES, number=st.integers(0, 5), limits=LIMITS, daemon=st.booleans())
-    def create_service(self, name: str, family: str, number: int, limits: tuple[int, int], daemon: bool) -> None:
+    @rule(
+        name=NAMES,
+        family=FAMILIES,
+        number=st.integers(0, 5),
+        limits=LIMITS,
+        daemon=st.booleans(),
+        balanced=st.booleans(),
+    )
+    def create_service(
+        self, name: str, family: str, number: int, limits: tuple[int, int], daemon: bool, balanced: bool
+    ) -> None:
+        arn = f"arn:targetgroup/{'ip' if family == 'eni' else 'instance'}"
+        use = {"targetGroupArn": arn, "containerName": "web", "containerPort": PORTS[family]}
         request: dict[str, Any] = {
             "serviceName": name,
             "taskDefinition": family,
             "desiredCount": number,
             "deploymentConfiguration": {"minimumHealthyPercent": limits[0], "maximumPercent": limits[1]},
             **(VPC if family == "eni" else {}),
+            "loadBalancers": [use] if balanced else [],
         }
         if daemon:
             request |= {"schedulingStrategy": "DAEMON", "deploymentConfiguration": {}}
@@ -263,8 +328,16 @@ class InstanceMachine(RuleBasedStateMachine):
                 assert task.desired_status == "STOPPED"
 
     @invariant()
+    def a_daemon_has_one_task_on_an_instance(self) -> None:
+        for service in self.ecs.services.values():
+            if service.is_daemon:
+                there = [task for task in self.ecs.tasks_of(service) if task.last_status != "STOPPED"]
+                hosts = [task.host for task in there]
+                assert len(hosts) == len(set(hosts))
+
+    @invariant()
     def when_all_is_quiet_whatever_fits_is_placed(self) -> None:
-        if self.todo:
+        if self.todo or self.drains:
             return
         for instance in self.ecs.instances.values():
             if instance.gone:

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.model.ecs import instances, services, starts
-from sandbox.model.ecs.container_instance import ContainerInstance, DropInstance, Launched, PublishInstance
-from sandbox.model.ecs.control import Command, Ecs
+from sandbox.model.ecs.container_instance import PublishInstance
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import SEEN_2024, instance_state_change, task_state_change
-from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.messages import (
     ContainerExited,
     ContainerStarted,
@@ -24,84 +22,11 @@ from sandbox.model.ecs.messages import (
     StopRequested,
 )
 from sandbox.model.ecs.placement import Unplaced
-from sandbox.model.ecs.task import Task
+from tests.model.ecs.fleet import C5_LARGE, T3_SMALL, VPC, Fleet
 
-T3_SMALL = InstanceType("t3.small", 2048, 1996, 3)
-C5_LARGE = InstanceType("c5.large", 2048, 3992, 3)
-VPC = {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"]}}
 PORT = [{"containerPort": 80, "hostPort": 8080}]
 UNPLACED = "(service web) was unable to place a task because no container instance met all of its requirements."
 GUIDE = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
-
-
-class Fleet:
-    """An `Account` whose definition "blog" is for EC2, in bridge mode unless `define` says otherwise."""
-
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.ecs: Ecs = account.ecs
-        self.number = 0
-        self.define()
-
-    def define(self, mode: str = "bridge", **container: Any) -> None:
-        self.ecs.register_task_definition(
-            {
-                "family": "blog",
-                "networkMode": mode,
-                "requiresCompatibilities": ["EC2"],
-                "containerDefinitions": [{"name": "web", "image": "web:1", "memory": 100, **container}],
-            },
-            0.0,
-        )
-
-    def launch(self, kind: InstanceType = T3_SMALL, zone: str = "a") -> ContainerInstance:
-        self.number += 1
-        launched = Launched(
-            f"i-{self.number}", kind, "ami-1", "vpc-1", f"subnet-{zone}", f"us-east-1{zone}", f"10.0.0.{self.number}"
-        )
-        self.work(instances.register(self.ecs, self.ecs.find_cluster("blog"), launched, self.account.now))
-        return list(self.ecs.instances.values())[-1]
-
-    def lose(self, number: int, what: str = "terminated") -> None:
-        self.work(instances.lost(self.ecs, f"i-{number}", what, self.account.now))
-
-    def serve(self, count: int | None, **more: Any) -> None:
-        request = {
-            "cluster": "blog",
-            "serviceName": "web",
-            "taskDefinition": "blog",
-            "launchType": "EC2",
-            **({} if count is None else {"desiredCount": count}),
-            **more,
-        }
-        self.work(services.create(self.ecs, request, self.account.now)[1])
-
-    def run(self, **more: Any) -> list[Task]:
-        request = {"cluster": "blog", "taskDefinition": "blog", "launchType": "EC2", **more}
-        tasks, commands = starts.run_task(self.ecs, request, self.account.now)
-        self.work(commands)
-        return tasks
-
-    def drain(self, instance: ContainerInstance, status: str = "DRAINING") -> None:
-        request = {"cluster": "blog", "containerInstances": [instance.id], "status": status}
-        self.work(instances.update_state(self.ecs, request, self.account.now)[2])
-
-    def work(self, commands: list[Command]) -> None:
-        self.account.work(commands)
-
-    def on(self, instance: ContainerInstance) -> int:
-        return len(instances.tasks_on(self.ecs, instance))
-
-    def unplaced(self) -> list[str]:
-        return [message for message in self.account.messages() if "unable to place" in message]
-
-    def dropped(self) -> list[str]:
-        return [one.ec2_instance_id for one in self.account.told if isinstance(one, DropInstance)]
-
-
-@pytest.fixture
-def fleet(account: Any) -> Fleet:
-    return Fleet(account)
 
 
 def refused(code: str, message: str) -> Any:

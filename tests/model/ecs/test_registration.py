@@ -14,6 +14,7 @@ from sandbox.model.ecs.messages import (
     EniDetached,
     HealthChanged,
     Host,
+    HostLost,
     PublishTask,
     StopRequested,
 )
@@ -146,6 +147,55 @@ def test_late_and_doubled_reports_change_nothing(one: Play) -> None:
     one.on(SCALED, "event RUNNING>STOPPED v4", "deregister blue=10.0.0.9:80", "drain 300s")
     one.on(Registered())
     one.on(Deregistered())
+
+
+# -- a lost host -----------------------------------------------------------------------------------------------------
+
+LOST = HostLost("Host EC2 (instance i-1) terminated.", "TerminationNotice")
+
+
+def test_a_task_whose_host_is_lost_keeps_its_address_until_it_is_deregistered_and_drains_nothing(one: Play) -> None:
+    one.on(STARTED, "event RUNNING v3", "register blue=10.0.0.9:80").on(Registered())
+    one.on(LOST, "event RUNNING>STOPPED v4", "deregister blue=10.0.0.9:80", "drain 300s")
+    one.on(LOST)
+    one.on(ContainerExited("web", 137)).on(gone())
+    one.on(Deregistered(), "event DEPROVISIONING>STOPPED v5", "detach").on(LOST)
+    one.on(EniDetached(), "event STOPPED>STOPPED v6").on(DrainOver()).on(LOST)
+    one.shows(stopCode="TerminationNotice", stoppedReason=LOST.reason)
+
+
+def test_a_host_that_is_lost_while_targets_drain_ends_the_drain(one: Play) -> None:
+    one.on(STARTED, "event RUNNING v3", "register blue=10.0.0.9:80").on(Registered())
+    one.on(SCALED, "event RUNNING>STOPPED v4", "deregister blue=10.0.0.9:80", "drain 300s").on(Deregistered())
+    one.on(LOST, "event DEPROVISIONING>STOPPED v5", "detach")
+    one.shows(stopCode="ServiceSchedulerInitiated", stoppedReason=SCALED.reason)
+
+
+def test_deactivating_is_told_once_also_where_the_host_is_lost_in_it(play: Make) -> None:
+    two = play(registrations=TWO).pending()
+    two.on(STARTED, "event ACTIVATING v3", "register blue=10.0.0.9:80 green=10.0.0.9:9000")
+    two.on(Registered(), "event RUNNING v4")
+    deregister = "deregister blue=10.0.0.9:80 green=10.0.0.9:9000"
+    two.on(SCALED, "event RUNNING>STOPPED v5", "event DEACTIVATING>STOPPED v6", deregister, "drain 300s")
+    two.on(LOST).on(LOST)
+    two.on(Deregistered(), "event DEPROVISIONING>STOPPED v7", "detach")
+
+
+def test_a_host_that_is_lost_while_its_task_is_activating(play: Make) -> None:
+    task = play(registrations=CLOUD_MAP).pending().on(STARTED, "event ACTIVATING v3", "register srv-1")
+    task.on(LOST, "event ACTIVATING>STOPPED v4", "event DEACTIVATING>STOPPED v5").on(LOST)
+    task.on(Registered(), "deregister srv-1").on(LOST)
+    task.on(Deregistered(), "event DEPROVISIONING>STOPPED v6", "detach")
+
+
+def test_a_task_that_is_stopping_does_not_go_back_to_deactivating_when_its_host_is_lost(play: Make) -> None:
+    two = play({"name": "web", "image": "w"}, {"name": "log", "image": "l"}, registrations=CLOUD_MAP).pending()
+    two.on(ContainerStarted("log", "id")).on(STARTED, "event ACTIVATING v3", "register srv-1")
+    two.on(Registered(), "event RUNNING v4")
+    told = ("event RUNNING>STOPPED v5", "event DEACTIVATING>STOPPED v6", "deregister srv-1", "stop log 30s")
+    two.on(ContainerExited("web", 1), *told).shows(lastStatus="STOPPING")
+    two.on(LOST).shows(lastStatus="STOPPING")
+    two.on(Deregistered(), "event DEPROVISIONING>STOPPED v7", "detach")
 
 
 # -- several, or Cloud Map -------------------------------------------------------------------------------------------
