@@ -34,7 +34,6 @@ class Container:
     health: Health = "UNKNOWN"
     may_restart: bool = False
     restarts: int = 0
-    bindings: tuple[tuple[int, int, str], ...] = ()
     created_at: float | None = None
     started_at: float | None = None
     address: str = ""

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.messages import Host
 from sandbox.model.ecs.ports import EPHEMERAL, RESERVED
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.task import ON_THE_WAY, Task
 from sandbox.model.ecs.taskdef import Port
 
 AGENT_VERSION = "1.100.0"
@@ -102,7 +102,7 @@ class ContainerInstance:
     next_port: int = EPHEMERAL.start
     tags: tuple[Mapping[str, str], ...] = ()
     gone: bool = False
-    _standing: Standing | None = field(default=None, repr=False, compare=False)
+    _occupancy: Occupancy | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -122,11 +122,11 @@ class ContainerInstance:
             self.arn, launched.ec2_instance_id, launched.subnet_id, launched.availability_zone, launched.private_ip
         )
 
-    def standing(self, tasks: Sequence[Task]) -> Standing:
+    def occupancy(self, tasks: Sequence[Task]) -> Occupancy:
         """It with its tasks; what they leave of it is worked out once for the same tasks."""
-        known = self._standing
+        known = self._occupancy
         if known is None or len(known.tasks) != len(tasks) or not all(map(is_, known.tasks, tasks)):
-            known = self._standing = Standing(self, tuple(tasks))
+            known = self._occupancy = Occupancy(self, tuple(tasks))
         return known
 
     def usage(self, tasks: Sequence[Task]) -> Usage:
@@ -160,7 +160,7 @@ class ContainerInstance:
             "status": self.status,
             "agentConnected": self.agent_connected,
             "runningTasksCount": sum(task.last_status == "RUNNING" for task in tasks),
-            "pendingTasksCount": sum(task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"} for task in tasks),
+            "pendingTasksCount": sum(task.last_status in ON_THE_WAY for task in tasks),
             "attributes": [
                 {"name": name, **({} if value is None else {"value": value})} for name, value in self.attributes.items()
             ],
@@ -171,7 +171,7 @@ class ContainerInstance:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Occupancy:
     """A container instance with the tasks on it that are not STOPPED."""
 
     instance: ContainerInstance

@@ -188,8 +188,8 @@ class Ecs:
             task for task in self.tasks.values() if task.cluster_arn == cluster.arn and task.desired_status == desired
         )
         if name := request.get("serviceName"):
-            group = f"service:{self.find_service(cluster, name).name}"
-            chosen = (task for task in chosen if task.group == group)
+            service = self.find_service(cluster, name)
+            chosen = (task for task in chosen if task.service_name == service.name)
         if family := request.get("family"):
             chosen = (task for task in chosen if task.definition.family == family)
         if started_by := request.get("startedBy"):
@@ -220,10 +220,10 @@ class Ecs:
 
     def service_of(self, task: Task) -> Service | None:
         """The service that has started a task; None for one that RunTask or StartTask has."""
-        if not task.group.startswith("service:"):
+        if not task.service_name:
             return None
         cluster = task.cluster_arn.rsplit("/", 1)[-1]
-        return self.services.get(f"{self.arn_prefix}:service/{cluster}/{task.group.removeprefix('service:')}")
+        return self.services.get(f"{self.arn_prefix}:service/{cluster}/{task.service_name}")
 
     # -- what happens --
 

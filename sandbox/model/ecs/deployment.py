@@ -14,7 +14,7 @@ from typing import Any
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.launch import Launch
 from sandbox.model.ecs.registration import Registrations
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.task import ON_THE_WAY, Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 # AWS documents that retries come "incrementally" later and the bound, not the steps; these are ours.
@@ -198,10 +198,7 @@ def running_count(tasks: Sequence[Task]) -> int:
 
 def pending_count(tasks: Sequence[Task]) -> int:
     """How many are on their way to RUNNING."""
-    return sum(
-        task.desired_status == "RUNNING" and task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"}
-        for task in tasks
-    )
+    return sum(task.desired_status == "RUNNING" and task.last_status in ON_THE_WAY for task in tasks)
 
 
 def describe_launch(how: Launch, raw: Mapping[str, Any]) -> dict[str, Any]:

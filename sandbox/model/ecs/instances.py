@@ -16,13 +16,13 @@ from sandbox.model.ecs.container_instance import (
     ContainerInstance,
     DropInstance,
     Launched,
+    Occupancy,
     PublishInstance,
-    Standing,
     built_in,
 )
 from sandbox.model.ecs.errors import EcsError, invalid_parameter
 from sandbox.model.ecs.messages import HostLost, StopRequested
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.task import ON_THE_WAY, Task
 
 if TYPE_CHECKING:
     from sandbox.model.ecs.control import Command, Ecs
@@ -108,14 +108,14 @@ def tasks_on(ecs: Ecs, instance: ContainerInstance) -> list[Task]:
     ]
 
 
-def standings(ecs: Ecs, cluster_arn: str) -> list[Standing]:
+def occupancies(ecs: Ecs, cluster_arn: str) -> list[Occupancy]:
     """The ACTIVE instances of a cluster with their tasks, in order of registration."""
     tasks: dict[str, list[Task]] = {}
     for task in ecs.tasks.values():
         if task.host is not None and task.last_status != "STOPPED":
             tasks.setdefault(task.host.container_instance_arn, []).append(task)
     return [
-        instance.standing(tasks.get(instance.arn, ()))
+        instance.occupancy(tasks.get(instance.arn, ()))
         for instance in ecs.instances.values()
         if instance.cluster_arn == cluster_arn and instance.status == "ACTIVE"
     ]
@@ -152,7 +152,7 @@ def listed(ecs: Ecs, request: Request) -> list[ContainerInstance]:
     chosen = [i for i in ecs.instances.values() if i.cluster_arn == cluster.arn and i.status in wanted]
     if request.get("filter"):
         predicate = cluster_query.parse(request["filter"])
-        chosen = [instance for instance in chosen if predicate(instance.standing(tasks_on(ecs, instance)))]
+        chosen = [instance for instance in chosen if predicate(instance.occupancy(tasks_on(ecs, instance)))]
     return chosen
 
 
@@ -195,8 +195,7 @@ def _drain(ecs: Ecs, instance: ContainerInstance, now: float) -> list[Command]:
     commands: list[Command] = []
     for task in tasks_on(ecs, instance):
         task.draining = instance.status == "DRAINING"
-        of_service = task.group.startswith("service:")
-        if task.draining and of_service and task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"}:
+        if task.draining and task.service_name and task.last_status in ON_THE_WAY:
             reason = f"Scaling activity initiated by (deployment {task.started_by})"
             commands += ecs.task_event(task.arn, StopRequested(reason, "ServiceSchedulerInitiated"), now)
     return commands

@@ -49,7 +49,7 @@ def of_task(task: Task, subnet: Subnet | None) -> dict[str, Any]:
         "TaskARN": task.arn,
         "Family": task.definition.family,
         "Revision": str(task.definition.revision),
-        "ServiceName": task.group.removeprefix("service:") if task.group.startswith("service:") else None,
+        "ServiceName": task.service_name or None,
         "DesiredStatus": _desired(task),
         "KnownStatus": "RUNNING" if task.last_status in _UNSEEN else task.last_status,
         "Limits": {"CPU": int(raw["cpu"]) / 1024, "Memory": int(raw["memory"])} if "cpu" in raw else None,

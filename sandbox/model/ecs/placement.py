@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.ecs import cluster_query
-from sandbox.model.ecs.container_instance import ContainerInstance, Standing
+from sandbox.model.ecs.container_instance import ContainerInstance, Occupancy
 from sandbox.model.ecs.errors import EcsError, invalid_parameter
 from sandbox.model.ecs.ports import MAX_RESERVED, RESERVED
 from sandbox.model.ecs.taskdef import TaskDefinition
@@ -24,6 +24,7 @@ Draw = Callable[[int], int]  # a random number below its argument
 
 MEMBER_OF = "MemberOf placement constraint unsatisfied."
 DISTINCT_INSTANCE = "DistinctInstance placement constraint unsatisfied."
+NO_INSTANCES = "No Container Instances were found in your cluster."
 
 # What a service event says of the closest instance; other reasons are said as errors.
 _SAID = {
@@ -131,7 +132,7 @@ class Unplaced:
     @property
     def reason(self) -> str:
         """The closest instance's."""
-        return self.failures[0][1] if self.failures else "No Container Instances were found in your cluster."
+        return self.failures[0][1] if self.failures else NO_INSTANCES
 
     def message(self) -> str:
         """What the service event says of it."""
@@ -144,7 +145,7 @@ class Unplaced:
 
 
 def place(
-    definition: TaskDefinition, rules: Rules, group: str, standings: Sequence[Standing], draw: Draw
+    definition: TaskDefinition, rules: Rules, group: str, occupancies: Sequence[Occupancy], draw: Draw
 ) -> ContainerInstance | Unplaced:
     """Choose the instance for a task.
 
@@ -152,98 +153,98 @@ def place(
         definition: The task's.
         rules: Where it is to run.
         group: The task's group; its tasks are spread.
-        standings: The instances of the cluster, DRAINING ones left out, in order of registration.
+        occupancies: The instances of the cluster, DRAINING ones left out, in order of registration.
         draw: For the strategy "random".
     """
-    ranks = [_first_failure(definition, rules, group, standing) for standing in standings]
-    fit = [standing for standing, rank in zip(standings, ranks, strict=True) if rank is None]
+    ranks = [_first_failure(definition, rules, group, occupancy) for occupancy in occupancies]
+    fit = [occupancy for occupancy, rank in zip(occupancies, ranks, strict=True) if rank is None]
     if not fit:
-        failed = [(rank, standing) for standing, rank in zip(standings, ranks, strict=True) if rank is not None]
+        failed = [(rank, occupancy) for occupancy, rank in zip(occupancies, ranks, strict=True) if rank is not None]
         failed.sort(key=lambda item: -item[0])
-        return Unplaced(tuple((standing.instance, _CHECKS[rank][0]) for rank, standing in failed))
+        return Unplaced(tuple((occupancy.instance, _CHECKS[rank][0]) for rank, occupancy in failed))
     for strategy in rules.strategies:
         if strategy.type == "random":
             fit = [fit[draw(len(fit))]]
         else:
-            cost = _cost(strategy, group, standings)
+            cost = _cost(strategy, group, occupancies)
             least = min(map(cost, fit))
-            fit = [standing for standing in fit if cost(standing) == least]
+            fit = [occupancy for occupancy in fit if cost(occupancy) == least]
     return fit[0].instance
 
 
-def eligible(definition: TaskDefinition, rules: Rules, standings: Sequence[Standing]) -> int:
+def eligible(definition: TaskDefinition, rules: Rules, occupancies: Sequence[Occupancy]) -> int:
     """How many instances a daemon service has a task on: those with its attributes that its constraints allow."""
     return sum(
-        _has_attributes(definition, rules, "", standing) and _is_member(definition, rules, "", standing)
-        for standing in standings
+        _has_attributes(definition, rules, "", occupancy) and _is_member(definition, rules, "", occupancy)
+        for occupancy in occupancies
     )
 
 
-def failure(definition: TaskDefinition, standing: Standing) -> str | None:
+def failure(definition: TaskDefinition, occupancy: Occupancy) -> str | None:
     """Why StartTask cannot start a task on this instance; it asks neither constraints nor strategies."""
-    rank = _first_failure(definition, Rules(), "", standing)
+    rank = _first_failure(definition, Rules(), "", occupancy)
     return None if rank is None else _CHECKS[rank][0]
 
 
-def _cost(strategy: Strategy, group: str, standings: Sequence[Standing]) -> Callable[[Standing], int]:
+def _cost(strategy: Strategy, group: str, occupancies: Sequence[Occupancy]) -> Callable[[Occupancy], int]:
     """What the strategy wants the least of."""
     if strategy.type == "binpack":
-        return lambda standing: int(getattr(standing.left, strategy.field))
+        return lambda occupancy: int(getattr(occupancy.left, strategy.field))
     counts: dict[str | None, int] = {}
-    for standing in standings:
-        key = _key(strategy, standing)
-        counts[key] = counts.get(key, 0) + _of_group(standing, group)
-    return lambda standing: counts[_key(strategy, standing)]
+    for occupancy in occupancies:
+        key = _key(strategy, occupancy)
+        counts[key] = counts.get(key, 0) + _of_group(occupancy, group)
+    return lambda occupancy: counts[_key(strategy, occupancy)]
 
 
-def _key(strategy: Strategy, standing: Standing) -> str | None:
+def _key(strategy: Strategy, occupancy: Occupancy) -> str | None:
     if strategy.field == "instanceId":
-        return standing.instance.arn
-    return standing.instance.attributes.get(strategy.field.removeprefix("attribute:"))
+        return occupancy.instance.arn
+    return occupancy.instance.attributes.get(strategy.field.removeprefix("attribute:"))
 
 
-def _of_group(standing: Standing, group: str) -> int:
-    return sum(task.group == group and task.desired_status == "RUNNING" for task in standing.tasks)
+def _of_group(occupancy: Occupancy, group: str) -> int:
+    return sum(task.group == group and task.desired_status == "RUNNING" for task in occupancy.tasks)
 
 
-def _first_failure(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> int | None:
+def _first_failure(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> int | None:
     return next(
-        (rank for rank, (_, holds) in enumerate(_CHECKS) if not holds(definition, rules, group, standing)), None
+        (rank for rank, (_, holds) in enumerate(_CHECKS) if not holds(definition, rules, group, occupancy)), None
     )
 
 
-def _has_attributes(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    instance = standing.instance
+def _has_attributes(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
+    instance = occupancy.instance
     if rules.subnets and instance.launched.subnet_id not in rules.subnets:
         return False
     return all(item["name"] in instance.attributes for item in definition.raw.get("requiresAttributes", ()))
 
 
-def _is_member(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
+def _is_member(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
     try:
-        return all(predicate(standing) for predicate in rules.members)
+        return all(predicate(occupancy) for predicate in rules.members)
     except EcsError:  # an attribute's value is none of what it is compared with
         return False
 
 
-def _is_distinct(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
+def _is_distinct(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
     if rules.alone:
-        return all(task.group != group for task in standing.tasks)
-    return not (rules.distinct and _of_group(standing, group))
+        return all(task.group != group for task in occupancy.tasks)
+    return not (rules.distinct and _of_group(occupancy, group))
 
 
-def _has_cpu(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return definition.cpu_units <= standing.left.cpu
+def _has_cpu(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
+    return definition.cpu_units <= occupancy.left.cpu
 
 
-def _has_memory(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return definition.memory_mib <= standing.left.memory
+def _has_memory(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
+    return definition.memory_mib <= occupancy.left.memory
 
 
-def _has_ports(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
+def _has_ports(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
     wanted = definition.static_ports
-    taken = standing.left.ports
-    static = sum(len(task.definition.static_ports) for task in standing.tasks)
+    taken = occupancy.left.ports
+    static = sum(len(task.definition.static_ports) for task in occupancy.tasks)
     return (
         len(set(wanted)) == len(wanted)
         and taken.isdisjoint(wanted)
@@ -251,13 +252,13 @@ def _has_ports(definition: TaskDefinition, rules: Rules, group: str, standing: S
     )
 
 
-def _has_interface(definition: TaskDefinition, rules: Rules, group: str, standing: Standing) -> bool:
-    return definition.network_mode != "awsvpc" or standing.left.interfaces > 0
+def _has_interface(definition: TaskDefinition, rules: Rules, group: str, occupancy: Occupancy) -> bool:
+    return definition.network_mode != "awsvpc" or occupancy.left.interfaces > 0
 
 
-Check = Callable[[TaskDefinition, Rules, str, Standing], bool]
+Check = Callable[[TaskDefinition, Rules, str, Occupancy], bool]
 _CHECKS: Sequence[tuple[str, Check]] = (
-    ("AGENT", lambda definition, rules, group, standing: standing.instance.agent_connected),
+    ("AGENT", lambda definition, rules, group, occupancy: occupancy.instance.agent_connected),
     ("ATTRIBUTE", _has_attributes),
     (MEMBER_OF, _is_member),
     (DISTINCT_INSTANCE, _is_distinct),

@@ -296,8 +296,8 @@ def _target(task: Task, use: GroupUse) -> Target:
 
 
 def _host_port(task: Task, container: str, port: int) -> int:
-    """The port of the host that leads to a container's; in host mode they are the same."""
-    return next((one.host_port for one in task.bindings.get(container, ()) if one.container_port == port), port)
+    """The port of the host that leads to a container's; in host mode it is the same."""
+    return next(one.host_port for one in task.bindings[container] if one.container_port == port)
 
 
 def _instance(task: Task, use: RegistryUse) -> Instance:
@@ -311,7 +311,7 @@ def _instance(task: Task, use: RegistryUse) -> Instance:
         "AWS_INSTANCE_PORT": "" if port is None else str(port),
         "AVAILABILITY_ZONE": task.availability_zone,
         "REGION": task.arn.split(":")[3],
-        "ECS_SERVICE_NAME": task.group.removeprefix("service:"),
+        "ECS_SERVICE_NAME": task.service_name,
         "ECS_CLUSTER_NAME": task.cluster_arn.rsplit("/", 1)[-1],
         "ECS_TASK_DEFINITION_FAMILY": task.definition.family,
         "EC2_INSTANCE_ID": task.host.ec2_instance_id if task.host else "",

@@ -113,7 +113,7 @@ def _check_group(arn: str, lookups: Lookups) -> None:
 
 
 def _check_type(group: TargetGroup, definition: TaskDefinition) -> None:
-    mode = _network_mode(definition)
+    mode = definition.network_mode
     if group.target_type != ("ip" if mode == "awsvpc" else "instance"):
         raise invalid_parameter(
             f"The provided target group {group.arn} has target type {group.target_type}, which is incompatible with "
@@ -142,7 +142,7 @@ def _registry(registries: Sequence[Request], definition: TaskDefinition, lookups
         raise invalid_parameter(f"The service registry {arn} does not exist.")
     name, container_port, port = given.get("containerName"), given.get("containerPort"), given.get("port")
     pair = bool(name) and container_port is not None
-    if _network_mode(definition) != "awsvpc":
+    if definition.network_mode != "awsvpc":
         if others := sorted(types - {"SRV"}):
             raise invalid_parameter(
                 f"serviceRegistries value is configured to use a type '{others[0]}' DNS record, which is not supported "
@@ -164,7 +164,3 @@ def _registry(registries: Sequence[Request], definition: TaskDefinition, lookups
             "The values 'containerName', 'containerPort' and 'port' must not be specified for a type 'A' DNS record."
         )
     return RegistryUse(arn, name or "", container_port if pair else None, port, dict(given))
-
-
-def _network_mode(definition: TaskDefinition) -> str:
-    return str(definition.raw.get("networkMode") or "bridge")

@@ -59,7 +59,7 @@ class Fleet:
 
     Attributes:
         new: Those of the PRIMARY deployment that are not told to stop.
-        old: The same of the deployment that was COMPLETED last.
+        old: The same of the deployment that was COMPLETED last, and of any on a DRAINING instance.
         superseded: The same of deployments that gave way before they were complete.
         leaving: How many tasks are told to stop and may still run.
         may_start: Whether the PRIMARY deployment may start tasks now: it has not FAILED and is not throttled.
@@ -108,7 +108,7 @@ def standing_of(task: Task, *, lasted: bool, in_grace: bool = False) -> Standing
         return Standing.STARTING
     if task.health_status == "UNHEALTHY" or task.registration.failing:
         return Standing.RUNNING if in_grace else Standing.UNHEALTHY
-    healthy = task.health_status == "HEALTHY" if has_health_check(task) else lasted or balanced(task)
+    healthy = task.health_status == "HEALTHY" if task.health_checked else lasted or balanced(task)
     healthy = healthy and task.registration.healthy
     return Standing.HEALTHY if healthy else Standing.RUNNING
 
@@ -126,11 +126,6 @@ def in_balance(members: Sequence[Member]) -> list[Member]:
         seen[zone] += 1
         places.append(seen[zone])
     return [member for _, member in sorted(zip(places, members, strict=True), key=lambda item: item[0])]
-
-
-def has_health_check(task: Task) -> bool:
-    """Whether an essential container of the task has a health check."""
-    return task.health_checked
 
 
 def balanced(task: Task) -> bool:

@@ -20,7 +20,6 @@ from sandbox.model.ecs.rollout import (
     Plan,
     Standing,
     balanced,
-    has_health_check,
     in_balance,
     plan,
     standing_of,
@@ -30,7 +29,9 @@ from sandbox.model.ecs.task import Task
 
 SAID_AT = 2  # failed starts in a row that are told: "consistently" is more than once
 
-GRACE = "grace period of "  # begins the subject of a `Wake`
+# The beginning of a subject of a `Wake`, and one: nothing but another try follows from it.
+GRACE = "grace period of "
+PLACEMENT = "placement"
 
 # Ends of tasks that are failures of their deployment; a user's stop or a Spot interruption is none.
 _FAILURES = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
@@ -54,9 +55,10 @@ class StopTask:
 
 @dataclass(frozen=True)
 class Wake:
-    """Come back in ``delay`` seconds: the throttle of a deployment ends, or a task has been RUNNING for long enough.
+    """Come back in ``delay`` seconds: the throttle of a deployment ends, a task has been RUNNING for long enough, its
+    grace period ends, or it is time to say again that tasks cannot be placed.
 
-    ``subject`` is the deployment's id or the task's ARN; for the end of a task's grace period, `GRACE` and its ARN.
+    ``subject`` is the deployment's id, the task's ARN, `GRACE` and its ARN, or `PLACEMENT`.
     """
 
     service_arn: str
@@ -186,7 +188,7 @@ class Service:
         for deployment in self.deployments:
             if deployment.id == task.started_by:
                 deployment.failed_in_a_row = 0
-        wakes = [] if has_health_check(task) or balanced(task) else [Wake(self.arn, HEALTHY_AFTER, task.arn)]
+        wakes = [] if task.health_checked or balanced(task) else [Wake(self.arn, HEALTHY_AFTER, task.arn)]
         if self.grace:
             self.in_grace.add(task.arn)
             wakes.append(Wake(self.arn, self.grace, GRACE + task.arn))
@@ -277,7 +279,7 @@ class Service:
     def not_placed(self, unplaced: Unplaced | None, now: float) -> list[Wake]:
         """No instance takes a task (None: all are placed): told once until that changes or six hours have passed."""
         told = self.events.not_placed(unplaced, now)
-        return [Wake(self.arn, SAID_AGAIN_AFTER, "placement")] if told else []
+        return [Wake(self.arn, SAID_AGAIN_AFTER, PLACEMENT)] if told else []
 
     def describe(self, tasks: Sequence[Task]) -> dict[str, Any]:
         """The service as DescribeServices shows it (API reference "Service")."""

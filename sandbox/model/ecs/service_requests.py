@@ -127,7 +127,7 @@ def update(
         asked.pop("launchType", None)
     elif "capacityProviderStrategy" in request:  # an empty list leads back to the launch type
         asked.pop("capacityProviderStrategy", None)
-        asked["launchType"] = "FARGATE"
+        asked["launchType"] = service.primary.how.launch_type
     for parameter in _REMOVED_BY_EMPTY_LIST:
         if request.get(parameter) == []:
             asked.pop(parameter, None)

@@ -17,7 +17,7 @@ from sandbox.model.ecs.messages import StopRequested
 from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.registration import DeregisterTask, Registration
 from sandbox.model.ecs.service import Service, StartTask, StopTask
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.task import SERVICE_GROUP, Task
 
 if TYPE_CHECKING:
     from sandbox.model.ecs.control import Command, Ecs
@@ -105,7 +105,7 @@ def schedule(ecs: Ecs, service: Service, now: float) -> list[Command]:
     primary = service.primary
     if service.is_daemon and service.status == "ACTIVE":
         service.desired_count = placement.eligible(
-            primary.definition, primary.how.rules, instances.standings(ecs, service.cluster_arn)
+            primary.definition, primary.how.rules, instances.occupancies(ecs, service.cluster_arn)
         )
     for decision in service.decide(ecs.tasks_of(service), now):
         match decision:
@@ -150,7 +150,7 @@ def _new_task(ecs: Ecs, service: Service, deployment: Deployment, now: float) ->
         deployment.definition,
         deployment.how,
         now,
-        group=f"service:{service.name}",
+        group=SERVICE_GROUP + service.name,
         started_by=deployment.id,
         tags=tagging.of_new_task(ecs, service.raw, deployment.definition.arn, cluster.name, service.name),
         execute_command=bool(service.raw.get("enableExecuteCommand")),

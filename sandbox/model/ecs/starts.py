@@ -15,7 +15,7 @@ from sandbox.model.ecs.errors import EcsError, invalid_parameter
 from sandbox.model.ecs.launch import Launch, launch
 from sandbox.model.ecs.messages import Network
 from sandbox.model.ecs.placement import Unplaced
-from sandbox.model.ecs.task import Task
+from sandbox.model.ecs.task import SERVICE_GROUP, Task
 from sandbox.model.ecs.taskdef import TaskDefinition
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def run_task(ecs: Ecs, request: Request, now: float) -> tuple[list[Task], list[C
         raise invalid_parameter(f"Count must be between 1 and {MAX_TASKS_A_CALL}.")
     overridden = request.get("overrides") or {}
     definition = overrides.apply(definition, overridden)
-    if (request.get("group") or "").startswith("service:"):
+    if (request.get("group") or "").startswith(SERVICE_GROUP):
         raise invalid_parameter("Invalid namespace for group.")
     tagging.checked(request.get("tags"))
     if request.get("propagateTags") == "SERVICE":
         raise invalid_parameter("Tags of a service can not be propagated to a task that none has started.")
     how = launch(request, definition, cluster.default_strategy)
-    if how.launch_type == "EC2" and not instances.standings(ecs, cluster.arn):
-        raise invalid_parameter("No Container Instances were found in your cluster.")
+    if how.launch_type == "EC2" and not instances.occupancies(ecs, cluster.arn):
+        raise invalid_parameter(placement.NO_INSTANCES)
     tasks: list[Task] = []
     commands: list[Command] = []
     for _ in range(count):
@@ -112,7 +112,7 @@ def _able(
         return None, {"arn": reference, "reason": "MISSING"}
     if instance.status == "INACTIVE":
         return None, {"arn": instance.arn, "reason": "INACTIVE"}
-    reason = placement.failure(definition, instance.standing(instances.tasks_on(ecs, instance)))
+    reason = placement.failure(definition, instance.occupancy(instances.tasks_on(ecs, instance)))
     return (instance, {}) if reason is None else (None, {"arn": instance.arn, "reason": reason})
 
 
@@ -126,7 +126,7 @@ def new_task(
         definition,
         how.rules,
         group,
-        instances.standings(ecs, cluster.arn),
+        instances.occupancies(ecs, cluster.arn),
         lambda below: int(ecs.new_id(), 16) % below,
     )
     if isinstance(found, Unplaced):

@@ -1,4 +1,4 @@
-"""Tags of clusters, services, tasks and task definitions.
+"""Tags of clusters, container instances, services, tasks and task definitions.
 
 Rules: developer guide "Tagging Amazon ECS resources"; API reference "TagResource", "UntagResource",
 "ListTagsForResource", "Tag".
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sandbox.model.ecs import instances
 from sandbox.model.ecs.errors import EcsError, invalid_parameter
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def of(ecs: Ecs, arn: str) -> Tags:
         EcsError: ClusterNotFoundException and the like: there is no such resource.
     """
     kind, resource = _resource(ecs, arn)
-    if kind == "task":
+    if kind in {"task", "container-instance"}:
         return tuple(resource.tags)
     if kind == "task-definition":
         return tuple(ecs.definition_tags.get(resource.arn, ()))
@@ -113,7 +114,7 @@ def of_new_task(
 
 def _put(ecs: Ecs, arn: str, tags: Sequence[Mapping[str, str]]) -> None:
     kind, resource = _resource(ecs, arn)
-    if kind == "task":
+    if kind in {"task", "container-instance"}:
         resource.tags = tuple(tags)
     elif kind == "task-definition":
         ecs.definition_tags[resource.arn] = tuple(tags)
@@ -127,6 +128,8 @@ def _resource(ecs: Ecs, arn: str) -> tuple[str, Any]:
         return kind, ecs.find_cluster(name)
     if kind == "service" and "/" in name:
         return kind, ecs.find_service(ecs.find_cluster(name.partition("/")[0]), arn)
+    if kind == "container-instance" and "/" in name:
+        return kind, instances.find(ecs, ecs.find_cluster(name.partition("/")[0]), arn)
     if kind == "task" and "/" in name:
         return kind, ecs.find_task(ecs.find_cluster(name.partition("/")[0]), arn)
     if kind == "task-definition":

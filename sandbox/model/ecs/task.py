@@ -59,6 +59,8 @@ from sandbox.model.ecs.registration import (
 )
 from sandbox.model.ecs.taskdef import TaskDefinition
 
+SERVICE_GROUP = "service:"  # begins the group of a service's tasks; no other may begin so
+
 STATUSES = (
     "PROVISIONING",
     "PENDING",
@@ -69,6 +71,7 @@ STATUSES = (
     "DEPROVISIONING",
     "STOPPED",
 )
+ON_THE_WAY = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})  # to RUNNING
 
 
 def is_meant(arn: str, wanted: str) -> bool:
@@ -117,6 +120,11 @@ class Task:
     def id(self) -> str:
         """The last part of the ARN, 32 hexadecimal digits."""
         return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def service_name(self) -> str:
+        """The service that has started it, whose group it is in ("": none has)."""
+        return self.group.removeprefix(SERVICE_GROUP) if self.group.startswith(SERVICE_GROUP) else ""
 
     @property
     def health_status(self) -> Health:

@@ -353,7 +353,7 @@ class InstanceMachine(RuleBasedStateMachine):
                 service.primary.definition,
                 service.primary.how.rules,
                 f"service:{service.name}",
-                instances.standings(self.ecs, service.cluster_arn),
+                instances.occupancies(self.ecs, service.cluster_arn),
                 lambda below: 0,
             )
             assert isinstance(found, Unplaced), f"{service.name} could have placed a task"

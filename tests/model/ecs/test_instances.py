@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.ecs import instances, services, starts
+from sandbox.model.ecs import instances, services, starts, tagging
 from sandbox.model.ecs.container_instance import PublishInstance
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import SEEN_2024, instance_state_change, task_state_change
@@ -241,6 +241,13 @@ def test_scaling_in_keeps_the_balance_of_zones(fleet: Fleet) -> None:
     assert zones() == ["a", "b"]
 
 
+def test_an_empty_capacity_provider_strategy_leaves_the_launch_type(fleet: Fleet) -> None:
+    fleet.launch()
+    fleet.serve(1)
+    fleet.work(fleet.account.update(capacityProviderStrategy=[]))
+    assert fleet.account.shown()["launchType"] == "EC2"
+
+
 # -- daemons --
 
 
@@ -410,6 +417,14 @@ def test_attributes(fleet: Fleet) -> None:
     ):
         with refused(code, ""):
             instances.put_attributes(fleet.ecs, {"cluster": "blog", "attributes": [wrong]}, 0.0)
+
+
+def test_tags(fleet: Fleet) -> None:
+    instance = fleet.launch()
+    stage = {"key": "stage", "value": "prod"}
+    tagging.add(fleet.ecs, instance.arn, [stage, {"key": "other", "value": ""}])
+    tagging.remove(fleet.ecs, instance.arn, ["other"])
+    assert instances.describe(fleet.ecs, instance)["tags"] == list(tagging.of(fleet.ecs, instance.arn)) == [stage]
 
 
 def test_update_state_of_what_there_is_not(fleet: Fleet) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.model.ecs import placement, taskdef
-from sandbox.model.ecs.container_instance import ContainerInstance, Launched, Standing, built_in
+from sandbox.model.ecs.container_instance import ContainerInstance, Launched, Occupancy, built_in
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.placement import Unplaced, place
@@ -43,11 +43,11 @@ def definition(
 class Cluster:
     """Instances, and tasks placed on them by `run`."""
 
-    standings: list[Standing] = field(default_factory=list)
+    occupancies: list[Occupancy] = field(default_factory=list)
     ids: Any = field(default_factory=lambda: count(1))
 
     def add(self, kind: InstanceType = T3_SMALL, zone: str = "us-east-1a", **attributes: str) -> ContainerInstance:
-        number = len(self.standings) + 1
+        number = len(self.occupancies) + 1
         launched = Launched(f"i-{number}", kind, "ami-1", "vpc-1", f"subnet-{zone}", zone, f"10.0.0.{number}")
         instance = ContainerInstance(
             f"{CLUSTER}/instance/{number}",
@@ -57,21 +57,21 @@ class Cluster:
             float(number),
             {**built_in(launched, ""), **attributes},
         )
-        self.standings.append(Standing(instance, ()))
+        self.occupancies.append(Occupancy(instance, ()))
         return instance
 
     def put(self, what: taskdef.TaskDefinition, index: int, group: str = "family:web") -> Task:
-        standing = self.standings[index]
-        instance = standing.instance
-        bindings = bind(what, instance.usage(standing.tasks).ports, instance.next_port)
+        occupancy = self.occupancies[index]
+        instance = occupancy.instance
+        bindings = bind(what, instance.usage(occupancy.tasks).ports, instance.next_port)
         task = Task(f"arn:task/{next(self.ids)}", CLUSTER, what, None, "", group, "EC2", None, "", 0.0, {})
         task.host, task.bindings = instance.host, bindings
-        self.standings[index] = Standing(instance, (*standing.tasks, task))
+        self.occupancies[index] = Occupancy(instance, (*occupancy.tasks, task))
         return task
 
     def stop(self, index: int) -> None:
-        standing = self.standings[index]
-        self.standings[index] = Standing(standing.instance, standing.tasks[1:])
+        occupancy = self.occupancies[index]
+        self.occupancies[index] = Occupancy(occupancy.instance, occupancy.tasks[1:])
 
     def run(
         self,
@@ -81,10 +81,10 @@ class Cluster:
         **how: Any,
     ) -> int | Unplaced:
         """Place a task; the index of its instance."""
-        found = place(what, placement.rules(how, what), group, self.standings, draw)
+        found = place(what, placement.rules(how, what), group, self.occupancies, draw)
         if isinstance(found, Unplaced):
             return found
-        index = [standing.instance for standing in self.standings].index(found)
+        index = [occupancy.instance for occupancy in self.occupancies].index(found)
         self.put(what, index, group)
         return index
 
@@ -199,7 +199,7 @@ def test_the_instance_is_in_one_of_the_task_s_subnets() -> None:
     cluster.add()
     awsvpc = definition(mode="awsvpc")
     for subnet, reason in (("subnet-us-east-1a", None), ("subnet-x", "ATTRIBUTE")):
-        found = place(awsvpc, placement.rules({}, awsvpc, [subnet]), "g", cluster.standings, lambda n: 0)
+        found = place(awsvpc, placement.rules({}, awsvpc, [subnet]), "g", cluster.occupancies, lambda n: 0)
         assert (found.reason if isinstance(found, Unplaced) else None) == reason
 
 
@@ -207,7 +207,7 @@ def test_a_disconnected_agent_takes_nothing() -> None:
     cluster = Cluster()
     cluster.add().agent_connected = False
     assert reasons(cluster.run(definition())) == ["AGENT"]
-    assert placement.failure(definition(), cluster.standings[0]) == "AGENT"
+    assert placement.failure(definition(), cluster.occupancies[0]) == "AGENT"
 
 
 @pytest.mark.parametrize(
@@ -304,12 +304,12 @@ def test_a_strategy_chooses_the_best_of_all_instances(
         cluster.add(zone=zone)
     for cpu, memory in sizes:
         what = definition(cpu=cpu, memory=memory)
-        before = list(cluster.standings)
+        before = list(cluster.occupancies)
 
-        def cost(index: int, before: list[Standing] = before) -> list[int]:
+        def cost(index: int, before: list[Occupancy] = before) -> list[int]:
             """The brute force: what each strategy in turn wants the least of."""
             left = before[index].instance.usage(before[index].tasks)
-            by_instance = [len(standing.tasks) for standing in before]
+            by_instance = [len(occupancy.tasks) for occupancy in before]
             by_zone = Counter[str]()
             for zone, tasks in zip(zones, by_instance, strict=True):
                 by_zone[zone] += tasks
@@ -319,8 +319,8 @@ def test_a_strategy_chooses_the_best_of_all_instances(
 
         able = [
             index
-            for index, standing in enumerate(before)
-            if (left := standing.instance.usage(standing.tasks)).cpu >= cpu and left.memory >= memory
+            for index, occupancy in enumerate(before)
+            if (left := occupancy.instance.usage(occupancy.tasks)).cpu >= cpu and left.memory >= memory
         ]
         found = cluster.run(what, placementStrategy=strategy)
         if isinstance(found, Unplaced):
@@ -347,7 +347,7 @@ def test_never_more_than_an_instance_has_and_all_of_it_comes_back(steps: list[An
     cluster = Cluster()
     for zone in ("us-east-1a", "us-east-1b", "us-east-1b"):
         cluster.add(zone=zone)
-    empty = [standing.instance.usage(()) for standing in cluster.standings]
+    empty = [occupancy.instance.usage(()) for occupancy in cluster.occupancies]
     for step in steps:
         if step[0] == "stop":
             cluster.stop(step[1])
@@ -358,18 +358,18 @@ def test_never_more_than_an_instance_has_and_all_of_it_comes_back(steps: list[An
                 mappings = [{"containerPort": port} for port in ports if port]
             web = {"name": "web", "image": "web:1", "cpu": cpu, "memory": memory, "portMappings": mappings}
             cluster.run(definition(mode=mode, containerDefinitions=[web]))
-        for standing in cluster.standings:
-            left = standing.instance.usage(standing.tasks)
+        for occupancy in cluster.occupancies:
+            left = occupancy.instance.usage(occupancy.tasks)
             assert min(left.cpu, left.memory, left.interfaces) >= 0
             bound = [
                 (one.protocol, one.host_port)
-                for task in standing.tasks
+                for task in occupancy.tasks
                 for bindings in task.bindings.values()
                 for one in bindings
             ]
             assert len(bound) == len(set(bound))
             assert all(port in EPHEMERAL or port in {8080, 8081} for _, port in bound)
-    for index, standing in enumerate(cluster.standings):
-        for _ in standing.tasks:
+    for index, occupancy in enumerate(cluster.occupancies):
+        for _ in occupancy.tasks:
             cluster.stop(index)
-    assert [standing.instance.usage(standing.tasks) for standing in cluster.standings] == empty
+    assert [occupancy.instance.usage(occupancy.tasks) for occupancy in cluster.occupancies] == empty

@@ -280,12 +280,13 @@ def test_an_srv_record_has_a_port(play: Make, wanted: Registrations) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bindings", "port"), [((Binding("tcp", 80, 32768), Binding("tcp", 8080, 32769)), "32769"), ((), "8080")]
+    ("bindings", "port"),
+    [((Binding("tcp", 80, 32768), Binding("tcp", 8080, 32769)), "32769"), ((Binding("tcp", 8080, 8080),), "8080")],
 )
 def test_without_an_interface_of_its_own_a_task_is_at_its_container_instance(
     play: Make, bindings: tuple[Binding, ...], port: str
 ) -> None:
-    """In bridge mode at a port of the host; in host mode there are no bindings, and the ports are the same."""
+    """In bridge mode at a port of the host; in host mode the ports are the same."""
     wanted = Registrations(
         (GroupUse(BLUE, "web", 8080),), RegistryUse(REGISTRY, "web", 8080, None, {"registryArn": REGISTRY})
     )
