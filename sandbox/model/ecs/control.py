@@ -265,7 +265,7 @@ class Ecs:
         return services.schedule(self, service, now)
 
     def capacity_changed(self, cluster_arn: str, now: float, but: Service | None = None) -> list[Command]:
-        """There may be room for what the cluster's services (``but`` one) could not place."""
+        """The cluster's services (``but`` one) may have room for what they could not place, or fewer instances."""
         commands: list[Command] = []
         for service in self.services.values():
             concerned = service.cluster_arn == cluster_arn and service is not but and service.status == "ACTIVE"

@@ -74,7 +74,7 @@ def lost(ecs: Ecs, ec2_instance_id: str, what: str, now: float) -> list[Command]
     reason = f"Host EC2 (instance {ec2_instance_id}) {what}."
     for task in tasks_on(ecs, instance):
         commands += ecs.task_event(task.arn, HostLost(reason, "TerminationNotice"), now)
-    return [*commands, *empty(ecs, instance)]
+    return [*commands, *ecs.capacity_changed(instance.cluster_arn, now), *empty(ecs, instance)]
 
 
 def empty(ecs: Ecs, instance: ContainerInstance) -> list[Command]:
@@ -219,7 +219,7 @@ def deregister(ecs: Ecs, request: Request, now: float) -> tuple[ContainerInstanc
     for task in tasks:
         lost_host = HostLost("Container instance deregistration forced by user", "UserInitiated")
         commands += ecs.task_event(task.arn, lost_host, now)
-    return instance, commands
+    return instance, [*commands, *ecs.capacity_changed(cluster.arn, now)]
 
 
 # -- attributes --

@@ -35,26 +35,17 @@ def run_task(ecs: Ecs, request: Request, now: float) -> tuple[list[Task], list[C
         EcsError: ClientException, ClusterNotFoundException, InvalidParameterException.
     """
     cluster = ecs.find_cluster(request.get("cluster"))
-    definition = definitions.runnable(ecs.definitions, request.get("taskDefinition", ""))
+    definition, asked = _asked(ecs, request, cluster)
     count = int(request.get("count", 1))
     if not 1 <= count <= MAX_TASKS_A_CALL:
         raise invalid_parameter(f"Count must be between 1 and {MAX_TASKS_A_CALL}.")
-    overridden = request.get("overrides") or {}
-    definition = overrides.apply(definition, overridden)
-    if (request.get("group") or "").startswith(SERVICE_GROUP):
-        raise invalid_parameter("Invalid namespace for group.")
-    tagging.checked(request.get("tags"))
-    if request.get("propagateTags") == "SERVICE":
-        raise invalid_parameter("Tags of a service can not be propagated to a task that none has started.")
     how = launch(request, definition, cluster.default_strategy)
     if how.launch_type == "EC2" and not instances.occupancies(ecs, cluster.arn):
         raise invalid_parameter(placement.NO_INSTANCES)
     tasks: list[Task] = []
     commands: list[Command] = []
     for _ in range(count):
-        task = new_task(
-            ecs, cluster, definition, how, now, **_asked(ecs, request, definition, cluster), overridden=overridden
-        )
+        task = new_task(ecs, cluster, definition, how, now, **asked)
         if isinstance(task, Unplaced):
             commands.append(task)
             break
@@ -73,10 +64,8 @@ def start_task(ecs: Ecs, request: Request, now: float) -> tuple[list[Task], list
     references = request["containerInstances"]
     if not 1 <= len(references) <= MAX_INSTANCES_A_CALL:
         raise invalid_parameter(f"There must be 1 to {MAX_INSTANCES_A_CALL} container instances.")
-    overridden = request.get("overrides") or {}
-    definition = overrides.apply(definitions.runnable(ecs.definitions, request.get("taskDefinition", "")), overridden)
+    definition, asked = _asked(ecs, request, cluster)
     how = launch({**request, "launchType": "EC2"}, definition, ())
-    tagging.checked(request.get("tags"))
     tasks: list[Task] = []
     failures: list[dict[str, str]] = []
     commands: list[Command] = []
@@ -85,19 +74,26 @@ def start_task(ecs: Ecs, request: Request, now: float) -> tuple[list[Task], list
         if instance is None:
             failures.append(failed)
             continue
-        asked = _asked(ecs, request, definition, cluster)
-        task = _make(ecs, cluster, definition, how, now, **asked, overridden=overridden, instance=instance)
+        task = _make(ecs, cluster, definition, how, now, **asked, instance=instance)
         tasks.append(task)
         commands += [*task.start(), *ecs.host_changed(task)]
     return tasks, failures, commands
 
 
-def _asked(ecs: Ecs, request: Request, definition: TaskDefinition, cluster: Cluster) -> dict[str, Any]:
-    """What RunTask and StartTask say of each of their tasks."""
-    return {
+def _asked(ecs: Ecs, request: Request, cluster: Cluster) -> tuple[TaskDefinition, dict[str, Any]]:
+    """What RunTask and StartTask want to start, and what they say of each of their tasks (see `_make`)."""
+    overridden = request.get("overrides") or {}
+    definition = overrides.apply(definitions.runnable(ecs.definitions, request.get("taskDefinition", "")), overridden)
+    if (request.get("group") or "").startswith(SERVICE_GROUP):
+        raise invalid_parameter("Invalid namespace for group.")
+    tagging.checked(request.get("tags"))
+    if request.get("propagateTags") == "SERVICE":
+        raise invalid_parameter("Tags of a service can not be propagated to a task that none has started.")
+    return definition, {
         "group": request.get("group") or f"family:{definition.family}",
         "started_by": request.get("startedBy", ""),
         "tags": tagging.of_new_task(ecs, request, definition.arn, cluster.name),
+        "overridden": overridden,
         "execute_command": bool(request.get("enableExecuteCommand")),
     }
 

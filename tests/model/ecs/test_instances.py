@@ -272,6 +272,21 @@ def test_a_daemon_has_a_task_on_each_instance(fleet: Fleet) -> None:
     assert fleet.on(first) == 0
 
 
+@pytest.mark.parametrize("deregister", [False, True])
+def test_a_daemon_wants_no_task_on_an_instance_that_goes_without_one(fleet: Fleet, deregister: bool) -> None:
+    first, _ = fleet.launch(), fleet.launch()
+    fleet.serve(None, schedulingStrategy="DAEMON")
+    fleet.account.later(50)
+    fleet.lose(1, "stopped")
+    assert fleet.account.shown()["desiredCount"] == 2  # it may come back
+    if deregister:
+        fleet.work(instances.deregister(fleet.ecs, {"cluster": "blog", "containerInstance": first.id}, 0.0)[1])
+    else:
+        fleet.lose(1)
+    assert fleet.account.shown()["desiredCount"] == 1
+    assert fleet.account.messages()[-1] == "(service web) has reached a steady state."
+
+
 def test_a_daemon_keeps_to_its_constraints_and_says_where_there_is_no_room(fleet: Fleet) -> None:
     here = [{"type": "memberOf", "expression": "attribute:ecs.availability-zone == us-east-1a"}]
     fleet.define(memory=1500)
@@ -338,6 +353,10 @@ def test_start_task_asks_neither_strategy_nor_constraints(fleet: Fleet) -> None:
     instances.deregister(fleet.ecs, {"cluster": "blog", "containerInstance": first.id}, 0.0)
     _, failures, _ = starts.start_task(fleet.ecs, {**request, "containerInstances": [first.id]}, 0.0)
     assert failures == [{"arn": first.arn, "reason": "INACTIVE"}]
+    with refused("InvalidParameterException", "Invalid namespace for group."):
+        starts.start_task(fleet.ecs, {**request, "group": "service:web"}, 0.0)
+    with refused("InvalidParameterException", "Tags of a service can not be propagated"):
+        starts.start_task(fleet.ecs, {**request, "propagateTags": "SERVICE"}, 0.0)
     with refused("InvalidParameterException", "1 to 10 container instances"):
         starts.start_task(fleet.ecs, {**request, "containerInstances": []}, 0.0)
 
