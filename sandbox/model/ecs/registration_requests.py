@@ -62,6 +62,8 @@ def registrations(
             _check_group(arn, lookups)
     if (registries := request.get("serviceRegistries")) is not None:
         registry = _registry(registries, definition, lookups)
+    elif registry is not None and lookups.registry_types(registry.arn) is not None:
+        _registry([registry.raw], definition, lookups)
     for use in groups:
         _check_port(use.container, use.port, definition)
         if (group := lookups.find_group(use.group_arn)) is not None:

@@ -94,6 +94,16 @@ def test_another_network_mode_does_not_suit_the_target_groups_that_stay(account:
         registrations({}, bridged(account), account.ecs.lookups, before)
 
 
+def test_another_network_mode_does_not_suit_the_registry_that_stays(account: Account) -> None:
+    account.registry_types[REGISTRY] = frozenset({"A"})
+    wanted = {"serviceRegistries": [{"registryArn": REGISTRY}]}
+    before = registrations(wanted, account.ecs.find_definition("blog"), account.ecs.lookups)
+    with pytest.raises(EcsError, match="configured to use a type 'A' DNS record, which is not supported"):
+        registrations({}, bridged(account), account.ecs.lookups, before)
+    del account.registry_types[REGISTRY]  # it is gone: nothing is known of it any more
+    assert registrations({}, bridged(account), account.ecs.lookups, before) == before
+
+
 @pytest.mark.parametrize("missing", ["targetGroupArn", "containerName", "containerPort"])
 def test_what_a_load_balancer_needs(account: Account, arn: str, missing: str) -> None:
     assert f"{missing} must be specified" in refusal(account, loadBalancers=[balancer(arn, **{missing: None})])
