@@ -36,6 +36,7 @@ class Fleet:
             "MaxCount": 1,
             "SubnetId": self.box.subnets[0],
             "UserData": USER_DATA.format(self.cluster),
+            "SecurityGroupIds": None if "NetworkInterfaces" in more else [self.box.security_group],
             **more,
         }
         given = {name: value for name, value in asked.items() if value is not None}
@@ -62,7 +63,7 @@ class Fleet:
         )["taskDefinition"]["taskDefinitionArn"]
 
     def network(self):
-        return {"awsvpcConfiguration": {"subnets": self.box.subnets}}
+        return {"awsvpcConfiguration": {"subnets": self.box.subnets, "securityGroups": [self.box.security_group]}}
 
     def serve(self, count, **more):
         """A service of what was defined last."""
@@ -396,7 +397,12 @@ def test_the_ecs_optimized_ami_joins_the_default_cluster(fleet):
 
 
 def test_an_instance_with_a_public_address_is_reached_there(fleet):
-    interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "SubnetId": fleet.box.subnets[0]}
+    interface = {
+        "DeviceIndex": 0,
+        "AssociatePublicIpAddress": True,
+        "SubnetId": fleet.box.subnets[0],
+        "Groups": [fleet.box.security_group],
+    }
     instance, _ = fleet.launch(SubnetId=None, NetworkInterfaces=[interface])
     fleet.define({"portMappings": [{"containerPort": 80, "hostPort": 8080}]}, mode="bridge")
     fleet.run()
@@ -456,7 +462,10 @@ calls:
       MinCount: 1
       MaxCount: 1
       NetworkInterfaces:
-        - {DeviceIndex: 0, AssociatePublicIpAddress: true, SubnetId: "${sandbox.subnets.0}"}
+        - DeviceIndex: 0
+          AssociatePublicIpAddress: true
+          SubnetId: "${sandbox.subnets.0}"
+          Groups: ["${sandbox.security_group}"]
       UserData: "#!/bin/bash\\necho ECS_CLUSTER=stack >> /etc/ecs/ecs.config\\n"
     as: reservation
   - ecs.register_task_definition:

@@ -169,7 +169,13 @@ class Web:
             taskDefinition="web",
             desiredCount=1,
             launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": box.subnets, "assignPublicIp": "ENABLED"}},
+            networkConfiguration={
+                "awsvpcConfiguration": {
+                    "subnets": box.subnets,
+                    "securityGroups": [box.security_group],
+                    "assignPublicIp": "ENABLED",
+                }
+            },
             **more,
         )
 
