@@ -114,7 +114,7 @@ class ContainerInstances:
             for instance in self._ec2.instances():
                 if self._seen.get(instance.id) in {instance.state, _WITHOUT_AGENT}:
                     continue
-                if instance.state == "running":
+                if instance.state == "running" and instance.id not in self._hosts:
                     self._begin(instance)
                 elif instance.state in _OVER and instance.id in self._seen:
                     self._seen[instance.id] = instance.state
@@ -229,6 +229,7 @@ class ContainerInstances:
         for name in volumes:
             self._containers.remove_volume(name)
         self._timeline.record("instance.dropped", instance=ec2_instance_id)
+        self.refresh()  # it may have been started again meanwhile
 
     def _remove_network(self, network_id: str) -> None:
         try:

@@ -82,7 +82,7 @@ class ElbController:
         name: Gives a name an address in DNS, or takes it away (None).
         certificate: The chain and the key of a certificate, PEM, by its ARN.
         policies: The security policies.
-        instance_address: The private address of an instance that runs; None: it does not.
+        instance: The state and the private address of an instance.
         folder: For configurations and sockets.
         clock: Times everything.
         timeline: Gets the observations.
@@ -99,7 +99,7 @@ class ElbController:
         name: Callable[[str, str | None], None],
         certificate: Callable[[str], tuple[str, str]],
         policies: Policies,
-        instance_address: Callable[[str], str | None],
+        instance: Callable[[str], tuple[str, str]],
         folder: Path,
         clock: Clock,
         timeline: Timeline,
@@ -111,7 +111,8 @@ class ElbController:
         self._name = name
         self._certificate = certificate
         self._policies = policies
-        self._instance_address = instance_address
+        self._instance = instance
+        self._instances: dict[str, tuple[str, str]] = {}  # as their targets were judged by
         self._folder = folder
         self._clock = clock
         self._record = timeline.record
@@ -252,12 +253,13 @@ class ElbController:
         with self._lock:
             return self._groups[group_arn].targets.health()
 
-    def instance_changed(self, instance_id: str) -> None:
-        """An instance has started or stopped: its targets can get requests, or no more."""
+    def instances_changed(self) -> None:
+        """Instances may have started or stopped: their targets can get requests, or no more."""
         with self._lock:
+            changed = {one for one, known in self._instances.items() if self._instance(one) != known}
             for group in self._groups.values():
                 for target in group.targets.health():
-                    if target.id == instance_id:
+                    if target.id in changed:
                         self._judge(group, target)
 
     def close(self) -> None:
@@ -282,7 +284,8 @@ class ElbController:
 
     def _carry_out(self, group: _Group, commands: Sequence[Command]) -> None:
         served = self._served.get(group.balancer)
-        for command in commands:
+        # A server goes when it has no requests any more: its weight cannot be changed then.
+        for command in sorted(commands, key=lambda one: isinstance(one, Remove)):
             match command:
                 case Remind(at):
                     self._remind(group, at)
@@ -352,14 +355,15 @@ class ElbController:
     def _judge(self, group: _Group, target: Target) -> None:
         """Whether a target can get requests at all."""
         if group.config.target_type == "instance":
-            unusable = None if self._instance_address(target.id) else invalid_state("terminated")
+            state, _ = self._instances[target.id] = self._instance(target.id)
+            unusable = None if state == "running" else invalid_state(state)
         else:
             own = {one.balancer.private_address for one in self._served.values()}
             unusable = IP_UNUSABLE if target.id in own else None
         self._say(group, Unusable(target, unusable) if unusable else Usable(target))
 
     def _address(self, group: TargetGroup, target: Target) -> str:
-        host = self._instance_address(target.id) if group.target_type == "instance" else target.id
+        host = self._instance(target.id)[1] if group.target_type == "instance" else target.id
         return f"{host or '0.0.0.0'}:{target.port}"
 
     def _current(self, balancer: LoadBalancer) -> LoadBalancer:

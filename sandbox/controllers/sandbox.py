@@ -283,13 +283,18 @@ class Sandbox(Viewers, Operator):
             self._control_plane.name_resource,
             self._backend.certificate,
             self._backend.ssl_policies,
-            self._backend.instance_address,
+            self._backend.instance_now,
             self._run.folder,
             self.clock,
             self.timeline,
         )
         self._closers.append(made.close)
+        self._control_plane.instances_changed = self._see_instances
         return made
+
+    def _see_instances(self) -> None:
+        self._instances.refresh()
+        self.load_balancers.instances_changed()
 
     @property
     def authority(self) -> Authority:

@@ -527,15 +527,16 @@ def test_an_internal_load_balancer_comes_and_goes(sandbox):
 def test_instances_are_asked_at_their_private_address(sandbox):
     made = make_site(sandbox, target_type="instance")
     backend = made.backend(register=False)
-    running = {"i-1": backend.target.id}
-    made.elb._instance_address = running.get
+    states = {"i-1": ("running", backend.target.id)}
+    made.elb._instance = states.get
     target = Target("i-1", backend.target.port)
     made.elb.register(made.group.arn, [target])
     made.wait_health(target, "healthy")
     assert made.get().status == 200
-    running.clear()
-    made.elb.instance_changed("i-1")
-    assert made.elb.health(made.group.arn)[target].reason == "Target.InvalidState"
+    states["i-1"] = ("stopped", backend.target.id)
+    made.elb.instances_changed()
+    health = made.elb.health(made.group.arn)[target]
+    assert (health.reason, health.description) == ("Target.InvalidState", "Target is in the stopped state")
     assert made.get().status == 503
     made.close()
 

@@ -292,10 +292,10 @@ class Embedded:
         found: list[Ec2Instance] = _moto().instances(self._account_id, self._region).instances()
         return found
 
-    def instance_address(self, instance_id: str) -> str | None:
-        """The private address of an instance that runs; None: it does not, or there is none."""
-        found = (one for one in self.instances() if one.id == instance_id and one.state == "running")
-        return next((one.interface.private_ip for one in found), None)
+    def instance_now(self, instance_id: str) -> tuple[str, str]:
+        """The state and the private address of an instance; one that there is not is "terminated"."""
+        found = (one for one in self.instances() if one.id == instance_id)
+        return next(((one.state, one.interface.private_ip) for one in found), ("terminated", ""))
 
     def is_ecs_optimized(self, image_id: str) -> bool:
         """Whether the AMI is one that Systems Manager has under /aws/service/ecs/optimized-ami."""
