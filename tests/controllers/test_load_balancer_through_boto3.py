@@ -6,6 +6,7 @@ import socket
 import ssl
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine.run import LABEL_RUN
@@ -184,6 +185,40 @@ def interfaces(sandbox, name):
 def containers(sandbox):
     run = {"label": f"{LABEL_RUN}={sandbox.run_id}"}
     return {one["Id"] for one in sandbox._containers.client.api.containers(all=True, filters=run)}
+
+
+NO_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/none/0123456789abcdef"
+NO_CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"DefaultActions": [{"Type": "forward"}]}, "InvalidLoadBalancerAction"),
+        ({"DefaultActions": [forward(NO_GROUP)]}, "TargetGroupNotFound"),
+        ({"Protocol": "HTTPS"}, "ValidationError"),
+        ({"Protocol": "HTTPS", "Certificates": [{"CertificateArn": NO_CERTIFICATE}]}, "CertificateNotFound"),
+    ],
+)
+def test_a_listener_that_cannot_be_disturbs_nothing(sandbox, elb, web, registered, wrong, code):
+    given = {"LoadBalancerArn": web["arn"], "Protocol": "HTTP", "Port": 8080, "DefaultActions": [forward(web["group"])]}
+    with pytest.raises(ClientError) as told:
+        elb.create_listener(**{**given, **wrong})
+    assert told.value.response["Error"]["Code"] == code
+    assert len(elb.describe_listeners(LoadBalancerArn=web["arn"])["Listeners"]) == 1
+    assert get(sandbox, web).name == "a"
+
+
+def test_a_check_of_a_closed_port_and_a_target_that_answers_garbage_disturb_no_other(sandbox, elb, web, registered):
+    wrong = Backend(sandbox._network.vpc.address(1), "b")
+    wrong.healthy = "garbage"
+    closed = {"Id": wrong.target.id, "Port": 9}
+    elb.register_targets(TargetGroupArn=web["group"], Targets=[closed, target_of(wrong)])
+    failed = ("unhealthy", "Target.FailedHealthChecks")
+    until(lambda: sorted(states(elb, web["group"])) == [("healthy", ""), failed, failed])
+    assert {get(sandbox, web).name for _ in range(6)} == {"a"}
+    elb.deregister_targets(TargetGroupArn=web["group"], Targets=[closed, target_of(wrong)])
+    wrong.close()
 
 
 def test_a_load_balancer_that_is_deleted_leaves_nothing(sandbox, elb, backend):
