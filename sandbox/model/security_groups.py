@@ -163,6 +163,8 @@ def _chain(name: str, hook: str, interface: str, self_: str, own: Sequence[str])
     yield f"    type filter hook {hook}; policy drop;"
     yield f'    {interface} "lo" accept'
     yield f"    ip {self_} != {{ {', '.join(own)} }} accept"
+    # Between a container instance and its own bridge, which no security group of AWS's sees.
+    yield f"    fib {self_} . {interface} type != local accept"
     yield f"    ct mark {_MARK} accept"
     yield "    ct state related accept"
 

@@ -22,7 +22,7 @@ def lines(*groups, members=None):
     records = Records({f"sg-{n}": group for n, group in enumerate(groups)}, members or {})
     text = ruleset(list(records.groups), OWN, records, AROUND)
     _, ingress, egress = text.split("  chain ")
-    always = 8
+    always = 9
     return [[line.strip() for line in part.splitlines()[always:] if line.strip() != "}"] for part in (ingress, egress)]
 
 
@@ -43,6 +43,7 @@ def test_what_is_never_filtered():
         "    type filter hook prerouting priority -150; policy drop;",
         '    iif "lo" accept',
         "    ip daddr != { 10.0.0.4, 198.51.100.16 } accept",
+        "    fib daddr . iif type != local accept",
         "    ct mark 0x1 accept",
         "    ct state related accept",
         "    ip saddr { 169.254.169.123, 169.254.169.253, 169.254.169.254, 169.254.170.2, 169.254.170.23 } accept",
@@ -52,6 +53,7 @@ def test_what_is_never_filtered():
         "    type filter hook postrouting priority 150; policy drop;",
         '    oif "lo" accept',
         "    ip saddr != { 10.0.0.4, 198.51.100.16 } accept",
+        "    fib saddr . oif type != local accept",
         "    ct mark 0x1 accept",
         "    ct state related accept",
         "    ip daddr { 169.254.169.123, 169.254.169.253, 169.254.169.254, 169.254.170.2, 169.254.170.23 } accept",
@@ -243,7 +245,7 @@ packets = st.one_of(
 def passes(line, peer, packet):
     """Whether a line of a chain accepts a packet that begins a flow with a peer."""
     protocol, port, code = packet
-    if re.match(r'[io]if "lo"|ct mark|ct state|ip .addr !=', line):
+    if re.match(r'[io]if "lo"|ct mark|ct state|ip .addr !=|fib ', line):
         return False
     named = re.search(r"ip [sd]addr (\{ .+? \}|\S+)", line)
     if named and not any(peer in IPv4Network(one) for one in re.findall(r"[\d./]+", named[1])):
