@@ -125,6 +125,7 @@ class ElbController:
         self._news: queue.SimpleQueue[tuple[TargetGroup, Target, TargetHealth] | None] = queue.SimpleQueue()
         self._teller: threading.Thread | None = None
         self._checks: HealthChecks | None = None
+        self._closed = False
 
     # -- load balancers --
 
@@ -265,6 +266,7 @@ class ElbController:
     def close(self) -> None:
         """Check and tell no more. The containers are the run's to remove."""
         with self._lock:
+            self._closed = True
             for group in self._groups.values():
                 if group.timer is not None:
                     group.timer.cancel()
@@ -327,6 +329,8 @@ class ElbController:
     def _check(self, group: _Group, target: Target, number: int) -> None:
         from sandbox.controllers.health_checks import LEAST_TIMEOUT, HealthChecks, HealthRequest
 
+        if self._closed:
+            return
         served = self._served[group.balancer]
         if self._checks is None:
             self._checks = HealthChecks()

@@ -51,27 +51,30 @@ class HealthChecks:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def begin(self, request: HealthRequest, tell: Callable[[TargetHealth | None], None]) -> None:
         """Send a check. ``tell`` gets how it failed, or None, on the checks' thread, and must not wait."""
-        asyncio.run_coroutine_threadsafe(_check(request, tell), self._running())
+        with self._lock:  # after a close the loop would never come to it
+            if not self._closed:
+                asyncio.run_coroutine_threadsafe(_check(request, tell), self._running())
 
     def close(self) -> None:
         """Begin no more; what is under way tells nobody."""
         with self._lock:
+            self._closed = True
             loop, thread, self._loop = self._loop, self._thread, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="health-checks", daemon=True)
-                self._thread.start()
-            return self._loop
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name="health-checks", daemon=True)
+            self._thread.start()
+        return self._loop
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
