@@ -99,10 +99,12 @@ def test_an_instance(fleet):
     fleet.elb.get_waiter("target_in_service").wait(TargetGroupArn=fleet.group, Targets=[target], WaiterConfig=QUICK)
     assert fleet.status() == 200
 
+    mark = fleet.box.timeline.mark()
     fleet.ec2.stop_instances(InstanceIds=[instance])
     stopped = ("unused", "Target.InvalidState", "Target is in the stopped state")
     assert fleet.targets() == {(instance, 8080): stopped}
     assert fleet.status() == 503
+    fleet.seen("instance.dropped", mark, instance=instance)
     mark = fleet.box.timeline.mark()
     fleet.ec2.start_instances(InstanceIds=[instance])
     assert fleet.targets()[instance, 8080][0] in {"initial", "unhealthy"}
