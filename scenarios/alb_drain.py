@@ -9,7 +9,7 @@ from sandbox.timeline import Observation
 
 URL = "http://chat.example.com"
 CLUSTER, TASKS, CLIENTS = "chat", 3, 12
-DELAY = 6  # AWS's seconds, of deregistration
+DELAY = 4  # AWS's seconds, of deregistration
 
 
 def play(play: Play) -> None:

@@ -10,8 +10,8 @@ from sandbox.timeline import Observation
 
 URL = "http://chat.example.com"
 TASKS = 3
-IDLE = 8  # seconds, of the load balancer in two of the variants
-WATCHED = IDLE + 4.0
+IDLE = 5  # seconds, of the load balancer in two of the variants
+WATCHED = IDLE + 2.0
 
 
 def play(play: Play) -> None:
@@ -59,8 +59,8 @@ SCENARIO = Scenario(
         Variant(
             "pings-in-time",
             "holds",
-            "the same time-out, and a ping every 5 s",
-            {"idle_timeout": str(IDLE), "ping_interval": "5"},
+            "the same time-out, and a ping every 2 s",
+            {"idle_timeout": str(IDLE), "ping_interval": "2"},
         ),
         Variant("longer-timeout", "holds", "a ping every 25 s, and AWS's default of 60 s"),
     ),

@@ -11,6 +11,7 @@ from sandbox.timeline import Observation
 URL = "http://chat.example.com"
 CLIENTS = ("javascript", "python")
 TASKS = 3
+WITHIN = 2.0  # seconds; a client that is refused waits so long at several steps
 
 
 def play(play: Play) -> None:
@@ -21,7 +22,7 @@ def play(play: Play) -> None:
     sandbox.timeline.record("client", websocket_only=play.variant.settings["websocket_only"])
     for client in CLIENTS:
         sandbox.progress(f"a session of the client {client}")
-        sandbox.socketio_session(URL, client=client)
+        sandbox.socketio_session(URL, client=client, within=WITHIN)
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:
