@@ -8,8 +8,10 @@ from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
 URL = "http://chat.example.com"
-CLUSTER, TASKS, CLIENTS = "chat", 3, 12
+CLUSTER, TASKS, CLIENTS = "chat", 2, 12
 DELAY = 4  # AWS's seconds, of deregistration
+# The application alone: neither Redis nor MongoDB is needed.
+ALONE = {"redis_url": "", "redis_tasks": "0", "mongo_url": "", "mongo_tasks": "0", "app_tasks": "2"}
 
 
 def play(play: Play) -> None:
@@ -73,14 +75,14 @@ SCENARIO = Scenario(
             "without-reconnection",
             "reproduces",
             "clients that do not connect again",
-            {"deregistration_delay": str(DELAY)},
+            {**ALONE, "deregistration_delay": str(DELAY)},
             {"reconnects": False},
         ),
         Variant(
             "with-reconnection",
             "holds",
             "clients that do",
-            {"deregistration_delay": str(DELAY)},
+            {**ALONE, "deregistration_delay": str(DELAY)},
             {"reconnects": True},
         ),
     ),

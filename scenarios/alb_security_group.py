@@ -9,7 +9,9 @@ from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
 URL = "http://chat.example.com/health"
-CLUSTER, TASKS = "chat", 3
+CLUSTER, TASKS = "chat", 1
+# The application alone: neither Redis nor MongoDB is needed.
+ALONE = {"redis_url": "", "redis_tasks": "0", "mongo_url": "", "mongo_tasks": "0", "app_tasks": "1"}
 PATIENCE = 5.0  # seconds
 
 
@@ -53,15 +55,20 @@ SCENARIO = Scenario(
     ),
     fix="Let the listener's port in (authorize-security-group-ingress); for a 503, look at the target group.",
     variants=(
-        Variant("closed", "reproduces", "the security group lets in port 443 alone: a time-out", {"ingress": "closed"}),
+        Variant(
+            "closed",
+            "reproduces",
+            "the security group lets in port 443 alone: a time-out",
+            {**ALONE, "ingress": "closed"},
+        ),
         Variant(
             "no-targets",
             "reproduces",
             "the security group is open, and the service has no tasks: 503",
-            {"deregistration_delay": "0"},
+            {**ALONE, "deregistration_delay": "0"},
             {"without_targets": True},
         ),
-        Variant("open", "holds", "open, with targets: 200"),
+        Variant("open", "holds", "open, with targets: 200", ALONE),
     ),
     play=play,
     judge=judge,

@@ -11,6 +11,7 @@ from sandbox.timeline import Observation
 URL = "http://chat.example.com"
 CLIENTS = ("javascript", "python")
 TASKS = 3
+WITHOUT_MONGO = {"mongo_url": "", "mongo_tasks": "0"}
 WITHIN = 2.0  # seconds; a client that is refused waits so long at several steps
 
 
@@ -56,15 +57,15 @@ SCENARIO = Scenario(
             "not-sticky",
             "reproduces",
             "clients that poll first, without stickiness",
-            {"stickiness": "false"},
+            {**WITHOUT_MONGO, "stickiness": "false"},
             {"websocket_only": False},
         ),
-        Variant("sticky", "holds", "the same with stickiness by AWSALB", settings={"websocket_only": False}),
+        Variant("sticky", "holds", "the same with stickiness by AWSALB", WITHOUT_MONGO, {"websocket_only": False}),
         Variant(
             "websocket-only",
             "holds",
             "without stickiness, and clients that never poll",
-            {"stickiness": "false"},
+            {**WITHOUT_MONGO, "stickiness": "false"},
             {"websocket_only": True},
         ),
     ),

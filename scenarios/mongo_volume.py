@@ -10,7 +10,8 @@ from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
 URL = "http://chat.example.com"
-CLUSTER, TASKS, POST = "chat", 3, "please keep this"
+CLUSTER, TASKS, POST = "chat", 1, "please keep this"
+ONE_PROCESS = {"app_tasks": "1", "redis_url": "", "redis_tasks": "0"}
 
 
 def play(play: Play) -> None:
@@ -65,9 +66,9 @@ SCENARIO = Scenario(
             "volume-of-the-task",
             "reproduces",
             "a volume without efsVolumeConfiguration",
-            {"mongo": "mongo-task-volume"},
+            {**ONE_PROCESS, "mongo": "mongo-task-volume"},
         ),
-        Variant("efs", "holds", "the same volume on EFS"),
+        Variant("efs", "holds", "the same volume on EFS", ONE_PROCESS),
     ),
     play=play,
     judge=judge,

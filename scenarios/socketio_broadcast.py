@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 URL = "http://chat.example.com"
 CLUSTER, TASKS, CLIENTS = "chat", 3, 6
+WITHOUT_MONGO = {"mongo_url": "", "mongo_tasks": "0"}
 HEARD_WITHIN = 3.0  # seconds
 AGAIN_WITHIN = 20  # attempts of `HEARD_WITHIN` at most
 
@@ -74,12 +75,18 @@ SCENARIO = Scenario(
         "database, and clients fetch it when they come (back)."
     ),
     variants=(
-        Variant("no-queue", "reproduces", "three processes that do not know of each other", {"redis_url": ""}),
-        Variant("redis", "holds", "Redis as message queue, found by its Cloud Map name"),
+        Variant(
+            "no-queue",
+            "reproduces",
+            "three processes that do not know of each other",
+            {**WITHOUT_MONGO, "redis_url": "", "redis_tasks": "0"},
+        ),
+        Variant("redis", "holds", "Redis as message queue, found by its Cloud Map name", WITHOUT_MONGO),
         Variant(
             "redis-replaced",
             "reproduces",
             "a post while Redis is replaced; those after it arrive again",
+            WITHOUT_MONGO,
             settings={"replaces_redis": True},
         ),
     ),

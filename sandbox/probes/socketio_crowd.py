@@ -116,6 +116,7 @@ class _Member:
     def __init__(self, number: int, crowd: Crowd, reconnects: bool, within: float) -> None:
         self.number = number
         self.cuts = self.returns = 0
+        self.connected = False  # python-socketio's own is true only some time after the event
         self.posts: set[str] = set()
         self._crowd = crowd
         self._leaving = threading.Event()
@@ -132,10 +133,6 @@ class _Member:
         self._socketio.on("connect", self._connected)
         self._socketio.on("disconnect", self._disconnected)
         self._socketio.on("posted", self._posted)
-
-    @property
-    def connected(self) -> bool:
-        return bool(self._socketio.connected)
 
     def connect(self, url: str, within: float) -> None:
         try:
@@ -156,6 +153,7 @@ class _Member:
         self._socketio.shutdown()
 
     def _connected(self) -> None:
+        self.connected = True
         if self.cuts:
             self.returns += 1
             self._crowd.tell("crowd.back", client=self.number, seconds=round(time.monotonic() - self._cut_at, 2))
@@ -163,6 +161,7 @@ class _Member:
     def _disconnected(self, reason: str) -> None:
         if self._leaving.is_set():
             return
+        self.connected = False
         self.cuts += 1
         self._cut_at = time.monotonic()
         self._crowd.tell("crowd.cut", client=self.number, reason=reason)
