@@ -40,8 +40,9 @@ def play(play: Play) -> None:
 def judge(observations: Sequence[Observation]) -> Verdict:
     """Failed when the viewer does not get 200."""
     answer = [seen for seen in observations if seen.kind == "http.response"][-1]
-    own = "Server: awselb/2.0" if answer["status"] >= 500 else ""
-    facts = [f"{answer['url']}: {evidence.page(answer)}" + (f", {own}" if own else "")]
+    facts = [f"{answer['url']}: {evidence.page(answer)}"]
+    own = [seen for seen in observations if seen.kind == "alb.response" and seen["status"] == answer["status"] >= 500]
+    facts += [f"the load balancer's own answer: {seen['reason']}" for seen in own[-1:]]
     return Verdict(answer["status"] != 200, tuple(facts))
 
 
