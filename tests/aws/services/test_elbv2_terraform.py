@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,26 +15,8 @@ from sandbox.clock import RealClock
 from sandbox.model.elb.config import Condition, FixedResponse, Forward, Redirect, Target
 from tests.aws.services.balancing_recorder import Recorder
 
-# Folders that may hold providers, laid out as "terraform providers mirror" lays them out.
-MIRRORS = [
-    Path(folder).expanduser()
-    for folder in (
-        "/opt/tf-plugins",
-        "~/.terraform.d/plugins",
-        "/usr/local/share/terraform/plugins",
-        "/usr/share/terraform/plugins",
-    )
-]
-PROVIDER = "*/hashicorp/aws/**/terraform-provider-aws_*"
-TERRAFORM = shutil.which("terraform")
-MIRROR = next((folder for folder in MIRRORS if any(folder.glob(PROVIDER))), None)
-
-pytestmark = [
-    pytest.mark.skipif(TERRAFORM is None, reason="Terraform is not installed"),
-    pytest.mark.skipif(
-        MIRROR is None, reason=f"no mirror of Terraform's AWS provider in {', '.join(map(str, MIRRORS))}"
-    ),
-]
+if TYPE_CHECKING:
+    from tests.aws.services.conftest import Terraform
 
 # Most of the test's time the provider waits: half a minute until it looks at a load balancer that it made or changed.
 SHOP = """
@@ -213,48 +191,16 @@ resource "aws_lb_listener_rule" "closed" {
 """
 
 
-@dataclass
-class Terraform:
-    """Terraform in a folder of its own, which knows no other endpoint than the gateway's."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        assert TERRAFORM is not None
-        done = subprocess.run(
-            [TERRAFORM, *arguments, "-input=false", "-no-color"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture
 def balancing() -> Recorder:
     return Recorder()
 
 
 @pytest.fixture
-def terraform(balancing: Recorder, tmp_path: Path) -> Iterator[Terraform]:
-    settings = tmp_path / "terraform.rc"
-    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{MIRROR}" }}\n}}\n')
-    (tmp_path / "main.tf").write_text(SHOP)
+def terraform(balancing: Recorder, make_terraform: Callable[[str, Clients], Terraform]) -> Iterator[Terraform]:
     clock, backend = RealClock(), Embedded()
     with Gateway([ElbService(balancing, clock, backend)], backend) as gateway:
-        environment = {
-            **Clients(gateway.url).environment(),
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "TF_CLI_CONFIG_FILE": str(settings),
-            "CHECKPOINT_DISABLE": "1",
-        }
-        yield Terraform(tmp_path, environment)
+        yield make_terraform(SHOP, Clients(gateway.url))
     backend.reset()
     clock.close()
 
