@@ -23,7 +23,7 @@ USAGE = [
     (["run", "--images", "nope"], "--images nope: there is no such mode\n  next: auto, official or build"),
     (["run", "--speed", "0"], "Invalid value for '--speed'"),
     (["run", "--speed", "fast"], "Invalid value for '--speed'"),
-    (["run", "--speed", "nan"], "Invalid value for '--speed'"),
+    (["run", "--speed", "nan"], "--speed nan: not a number"),
     (["run", "--speed", "inf"], "--speed inf: not a number to divide by"),
     (["run", "--json", "/nonexistent/results.json"], "there is no folder /nonexistent to write results.json to"),
     (["run", "--junit", "/nonexistent/junit.xml"], "there is no folder /nonexistent to write junit.xml to"),
