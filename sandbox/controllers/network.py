@@ -123,22 +123,25 @@ class RunNetwork:
         except (CancelledError, RuntimeError) as error:  # what a pool says that has been shut down
             raise SandboxError("the sandbox has been closed") from error
 
-    def add_client(self, what: str, image: str) -> str:
-        """Start another client on the internet, which sleeps: commands are run in it; the resolver is up then, too.
+    def add_client(self, what: str, image: str, *, publish: int = 0) -> str:
+        """Start another client on the internet; the resolver is up then, too.
 
         Args:
             what: The container's name.
-            image: One that has ``sleep``.
+            image: Without a port, one that has ``sleep``: it sleeps, and commands are run in it.
+            publish: A port of the image's own program, which then runs, without capabilities: published on 127.0.0.1.
         """
         self.viewer()  # as it waits for the resolver
         return self._containers.run_new(
             Spec(
                 what,
                 image,
-                entrypoint=["sleep"],
-                command=["infinity"],
+                entrypoint=None if publish else ["sleep"],
+                command=None if publish else ["infinity"],
                 networks=[(self.internet.name, self.public.take())],
                 mounts=[self._internet_resolv_conf],
+                publish={publish: 0} if publish else {},
+                cap_drop=["ALL"] if publish else [],
             )
         )
 

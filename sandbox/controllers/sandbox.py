@@ -52,7 +52,7 @@ class Sandbox(Viewers, Operator):
         images: "auto", "official" or "build".
         speed: Divides every AWS timer.
         progress: Told what is being built, pulled or waited for.
-        timeline_file: Where the observations are written as JSON lines.
+        timeline_file: Where the observations are written as JSON lines; screenshots go to a folder beside it.
         endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
         dns_port: The same for DNS.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
@@ -90,6 +90,7 @@ class Sandbox(Viewers, Operator):
         self._closers.append(self.timeline.close)
         self._run = run = self._ground.run
         self.run_id = run.id
+        self.evidence_folder = timeline_file.with_suffix("") if timeline_file else run.folder / "evidence"
         self._containers = self._ground.containers
         self._images = self._ground.images
 

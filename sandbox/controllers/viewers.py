@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.controllers.network import RunNetwork
@@ -18,6 +19,8 @@ from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
+    from sandbox.controllers.browser import Browsers
+    from sandbox.probes.browser import Browser
     from sandbox.probes.socketio_crowd import Crowd
     from sandbox.probes.socketio_session import Step
 
@@ -27,16 +30,19 @@ class Viewers:
 
     Attributes:
         dns_address: Where the sandbox's DNS server listens on this machine.
+        evidence_folder: Where screenshots go: beside the timeline's file, else where they go with the run.
     """
 
     timeline: Timeline
     dns_address: tuple[str, int]
+    evidence_folder: Path
     _containers: Containers
     _images: Images
     _network: RunNetwork
     _internet: Internet
     _ending: threading.Event
     _closers: list[Callable[[], object]]
+    _browsers: Browsers | None = None
     _javascript = ""  # the container of socket.io-client, once it is wanted
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
@@ -130,6 +136,27 @@ class Viewers:
         from sandbox.probes.socketio_crowd import Crowd
 
         return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
+
+    def browser(self) -> Browser:
+        """A real browser on the internet (see `Browser`); closed with the sandbox, or at the end of a ``with`` block.
+
+        Raises:
+            NotRunnable: Playwright or Chromium's image is not to be had; the variant is reported as not run.
+        """
+        if self._browsers is None:
+            from sandbox.controllers.browser import Browsers
+
+            self._browsers = Browsers(
+                self._containers,
+                self._images,
+                self._network,
+                self.timeline.record,
+                self.evidence_folder,
+                self._ending,
+            )
+        browser = self._browsers.connect()
+        self._closers.append(browser.close)
+        return browser
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""

@@ -89,6 +89,7 @@ CATALOGUE: Mapping[str, Component] = {
         Component(
             "cache-tests", "", "cache-tests", "the suite http-tests/cache-tests: its origin on port 8000, its client"
         ),
+        Component("chromium", "", "chromium", "headless Chromium, its DevTools protocol on port 9222"),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }
