@@ -45,7 +45,7 @@ def install_playwright() -> str:
 
 
 class Browsers:
-    """Starts the container at the first call; each call connects anew.
+    """Starts the container where none runs; each call connects anew.
 
     Args:
         containers, images, network: Of the run.
@@ -70,6 +70,7 @@ class Browsers:
         self._folder = folder
         self._ending = ending
         self._container = ""
+        self._started = 0
 
     def connect(self) -> Browser:
         """A browser of one's own.
@@ -82,7 +83,7 @@ class Browsers:
             raise NotRunnable("a browser is needed, and Playwright is not installed", command=install_playwright())
         from sandbox.probes.browser import Browser
 
-        if not self._container:
+        if not self._container or self._containers.stats(self._container, once=True) is None:  # it may have crashed
             self._container = self._start()
         endpoint = f"http://127.0.0.1:{self._containers.published(self._container, PORT)}"
         return Browser(endpoint, self._record, self._folder, lambda: self._containers.log_tail(self._container, 8))
@@ -97,7 +98,8 @@ class Browsers:
                 state=f"{error.message}: {error.state}",
                 log=error.log,
             ) from error
-        container = self._network.add_client("browser", image, publish=PORT)
+        self._started += 1
+        container = self._network.add_client(f"browser-{self._started}", image, publish=PORT)
         url = f"http://127.0.0.1:{self._containers.published(container, PORT)}/json/version"
         deadline, last = time.monotonic() + UP_WITHIN, ""
         while time.monotonic() < deadline:

@@ -33,6 +33,7 @@ _CONNECT_WITHIN = 30.0
 _MARGIN = 20.0  # seconds beyond the bounds within, after which the browser does not answer at all
 _TEXT_WITHIN = 5.0
 _LOG_LINES = 8
+_GONE = ("has been closed", "crashed")  # in Playwright's words: there is no tab any more
 _TRUE = "() => {{ try {{ return Boolean({}) }} catch {{ return false }} }}"  # not yet there is not yet true
 
 
@@ -305,7 +306,9 @@ class Tab:
         try:
             text = await self._page.locator("body").inner_text(timeout=_TEXT_WITHIN * 1000)
             return await self._page.title(), text[:TEXT_LIMIT]
-        except Error:
+        except Error as error:
+            if any(word in str(error) for word in _GONE):
+                raise
             return "", ""
 
     async def _seen(

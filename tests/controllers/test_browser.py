@@ -210,3 +210,14 @@ def test_without_playwright_nothing_is_run(sandbox, monkeypatch):
         sandbox.browser()
     assert refused.value.command == browsers.install_playwright()
     assert refused.value.hint == refused.value.command
+
+
+def test_a_browser_that_has_died_says_so_and_the_next_one_is_new(sandbox, files):
+    dying = sandbox.browser()
+    shop = dying.open(f"{SITE}/good/")
+    sandbox._containers.client.api.kill(sandbox._browsers._container)
+    with pytest.raises(SandboxError, match=f"could not look in the tab with {re.escape(SITE)}/good/"):
+        shop.look()
+    dying.close()
+    with sandbox.browser() as browser:
+        assert browser.open(f"{SITE}/good/").visit.status == 200
