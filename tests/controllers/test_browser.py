@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
 
 import pytest
 from docker.types import Mount
 
 from sandbox.controllers import browser as browsers
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.containers import Spec
+from sandbox.engine.images import Images
 from sandbox.errors import NotRunnable, SandboxError
 
 pytestmark = pytest.mark.docker
@@ -19,6 +22,9 @@ SITE = "http://shop.example.org"
 CONF = """\
 server {
     listen 80;
+    listen 443 ssl;
+    ssl_certificate /site/certificate.pem;
+    ssl_certificate_key /site/key.pem;
     root /site;
     location / { try_files $uri $uri/ =404; }
     location /fallback/ { try_files $uri /fallback/index.html; }
@@ -28,7 +34,7 @@ server {
 PAGE = """\
 <!doctype html><title>Shop</title>
 <h1>Shop</h1><p id="count">0</p><button id="buy">Buy</button> <button id="lazy">Details</button>
-<div id="details"></div><p hidden>out of sight</p>
+<div id="details"></div><p hidden>out of sight</p><a href="/good/?next">Next</a>
 <script type="module" src="{script}"></script>
 """
 SCRIPT = """\
@@ -58,6 +64,9 @@ def files(sandbox, tmp_path_factory):
         (site / name).mkdir(parents=True)
         (site / name / "index.html").write_text(PAGE.format(script=script))
     (site / "good" / "app.js").write_text(SCRIPT)
+    issued = sandbox.authority.issue(["shop.example.org"])
+    (site / "certificate.pem").write_bytes(issued.certificate)
+    (site / "key.pem").write_bytes(issued.key)
     folder.chmod(0o755)
     address = sandbox._network.public.take()
     sandbox._containers.run_new(
@@ -115,7 +124,7 @@ def test_a_page_that_works(tab, sandbox, files):
     shop = tab("/good/", expression=READY)
     visit = shop.visit
     assert (visit.url, visit.status, visit.title, visit.works) == (f"{SITE}/good/", 200, "Shop", True)
-    assert visit.text.split() == ["Shop", "0", "Buy", "Details"]
+    assert visit.text.split() == ["Shop", "0", "Buy", "Details", "Next"]
     assert (visit.error, visit.console, visit.failures, visit.page_errors) == ("", (), (), ())
     assert 0 < visit.seconds < 10
     assert not visit.failed
@@ -126,6 +135,16 @@ def test_a_page_that_works(tab, sandbox, files):
     shop.click("#lazy", selector="#details em")
     assert (shop.visit.works, "The details" in shop.visit.text, shop.visit.failures) == (True, True, ())
     assert last(sandbox, "browser.visited")["target"] == "#lazy"
+
+
+def test_a_link_leads_to_another_page(tab):
+    shop = tab("/missing/")
+    seen = shop.click("a", expression=READY)
+    assert (seen.url, seen.status, seen.works, shop.visit) == (f"{SITE}/good/?next", 200, True, seen)
+
+
+def test_https_by_the_sandboxs_authority(browser):
+    assert browser.open("https://shop.example.org/good/", expression=READY).visit.works
 
 
 def test_a_page_whose_script_is_not_there_has_a_dead_button(tab):
@@ -210,6 +229,16 @@ def test_without_playwright_nothing_is_run(sandbox, monkeypatch):
         sandbox.browser()
     assert refused.value.command == browsers.install_playwright()
     assert refused.value.hint == refused.value.command
+
+
+def test_without_its_image_nothing_is_run(sandbox, monkeypatch, tmp_path):
+    monkeypatch.setitem(CATALOGUE, "chromium", Component("chromium", "", "no-such-folder", ""))
+    images = Images(sandbox._containers.client, "build", lambda text: None)
+    record, ending = sandbox.timeline.record, threading.Event()
+    lacking = browsers.Browsers(sandbox._containers, images, sandbox._network, record, tmp_path, ending)
+    with pytest.raises(NotRunnable, match="image 'chromium' could not be built") as refused:
+        lacking.connect()
+    assert refused.value.command == "sandbox images build chromium"
 
 
 def test_a_browser_that_has_died_says_so_and_the_next_one_is_new(sandbox, files):
