@@ -43,6 +43,10 @@ buy.onclick = () => { document.querySelector("#count").textContent = ++count }
 lazy.onclick = async () => { (await import("./chunk.js")).show() }
 window.app = { ready: true }
 """
+# Asks again and again, as a page with live data does: it is never quiet.
+LIVE = """\
+setInterval(async () => { if (!(await fetch("feed")).ok) { window.lost = true } }, 50)
+"""
 CHUNK = 'export const show = () => { details.innerHTML = "<em>The details</em>" }'
 READY = "window.app.ready"
 
@@ -60,10 +64,12 @@ def files(sandbox, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     (folder / "default.conf").write_text(CONF)
     site = folder / "site"
-    for name, script in (("good", "app.js"), ("missing", "gone.js"), ("fallback", "app.1234.js")):
+    for name, script in (("good", "app.js"), ("missing", "gone.js"), ("fallback", "app.1234.js"), ("live", "app.js")):
         (site / name).mkdir(parents=True)
         (site / name / "index.html").write_text(PAGE.format(script=script))
     (site / "good" / "app.js").write_text(SCRIPT)
+    (site / "live" / "app.js").write_text(LIVE)
+    (site / "live" / "feed").write_text("news")
     issued = sandbox.authority.issue(["shop.example.org"])
     (site / "certificate.pem").write_bytes(issued.certificate)
     (site / "key.pem").write_bytes(issued.key)
@@ -180,6 +186,15 @@ def test_a_tab_left_open_over_a_deployment_asks_for_what_is_gone(tab, files, san
     assert any("Failed to fetch dynamically imported module" in error for error in visit.page_errors)
     fields = last(sandbox, "browser.visited").fields
     assert fields["failures"] == [{"url": f"{SITE}/good/chunk.js", "status": 404, "kind": "script", "error": ""}]
+
+
+def test_what_happens_while_nobody_looks_is_told_at_the_next_look(tab, files):
+    live = tab("/live/", within=1.5)  # the bound ends it
+    assert (live.visit.status, live.visit.failures, live.visit.failed) == (200, (), False)
+    (files / "live" / "feed").unlink()
+    seen = live.look(expression="window.lost")
+    assert seen.works
+    assert {str(one) for one in seen.failures} == {f"fetch {SITE}/live/feed: HTTP 404"}
 
 
 def test_a_screenshot_is_evidence(tab, sandbox):
