@@ -170,6 +170,8 @@ def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
         "seconds": there["seconds"],
         "error": "",
         "timeline": "lines/good.there.jsonl",
+        "files": [],
+        "install": "",
     }
     assert 0 < there["seconds"] < 60
     assert (missing["outcome"], missing["evidence"]) == ("reproduces", ["http://small.example.org/missing: HTTP 404"])

@@ -33,6 +33,8 @@ _CONNECT_WITHIN = 30.0
 _MARGIN = 20.0  # seconds beyond the bounds within, after which the browser does not answer at all
 _TEXT_WITHIN = 5.0
 _LOG_LINES = 8
+_ENDING = {"script", "stylesheet", "image", "font"}  # requests of these kinds end; a fetch may be a long poll
+_LEFT = "net::ERR_ABORTED"  # the user, or the page itself, has gone on to another one
 _GONE = ("has been closed", "crashed")  # in Playwright's words: there is no tab any more
 _TRUE = "() => {{ try {{ return Boolean({}) }} catch {{ return false }} }}"  # not yet there is not yet true
 
@@ -88,14 +90,20 @@ class Browser:
         context = await self._browser.new_context(ignore_https_errors=True, viewport={"width": WIDTH, "height": HEIGHT})
         return Tab(self, next(self._numbers), context, await context.new_page())
 
-    def do(self, what: str, work: Coroutine[Any, Any, T], within: float, log: Sequence[str] = ()) -> T:
+    def do(
+        self,
+        what: str,
+        work: Coroutine[Any, Any, T],
+        within: float,
+        log: Callable[[], Sequence[str]] = lambda: (),
+    ) -> T:
         """Have ``work`` done on the browser's thread.
 
         Args:
             what: In words, for the error.
             work: Has bounds of its own.
             within: The bound; some seconds are added to it for a browser that is slow to say so.
-            log: Lines for the error; those of the browser where there are none.
+            log: Gives lines for the error; those of the browser are taken where there are none.
 
         Raises:
             SandboxError: Playwright's or the browser's own failure.
@@ -109,13 +117,13 @@ class Browser:
             raise SandboxError(
                 f"could not {what}",
                 state=str(error).splitlines()[0],
-                log=log or self._log(),
+                log=log() or self._log(),
                 hint="if the browser has crashed, its own words are in the log lines",
             ) from error
         except TimeoutError as error:
             future.cancel()
             raise SandboxError(
-                f"could not {what}: the browser does not answer", state="it may hang", log=log or self._log()
+                f"could not {what}: the browser does not answer", state="it may hang", log=log() or self._log()
             ) from error
 
     def close(self) -> None:
@@ -160,6 +168,8 @@ class Tab:
         self._page = page
         self._asked = ""
         self._status = 0
+        self._error = ""
+        self._loaded = 0.0  # when the last document had loaded, on the monotonic clock
         self._console: list[str] = []
         self._failures: list[FailedRequest] = []
         self._page_errors: list[str] = []
@@ -168,6 +178,7 @@ class Tab:
         self._traffic = asyncio.Event()
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._page_errors.append(str(error)))
+        page.on("load", lambda page: self._on_load())
         page.on("request", self._on_request)
         page.on("response", self._on_response)
         page.on("requestfinished", self._on_end)
@@ -176,7 +187,7 @@ class Tab:
     def open(self, url: str, *, selector: str = "", expression: str = "", within: float = WITHIN) -> PageVisit:
         """Go to ``url`` in this tab, with its cache and cookies; recorded as ``browser.visited``.
 
-        It is over when the page has loaded and then works, or has asked for nothing for a second, or the time is up.
+        It is over when the page works, or when it has loaded and asked for nothing for a second, or the time is up.
 
         Args:
             url: http://NAME/PATH.
@@ -231,22 +242,22 @@ class Tab:
 
     # -- on the browser's thread --
 
-    async def _open(self, url: str, within: float) -> str:
+    async def _open(self, url: str, within: float) -> None:
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as TooLate
 
-        self._status = 0
+        self._status, self._error = 0, ""
         self._under_way.clear()
         try:
-            await self._page.goto(url, timeout=within * 1000)
+            # Its parts may come, or not, while the page works already.
+            await self._page.goto(url, timeout=within * 1000, wait_until="commit")
         except TooLate:
-            return f"not loaded within {within:g} s"
+            self._error = f"no answer within {within:g} s"
         except Error as error:
             told = re.search(r"net::\w+", str(error))
             if told is None:
                 raise
-            return told[0]
-        return ""
+            self._error = told[0]
 
     async def _click(self, target: str, within: float) -> None:
         await self._page.locator(target).first.click(timeout=within * 1000)
@@ -315,13 +326,16 @@ class Tab:
         self, action: Coroutine[Any, Any, Any] | None, selector: str, expression: str, within: float
     ) -> PageVisit:
         begun = time.monotonic()
-        error = str(await action or "") if action is not None else ""
+        if action is not None:
+            await action
         works: bool | None = False if selector or expression else None
-        loaded = time.monotonic()
-        if not error:
-            works = await self._settle(selector, expression, max(within - (loaded - begun), 0.1))
+        acted = time.monotonic()
+        if not self._error:
+            works = await self._settle(selector, expression, max(within - (acted - begun), 0.1))
         # Without a question, waiting for silence is not the page's time.
-        seconds = (time.monotonic() if works is not None else loaded) - begun
+        seconds = (time.monotonic() if works is not None else max(acted, self._loaded)) - begun
+        if not works and time.monotonic() - begun >= within:
+            self._give_up(within)
         title, text = await self._text()
         seen = PageVisit(
             self._shown(),
@@ -330,7 +344,7 @@ class Tab:
             text,
             works,
             seconds,
-            error,
+            self._error,
             tuple(self._console),
             tuple(self._failures),
             tuple(self._page_errors),
@@ -338,6 +352,16 @@ class Tab:
         for gathered in (self._console, self._failures, self._page_errors):
             gathered.clear()
         return seen
+
+    def _give_up(self, within: float) -> None:
+        for request in self._under_way:
+            if request.resource_type in _ENDING:
+                told = FailedRequest(request.url, 0, request.resource_type, f"no answer within {within:g} s")
+                self._failures.append(told)
+
+    def _on_load(self) -> None:
+        self._loaded = time.monotonic()
+        self._traffic.set()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -350,8 +374,8 @@ class Tab:
 
     def _on_response(self, response: Response) -> None:
         request = response.request
-        if request.is_navigation_request() and request.frame == self._page.main_frame:
-            self._status = response.status
+        if self._is_document(request):
+            self._status, self._error = response.status, ""
         kind, status = request.resource_type, response.status
         error = refused(kind, response.headers.get("content-type", "")) if status < 300 else ""
         if error or status >= 400:
@@ -366,7 +390,12 @@ class Tab:
     def _on_failed(self, request: Request) -> None:
         if request not in self._answered_badly:  # a module that is answered 404 is aborted, too
             self._failures.append(FailedRequest(request.url, 0, request.resource_type, request.failure or ""))
+        if self._is_document(request) and request.failure != _LEFT:
+            self._asked, self._status, self._error = request.url, 0, request.failure or ""
         self._on_end(request)
+
+    def _is_document(self, request: Request) -> bool:
+        return request.is_navigation_request() and request.frame == self._page.main_frame
 
     # -- on the caller's --
 
@@ -386,7 +415,9 @@ class Tab:
         return self.visit
 
     def _do(self, what: str, work: Coroutine[Any, Any, T], within: float) -> T:
-        log = [*self._console, *map(str, self._failures), *self._page_errors][-_LOG_LINES:]
+        def log() -> list[str]:
+            return [*self._console, *map(str, self._failures), *self._page_errors][-_LOG_LINES:]
+
         return self._browser.do(f"{what} in the tab with {self._shown()}", work, within, log)
 
     def _shown(self) -> str:

@@ -43,7 +43,7 @@ class PageVisit:
         title, text: What is visible; of the text the first `TEXT_LIMIT` characters.
         works: Whether the page came to do what was asked of it; None where nothing was asked.
         seconds: Until the page had loaded, or a click had its effect, or it was clear that it would not.
-        error: Why the document was not loaded ("net::ERR_NAME_NOT_RESOLVED"), or "".
+        error: Why there is no document ("net::ERR_NAME_NOT_RESOLVED"), or "".
         console: The errors in the browser's console, each with the URL that it is about.
         failures: The requests that failed.
         page_errors: Errors of the page's scripts that nothing caught.

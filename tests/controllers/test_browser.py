@@ -21,12 +21,17 @@ pytestmark = pytest.mark.docker
 SITE = "http://shop.example.org"
 CONF = """\
 server {
+    listen 8888;
+    location / { limit_rate 1; return 200 slowly; }
+}
+server {
     listen 80;
     listen 443 ssl;
     ssl_certificate /site/certificate.pem;
     ssl_certificate_key /site/key.pem;
     root /site;
     location / { try_files $uri $uri/ =404; }
+    location /hangs { proxy_pass http://127.0.0.1:8888; }
     location /fallback/ { try_files $uri /fallback/index.html; }
 }
 """
@@ -34,7 +39,7 @@ server {
 PAGE = """\
 <!doctype html><title>Shop</title>
 <h1>Shop</h1><p id="count">0</p><button id="buy">Buy</button> <button id="lazy">Details</button>
-<div id="details"></div><p hidden>out of sight</p><a href="/good/?next">Next</a>
+<div id="details"></div><p hidden>out of sight</p><a href="/good/?next">Next</a> <a id="away" href="http://no-such.example.org/">Away</a>
 <script type="module" src="{script}"></script>
 """
 SCRIPT = """\
@@ -68,6 +73,8 @@ def files(sandbox, tmp_path_factory):
         (site / name).mkdir(parents=True)
         (site / name / "index.html").write_text(PAGE.format(script=script))
     (site / "good" / "app.js").write_text(SCRIPT)
+    (site / "hanging").mkdir()
+    (site / "hanging" / "index.html").write_text('<!doctype html><title>Shop</title><img src="/hangs.png">')
     (site / "live" / "app.js").write_text(LIVE)
     (site / "live" / "feed").write_text("news")
     issued = sandbox.authority.issue(["shop.example.org"])
@@ -130,7 +137,7 @@ def test_a_page_that_works(tab, sandbox, files):
     shop = tab("/good/", expression=READY)
     visit = shop.visit
     assert (visit.url, visit.status, visit.title, visit.works) == (f"{SITE}/good/", 200, "Shop", True)
-    assert visit.text.split() == ["Shop", "0", "Buy", "Details", "Next"]
+    assert visit.text.split() == ["Shop", "0", "Buy", "Details", "Next", "Away"]
     assert (visit.error, visit.console, visit.failures, visit.page_errors) == ("", (), (), ())
     assert 0 < visit.seconds < 10
     assert not visit.failed
@@ -147,6 +154,10 @@ def test_a_link_leads_to_another_page(tab):
     shop = tab("/missing/")
     seen = shop.click("a", expression=READY)
     assert (seen.url, seen.status, seen.works, shop.visit) == (f"{SITE}/good/?next", 200, True, seen)
+    away = shop.click("#away")
+    assert (away.url, away.status, away.error) == ("http://no-such.example.org/", 0, "net::ERR_NAME_NOT_RESOLVED")
+    assert away.failed
+    assert not shop.open(f"{SITE}/good/", expression=READY).failed
 
 
 def test_https_by_the_sandboxs_authority(browser):
@@ -207,6 +218,13 @@ def test_a_screenshot_is_evidence(tab, sandbox):
     assert 3_000 < len(picture) < 200_000
     seen = last(sandbox, "browser.screenshot")
     assert (seen["file"], seen["bytes"], seen["url"]) == (str(path), len(picture), f"{SITE}/good/")
+
+
+def test_a_part_that_does_not_come_is_told_and_does_not_keep_a_page_from_working(tab):
+    assert tab("/hanging/", expression="document.title", within=5).visit.works
+    seen = tab("/hanging/", within=1.5).visit
+    assert [str(one) for one in seen.failures] == [f"image {SITE}/hangs.png: no answer within 1.5 s"]
+    assert (seen.status, seen.error, seen.failed) == (200, "", True)
 
 
 def test_what_cannot_be_loaded_is_data(tab, browser):
