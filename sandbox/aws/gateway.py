@@ -51,6 +51,8 @@ _PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
 _SNS_LINK = re.compile(r"Action=(?:ConfirmSubscription&Topic|Unsubscribe&Subscription)Arn=arn:aws:sns:([a-z0-9-]+):")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+# Who reads a public object signs nothing (User Guide of S3, "Virtual hosting of general purpose buckets").
+_BUCKET = re.compile(r".+\.s3(?:\.([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,11 @@ class Gateway:
         link = _SNS_LINK.match(request.query)
         if link is not None:
             return "sns", link[1]
-        labels = request.headers.get("host", "").partition(":")[0].split(".")
+        host = request.headers.get("host", "").partition(":")[0]
+        bucket = _BUCKET.fullmatch(host)
+        if bucket is not None:
+            return "s3", bucket[1] or REGION
+        labels = host.split(".")
         service = labels[0].removeprefix("data-")
         if self._endpoint(service) is not None:
             return service, labels[1] if len(labels) > 1 and _REGION.fullmatch(labels[1]) else REGION

@@ -100,7 +100,7 @@ class Sandbox(Viewers, Operator):
         self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
-        self._control_plane.dns.add_names(self._network.endpoint_names())
+        self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()

@@ -159,6 +159,7 @@ class Images:
         if not self._present(local):
             if component.folder:
                 self.ensure(component.base)
+            self.ensure_all(component.images.values())
             with self._turn_to_build():
                 if not self._present(local):  # another process may have built it while we waited
                     self._build(component, local)
@@ -232,14 +233,17 @@ class Images:
 
     def _docker_build(self, component: Component, tag: str, base: str) -> None:
         arguments = {name: os.environ[name] for name in _PASSED_ARGUMENTS if os.environ.get(name)}
+        arguments |= component.arguments
+        arguments |= {argument: self.ensure(other) for argument, other in component.images.items()}
         log: list[str] = []
         step = ""
         try:
             for line in self._api.build(
-                fileobj=_context(component.context),
+                fileobj=_context(component),
                 custom_context=True,
                 tag=tag,
                 buildargs={"BASE": base, **arguments},
+                target=component.target,
                 pull=False,
                 rm=True,
                 forcerm=True,
@@ -297,12 +301,12 @@ def host_ca() -> Path | None:
     return next((Path(item) for item in candidates if item and Path(item).is_file()), None)
 
 
-def _context(folder: Path) -> io.BytesIO:
-    """The folder as a build context, with the host's CA bundle beside the Dockerfile (an empty file without one)."""
+def _context(component: Component) -> io.BytesIO:
+    """The component's files as a build context, and the host's CA bundle with them (an empty file without one)."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for path in _files(folder):
-            tar.add(path, arcname=str(path.relative_to(folder)), filter=_reproducible)
+        for inner, path in component.files():
+            tar.add(path, arcname=inner, filter=_reproducible)
         bundle = host_ca()
         content = bundle.read_bytes() if bundle else b""
         entry = tarfile.TarInfo(_CA_IN_CONTEXT)
@@ -310,10 +314,6 @@ def _context(folder: Path) -> io.BytesIO:
         tar.addfile(entry, io.BytesIO(content))
     packed.seek(0)
     return packed
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
