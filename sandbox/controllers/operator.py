@@ -8,10 +8,13 @@ from typing import Any
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
+from sandbox.controllers import releases
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.interfaces import Interfaces
+from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
+from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
@@ -32,6 +35,7 @@ class Operator:
     _containers: Containers
     _control_plane: ControlPlane
     _ecs: EcsController
+    _images: Images
     _interfaces: Interfaces
 
     def wait_aws(self, seconds: float) -> None:
@@ -88,6 +92,26 @@ class Operator:
             return sum(state == "healthy" for state in states.values()) >= count
 
         self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
+
+    def upload_assets(self, image: str, bucket: str, folder: str = releases.PUBLIC) -> list[str]:
+        """Put a build's static files out of its image into a bucket, beside what is there; returns the keys.
+
+        Args:
+            image: As a task definition names it.
+            bucket: The bucket.
+            folder: Where the image has them; a file's key is its path in it.
+
+        Raises:
+            SandboxError: The image cannot be had, or has no such folder.
+        """
+        files = image_files.files(self._containers, self._images.resolve(image), folder)
+        return releases.upload(self.aws("s3"), bucket, files)
+
+    def deploy(
+        self, cluster: str, service: str, images: Mapping[str, str], environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Begin to roll a service to other images (see `releases.deploy`); returns the new revision's ARN."""
+        return releases.deploy(self.aws("ecs"), cluster, service, images, environment)
 
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""
