@@ -70,6 +70,7 @@ class Component:
 
 _NUXT = "the shop of compose/nuxt: /app/.output, port 3000, user node; HOST, PORT, BOOT_SECONDS, FAULT"
 _NUXT_SOURCES = ("nuxt/app", "nuxt/release")
+_NUXT2, _NUXT2_SOURCES = "the same shop with Nuxt 2", ("nuxt/app2", "nuxt/release")
 
 CATALOGUE: Mapping[str, Component] = {
     component.name: component
@@ -133,6 +134,8 @@ CATALOGUE: Mapping[str, Component] = {
             sources=_NUXT_SOURCES,
             target="packages",
         ),
+        Component("nuxt2-a", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "a"}),
+        Component("nuxt2-b", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "b"}),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }
