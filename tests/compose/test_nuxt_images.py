@@ -51,7 +51,8 @@ def test_what_two_builds_have_under_different_names(nuxt, files):
 def test_a_build_with_the_assets_of_the_previous_one(files):
     a, b, both = files("nuxt-a"), files("nuxt-b"), files("nuxt-b-after-a")
     assert both.keys() - b.keys() == {name for name in a.keys() - b.keys() if "/builds/" not in name}
-    assert {name: both[name] for name in b} == b
+    own = {name for name in b if "/builds/" not in name}  # those hold the time of the build
+    assert all(both[name] == b[name] for name in own)
     assert json.loads(both["_nuxt/builds/latest.json"])["id"] == "b"
 
 
