@@ -30,6 +30,7 @@ from sandbox.aws.protocol import (
     error_response,
 )
 from sandbox.errors import SandboxError
+from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,6 @@ _PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
 _SNS_LINK = re.compile(r"Action=(?:ConfirmSubscription&Topic|Unsubscribe&Subscription)Arn=arn:aws:sns:([a-z0-9-]+):")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-# Who reads a public object signs nothing (User Guide of S3, "Virtual hosting of general purpose buckets").
-_BUCKET = re.compile(r".+\.s3(?:\.([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +242,8 @@ class Gateway:
         if link is not None:
             return "sns", link[1]
         host = request.headers.get("host", "").partition(":")[0]
-        bucket = _BUCKET.fullmatch(host)
-        if bucket is not None:
-            return "s3", bucket[1] or REGION
+        if (bucket := bucket_of(host)) is not None:  # who reads a public object signs nothing
+            return "s3", bucket.region or REGION
         labels = host.split(".")
         service = labels[0].removeprefix("data-")
         if self._endpoint(service) is not None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
+from http.client import HTTPResponse
 
 import pytest
 
@@ -29,6 +32,21 @@ def page(shop, site):
     assert answer.headers["content-type"] == "text/html;charset=utf-8"
     assert "cache-control" not in answer.headers
     return answer, re.search(r'src="(/_nuxt/entry\.[^"]+\.js)"', answer.body)[1]
+
+
+def status_over_https(shop, path):
+    """The status of a page that a viewer asks for with TLS."""
+    name = SITE.removeprefix("http://")
+    context = ssl.create_default_context(cadata=shop.authority.certificate.decode())
+    (address, *_) = shop.resolve(name).values
+    with (
+        socket.create_connection((address, 443), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=name) as viewer,
+    ):
+        viewer.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        answer = HTTPResponse(viewer)
+        answer.begin()
+        return answer.status
 
 
 def test_pages_are_not_kept_and_assets_are_for_a_year(shop):
@@ -61,6 +79,8 @@ def test_assets_come_from_the_bucket_and_stay_there(shop):
             assert (asset.status, asset.headers["x-cache"]) == (200, f"{found} from cloudfront")
             assert asset.headers["cache-control"] == KEPT
             assert asset.headers["content-type"] == "text/javascript; charset=utf-8"
+    picture = next(f"/{key}" for key in keys if key.endswith(".png"))
+    assert status_over_https(shop, picture) == 200
 
 
 def test_build_b_is_rolled_over_build_a(shop):

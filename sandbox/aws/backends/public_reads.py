@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
+from sandbox.model.s3 import bucket_of
+
 _SIGNATURES = ("X-Amz-Signature=", "AWSAccessKeyId=")
 
 
@@ -27,9 +29,8 @@ def is_refused(environ: dict[str, Any], path: str, buckets: dict[str, Any]) -> b
     query = environ.get("QUERY_STRING", "")
     if "HTTP_AUTHORIZATION" in environ or any(part in query for part in _SIGNATURES):
         return False
-    host = environ.get("HTTP_HOST", "").partition(":")[0]
-    name = host.rpartition(".s3.")[0]
-    bucket = buckets.get(name)
+    named = bucket_of(environ.get("HTTP_HOST", "").partition(":")[0])
+    bucket = buckets.get(named.name) if named else None
     if bucket is None:
         return False  # which moto says
     key = unquote(path.removeprefix("/"))
@@ -37,9 +38,9 @@ def is_refused(environ: dict[str, Any], path: str, buckets: dict[str, Any]) -> b
         return True
     found = bucket.keys.get(key)
     if found is None:
-        return not _lets_everybody(bucket, "s3:ListBucket", f"arn:aws:s3:::{name}")
+        return not _lets_everybody(bucket, "s3:ListBucket", f"arn:aws:s3:::{bucket.name}")
     public = found.acl is not None and found.acl.public_read
-    return not (public or _lets_everybody(bucket, "s3:GetObject", f"arn:aws:s3:::{name}/{key}"))
+    return not (public or _lets_everybody(bucket, "s3:GetObject", f"arn:aws:s3:::{bucket.name}/{key}"))
 
 
 def _lets_everybody(bucket: Any, action: str, resource: str) -> bool:
