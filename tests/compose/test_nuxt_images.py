@@ -7,12 +7,16 @@ import re
 import time
 
 import pytest
+from docker.types import Mount
 
+from sandbox import paths
 from sandbox.engine import image_files
 from sandbox.engine.containers import Spec
+from sandbox.errors import SandboxError
 
 pytestmark = pytest.mark.docker
 
+FOLDER = paths.share() / "compose" / "nuxt"
 PUBLIC = "/app/.output/public"
 HASH = re.compile(r"(.+)\.([\w-]{7,8})\.(js|css|png)")
 
@@ -87,6 +91,34 @@ def test_the_server_and_its_end(nuxt, containers, image):
     containers.stop(server, 10)
     assert time.monotonic() - begun < 8
     assert containers.client.api.inspect_container(server)["State"]["ExitCode"] == 0
+
+
+def test_what_h2o_makes_of_a_file_that_is_missing(containers, image):
+    server = containers.run_new(Spec("server", image("nuxt-a")))
+    client = containers.run_new(Spec("client", image("toolbox"), command=["sleep", "300"], network_of=server))
+    ask(containers, client, "/health")
+    command = [
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code} %{content_type}",
+        "http://localhost:8080/_nuxt/no.js",
+    ]
+    for folder, expected in (("h2o", "404 application/json"), ("h2o-single-page", "200 text/html;charset=utf-8")):
+        mount = Mount("/etc/h2o", str(FOLDER / folder), type="bind", read_only=True)
+        h2o = containers.run_new(Spec(folder, image("h2o"), network_of=server, mounts=[mount]))
+        deadline = time.monotonic() + 10
+        while (found := containers.execute(client, command))[0] != 0:  # it does not listen yet
+            assert time.monotonic() < deadline
+        assert found[1] == expected
+        containers.remove(h2o)
+
+
+def test_an_image_without_the_folder_is_named(containers, image):
+    with pytest.raises(SandboxError, match="there is no /app/none in the image"):
+        image_files.files(containers, image("nuxt-a"), "/app/none")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from http.client import HTTPResponse
 import pytest
 
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.errors import SandboxError
 
 pytestmark = pytest.mark.docker
 
@@ -81,6 +82,13 @@ def test_assets_come_from_the_bucket_and_stay_there(shop):
             assert asset.headers["content-type"] == "text/javascript; charset=utf-8"
     picture = next(f"/{key}" for key in keys if key.endswith(".png"))
     assert status_over_https(shop, picture) == 200
+
+
+def test_what_cannot_be_deployed_is_named(shop):
+    with pytest.raises(SandboxError, match="there is no service 'shops' in cluster 'shop'"):
+        shop.deploy("shop", "shops", {})
+    with pytest.raises(SandboxError, match="has no container 'nuxt'"):
+        shop.deploy("shop", "shop", {"nuxt": "aws-container-sandbox/nuxt-b"})
 
 
 def test_build_b_is_rolled_over_build_a(shop):
