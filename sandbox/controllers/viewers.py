@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from sandbox.timeline import Timeline
 if TYPE_CHECKING:
     from sandbox.controllers.browser import Browsers
     from sandbox.probes.browser import Browser
+    from sandbox.controllers.cloudfront import CloudFrontController
+    from sandbox.probes import assets
     from sandbox.probes.socketio_crowd import Crowd
     from sandbox.probes.socketio_session import Step
 
@@ -40,6 +42,7 @@ class Viewers:
     _images: Images
     _network: RunNetwork
     _internet: Internet
+    _cloudfront: CloudFrontController
     _ending: threading.Event
     _closers: list[Callable[[], object]]
     _browsers: Browsers | None = None
@@ -157,6 +160,41 @@ class Viewers:
         browser = self._browsers.connect()
         self._closers.append(browser.close)
         return browser
+
+    def page_loads(
+        self,
+        pages: str | Sequence[str],
+        *,
+        rate: float = 0.0,
+        visitors: int = 0,
+        seed: int = 0,
+        timeout: float = 10.0,
+        hosts: Sequence[str] = (),
+    ) -> assets.Crowd:
+        """Browsers on the internet that load pages and their assets all through a ``with`` block (see `assets.Crowd`).
+
+        Args:
+            pages: URLs by name; each visitor takes one of them.
+            rate: Page loads that begin in a second.
+            visitors: Instead of a rate: so many at any time. Without either only tabs are opened.
+            seed: Of the order of pages.
+            timeout: Seconds for one answer.
+            hosts: Further hosts that assets may come from.
+        """
+        import ssl
+
+        from sandbox.probes.assets import Crowd, Plan
+
+        urls = [pages] if isinstance(pages, str) else list(pages)
+        secure = any(url.startswith("https:") for url in urls)
+        context = ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode()) if secure else None
+        plan = Plan(urls, rate, visitors, seed=seed, timeout=timeout, hosts=hosts, context=context)
+        return Crowd(
+            plan,
+            where=lambda name, port: (self._internet.addresses(name)[0], port),
+            source=self._internet.source,
+            record=self.timeline.record,
+        )
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
