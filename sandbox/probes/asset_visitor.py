@@ -76,6 +76,7 @@ class Visitor:
         self._scope = scope
         self._session = client.visitor()
         self._page = Page(url, ())
+        self._failed: list[Answer] = []  # at the last return
 
     async def close(self) -> None:
         """Leave."""
@@ -99,21 +100,20 @@ class Visitor:
         return self._load(FIRST, at, begun, found)
 
     async def come_back(self) -> PageLoad:
-        """Use the page, which has been open all the time: ask for what its scripts load later, and has not come yet."""
+        """Use the page, which has been open all the time: ask for what its scripts load later, and has not come yet.
+
+        What has failed at the last return is asked for again.
+        """
         at, begun = time.time(), time.monotonic()
         found: list[Answer] = []
+        for one in self._failed:
+            del self.answers[one.url]
+            self.later.setdefault(one.url, Reference(one.url, one.kind, one.needed))
         while self.later and len(self.answers) < MOST:
             wave, self.later = list(self.later.values()), {}
             found += await self._fetch_all(wave)
-        self._retry(found)
+        self._failed = [one for one in found if one.cause]
         return self._load(TAB, at, begun, found)
-
-    def _retry(self, found: Iterable[Answer]) -> None:
-        """What has failed is asked for again when one comes back another time."""
-        for one in found:
-            if one.cause:
-                self.later[one.url] = Reference(one.url, one.kind, one.needed)
-                del self.answers[one.url]
 
     async def _fetch_all(self, wave: list[Reference]) -> list[Answer]:
         found: list[Answer] = []

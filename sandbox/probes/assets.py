@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sandbox.errors import SandboxError
-from sandbox.model.assets.loads import FIRST, TAB, PageLoad, Summary, summarize
+from sandbox.model.assets.loads import FIRST, TAB, Answer, PageLoad, Summary, summarize
+from sandbox.model.assets.references import Reference
 from sandbox.model.assets.urls import Scope, place
 from sandbox.probes.asset_client import Client, Where
 from sandbox.probes.asset_visitor import Reader, Visitor
@@ -114,6 +115,7 @@ class Crowd:
         self._choice = random.Random(plan.seed)
         self._news = threading.Condition()
         self._loads: list[PageLoad] = []
+        self._returns: list[PageLoad] = []
         self._tabs: list[Visitor] = []
         self._told = 0
         self._loop = asyncio.new_event_loop()
@@ -140,6 +142,17 @@ class Crowd:
         """The loads so far, in the order in which they ended; tabs that were opened too, returns to them not."""
         with self._news:
             return tuple(self._loads)
+
+    @property
+    def returns(self) -> tuple[PageLoad, ...]:
+        """The returns to tabs so far, one of each tab each time."""
+        with self._news:
+            return tuple(self._returns)
+
+    def loads_since(self, number: int) -> tuple[PageLoad, ...]:
+        """The loads but for the first so many."""
+        with self._news:
+            return tuple(self._loads[number:])
 
     def summary(self, *, since: float = float("-inf"), until: float = float("inf"), bucket: float = 1.0) -> Summary:
         """The loads that began between two times, in seconds since the epoch, counted."""
@@ -171,6 +184,10 @@ class Crowd:
         summary = summarize(self._await(self._come_back(), within, "the tabs were not returned to"))
         self._tell_all(TAB, summary)
         return summary
+
+    def ask(self, reference: Reference, *, within: float = 60.0) -> Answer:
+        """Ask for one file, as somebody new."""
+        return self._await(self._ask(reference), within, f"{reference.url} was not answered")
 
     @property
     def tabs(self) -> tuple[Visitor, ...]:
@@ -268,6 +285,11 @@ class Crowd:
         finally:
             await visitor.close()
 
+    async def _ask(self, reference: Reference) -> Answer:
+        async with self._client.visitor() as session:
+            answer, _ = await self._client.fetch(session, reference)
+        return answer
+
     async def _open(self, count: int) -> list[PageLoad]:
         opened = [
             Visitor(len(self._tabs) + number, self._page(), self._client, self._reader, self._scope)
@@ -281,6 +303,8 @@ class Crowd:
 
     async def _come_back(self) -> list[PageLoad]:
         found = await self._of_each(self._tabs, Visitor.come_back)
+        with self._news:
+            self._returns += found
         for load in found:
             self._tell(load)
         return found
