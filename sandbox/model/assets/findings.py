@@ -29,8 +29,9 @@ _RULES = {
     answers.REDIRECT: "redirect",
 }
 _BOTH_BUILDS = (
-    "have both builds' files answered all through the deploy: upload them to S3 before it and let CloudFront serve "
-    "them from there, or bake the previous build's files into the new image. Stickiness protects first loads alone"
+    "upload the new build's files to S3 before the deploy, keep the old ones there, and let CloudFront serve them from "
+    "S3. Short of that: stickiness for first loads, and the previous build's files in the new image for tabs left open; "
+    "neither is enough alone"
 )
 _FIXES = {
     "missing": _BOTH_BUILDS,
@@ -45,8 +46,10 @@ _FIXES = {
         "old ones end (minimumHealthyPercent 100)"
     ),
 }
-_RELOAD = (
-    "Until then the application can reload the page when a chunk fails (Vite: vite:preloadError), which loses its state"
+_OF_TABS = (
+    "keep the previous build's files: in S3 (CloudFront serves them from there), or in the new image, which a rollback "
+    "undoes. Stickiness does not help: the old tasks are gone. Until then the application can reload the page when a "
+    "chunk fails (Vite: vite:preloadError), which loses its state"
 )
 
 
@@ -236,7 +239,7 @@ def _broken(name: str, loads: Sequence[PageLoad], command: Command) -> Iterator[
         text = (
             f"{summary.broken} of {summary.loads} tabs left open could not load a part of the page afterwards: {causes}"
         )
-        fix = f"{fix}. {_RELOAD}"
+        fix = _OF_TABS if whats[0] in {"missing", "denied"} else f"{fix}. {_OF_TABS}"
     else:
         text = (
             f"{summary.broken} of {summary.loads} page loads ({summary.share:.1%}) were broken, from "

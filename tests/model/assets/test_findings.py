@@ -100,7 +100,7 @@ def test_a_deploy_that_breaks_loads_and_tabs():
     assert found[0].urls == (MISSING.url,)
     assert "S3" in found[0].fix
     assert "1 of 2 tabs left open" in found[1].text
-    assert "vite:preloadError" in found[1].fix
+    assert "Stickiness does not help" in found[1].fix
 
 
 @pytest.mark.parametrize(
