@@ -29,9 +29,9 @@ _RULES = {
     answers.REDIRECT: "redirect",
 }
 _BOTH_BUILDS = (
-    "upload the new build's files to S3 before the deploy, keep the old ones there, and let CloudFront serve them from "
-    "S3. Short of that: stickiness for first loads, and the previous build's files in the new image for tabs left open; "
-    "neither is enough alone"
+    "upload the new build's files to S3 before the deploy, keep the old ones there, and let CloudFront serve them "
+    "from S3. Short of that: stickiness for first loads, and the previous build's files in the new image for tabs "
+    "left open; neither is enough alone"
 )
 _FIXES = {
     "missing": _BOTH_BUILDS,
