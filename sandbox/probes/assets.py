@@ -73,6 +73,8 @@ class Plan:
 class Crowd:
     """Comes at the start of a ``with`` block and leaves at its end; the loads under way then are waited for.
 
+    Not so where the block ends with an error: they are broken off.
+
     Observations:
 
     - ``page.broken`` (load, number, url, cause, failures): a broken page load, or return to a tab; the first `TOLD`.
@@ -120,6 +122,7 @@ class Crowd:
         self._told = 0
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
+        self._linger = _LINGER * plan.timeout
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="page-loads", daemon=True)
 
@@ -130,6 +133,8 @@ class Crowd:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._linger = 0.0
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         self._loop.close()
@@ -225,7 +230,7 @@ class Crowd:
             self._start(under_way, self._again_and_again(until))
         await self._stop.wait()
         if under_way:
-            _, late = await asyncio.wait(under_way, timeout=_LINGER * self.plan.timeout)
+            _, late = await asyncio.wait(under_way, timeout=self._linger)
             self.abandoned = len(late)
             for task in late:
                 task.cancel()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import tempfile
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from sandbox.clock import RealClock
+from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.errors import SandboxError
 from sandbox.probes.assets import Crowd, Plan
 from sandbox.timeline import Timeline
@@ -241,6 +246,61 @@ def test_waiting_for_what_does_not_come(raw):
             crowd.wait_loads(2, 0.2)
         with pytest.raises(SandboxError, match=r"1 tabs were not opened within 0.2 s"):
             crowd.open_tabs(1, within=0.2)
+
+
+def test_an_error_in_the_block_does_not_wait_for_loads(raw):
+    began = time.monotonic()
+    with pytest.raises(KeyError), Crowd(Plan([raw(b"", close=False)], visitors=2, timeout=60.0)):
+        raise KeyError
+    assert time.monotonic() - began < 30
+
+
+def test_a_fault_of_our_own_is_told(nginx):
+    def where(name, port):
+        raise RuntimeError("a fault")
+
+    with (
+        pytest.raises(RuntimeError, match="a fault"),
+        Crowd(Plan(["http://shop.example.org/"], rate=10), where=where) as crowd,
+    ):
+        crowd.wait_loads(1, 30)
+
+
+@pytest.fixture
+def secure():
+    """A page over HTTPS, and who vouches for it."""
+    authority = Authority()
+    issued = authority.issue(["shop.example.org"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(issued.key + issued.certificate)
+        file.flush()
+        context.load_cert_chain(file.name)
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield authority, server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_https(secure, trusted):
+    authority, port = secure
+    context = ssl.create_default_context(cadata=authority.certificate.decode()) if trusted else None
+    plan = Plan(["https://shop.example.org/"], context=context)
+    with Crowd(plan, where=lambda name, _: ("127.0.0.1", port)) as crowd:
+        assert crowd.open_tabs(1).causes == ({} if trusted else {"tls": 1})
 
 
 @pytest.mark.parametrize(
