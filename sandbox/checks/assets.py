@@ -101,6 +101,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     plan = Plan(
         [url],
         seconds=2 * request.seconds + request.settle + 60,
+        count=1_000_000,
         timeout=request.timeout,
         hosts=[*(one.partition("=")[0] for one in request.asset_hosts), *doors],
         headers=request.headers,
