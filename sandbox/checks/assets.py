@@ -28,6 +28,8 @@ LOOKS = 3  # visitors where nothing is run
 BEFORE = 2.0  # seconds of page loads before the command
 _TOLD_EVERY = 5.0  # seconds between two lines of progress
 _KILLED_AFTER = 10.0  # seconds after the command was told to end
+Doors = dict[tuple[str, int], tuple[str, int]]
+"""Where names lead: address and port by name and port."""
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 _MADE_UP = "sandbox-check-no-such-file-0a1b2c3d.js"
 
@@ -103,7 +105,7 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
         seconds=2 * request.seconds + request.settle + 60,
         count=1_000_000,
         timeout=request.timeout,
-        hosts=[*(one.partition("=")[0] for one in request.asset_hosts), *doors],
+        hosts=[*(one.partition("=")[0] for one in request.asset_hosts), *(f"{name}:{port}" for name, port in doors)],
         headers=request.headers,
     )
     if request.during:
@@ -111,7 +113,9 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
         plan = replace(plan, rate=0.0 if visitors else request.rate or RATE, visitors=visitors)
 
     def where(name: str, port: int) -> tuple[str, int] | None:
-        return doors.get(f"{name}:{port}") or doors.get(name)
+        if (name, port) not in doors and any(name == known for known, _ in doors):
+            raise socket.gaierror(socket.EAI_NONAME, f"nothing leads to port {port} of {name}")
+        return doors.get((name, port))
 
     with Crowd(plan, where=where if doors else None) as crowd:
         if request.during:
@@ -128,25 +132,27 @@ def _check(request: Request) -> None:
         )
 
 
-def _doors(request: Request) -> tuple[str, dict[str, tuple[str, int]]]:
+def _doors(request: Request) -> tuple[str, Doors]:
     """The page's URL by its public name, and where names lead."""
     url, doors = _of_a_stack(request.url) if request.url.replace("-", "").isalnum() else ("", {})
     url = url or _named(request.url)
     if request.host:
         if not _NAME.fullmatch(request.host):
             raise SandboxError(f"--host {request.host}: it is no name", hint="such as shop.example.org")
-        doors[_key(request.host)] = _address(url)
+        door = _address(url)
         url = absolute(urlsplit(url)._replace(netloc=request.host).geturl(), url)
+        doors[place(url)] = door
     for one in request.asset_hosts:
         name, leads, to = one.partition("=")
         if not _NAME.fullmatch(name):
             raise SandboxError(f"--asset-host {one}: it is NAME or NAME=URL", hint="such as cdn.example.org")
         if leads:
-            doors[_key(name)] = _address(_named(to))
+            door_url = _named(to)
+            doors[place(f"{urlsplit(door_url).scheme}://{name}")] = _address(door_url)
     return url, doors
 
 
-def _of_a_stack(name: str) -> tuple[str, dict[str, tuple[str, int]]]:
+def _of_a_stack(name: str) -> tuple[str, Doors]:
     """A stack that is up stands for its first URL of HTTP, CloudFront's if there is one; its names, to doors."""
     from sandbox.controllers import up
 
@@ -155,12 +161,7 @@ def _of_a_stack(name: str) -> tuple[str, dict[str, tuple[str, int]]]:
     if state is None or not urls:
         return "", {}
     url = next((one for one in urls if urlsplit(one).hostname in state.distributions), next(iter(urls)))
-    return absolute("/", url), {_key(urlsplit(public).netloc): _address(door) for public, door in urls.items()}
-
-
-def _key(netloc: str) -> str:
-    name, port = place(f"http://{netloc}")
-    return name if port == 80 else f"{name}:{port}"
+    return absolute("/", url), {place(public): _address(door) for public, door in urls.items()}
 
 
 def _address(url: str) -> tuple[str, int]:

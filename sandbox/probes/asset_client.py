@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -29,6 +30,30 @@ _ACCEPT = {
 
 Where = Callable[[str, int], tuple[str, int] | None]
 """Address and port to connect to for a name and a port; None: as this machine's resolver says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file as it came.
+
+    Attributes:
+        answer: The judgement.
+        url: Where it came from, redirects followed: what it refers to is relative to that.
+        body: Its beginning; b"" where it is of no use.
+    """
+
+    answer: Answer
+    url: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    url: str = ""
+    cause: str = ""
 
 
 class Client:
@@ -87,50 +112,47 @@ class Client:
         if self._connector is not None:
             await self._connector.close()
 
-    async def fetch(self, visitor: aiohttp.ClientSession, reference: Reference) -> tuple[Answer, bytes]:
-        """Ask for a file, and judge the answer; the body's beginning beside it, b"" for one that is of no use."""
+    async def fetch(self, visitor: aiohttp.ClientSession, reference: Reference) -> Fetched:
+        """Ask for a file, and judge what comes."""
         at = time.time()
-        headers: Mapping[str, str] = {}
-        status, body, cause, error = 0, b"", "", ""
+        got, error = _Response(), ""
         try:
-            status, headers, body, cause = await self._follow(visitor, reference)
+            got = await self._follow(visitor, reference)
+            cause = got.cause
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             cause, error = _explain(failure)
-        kind = headers.get("Content-Type", "")
+        kind = got.headers.get("Content-Type", "")
         if not cause:
-            nosniff = headers.get("X-Content-Type-Options", "").strip().lower() == "nosniff"
-            cause = answers.cause(reference.kind, status, kind, nosniff=nosniff)
-        age = headers.get("Age", "")
+            nosniff = got.headers.get("X-Content-Type-Options", "").strip().lower() == "nosniff"
+            cause = answers.cause(reference.kind, got.status, kind, nosniff=nosniff)
+        age = got.headers.get("Age", "")
         answer = Answer(
             reference.url,
             reference.kind,
             reference.needed,
             at,
-            status,
+            got.status,
             cause,
             kind,
-            headers.get("Cache-Control", ""),
-            headers.get("X-Cache", ""),
+            got.headers.get("Cache-Control", ""),
+            got.headers.get("X-Cache", ""),
             int(age) if age.isascii() and age.isdigit() and len(age) < 12 else None,
             error,
         )
-        return answer, b"" if cause else body
+        return Fetched(answer, got.url or reference.url, b"" if cause else got.body)
 
-    async def _follow(
-        self, visitor: aiohttp.ClientSession, reference: Reference
-    ) -> tuple[int, Mapping[str, str], bytes, str]:
-        url = reference.url
+    async def _follow(self, visitor: aiohttp.ClientSession, reference: Reference) -> _Response:
+        url, got = reference.url, _Response()
         accept = {"Accept": _ACCEPT.get(reference.kind, "*/*")}
         for _ in range(_REDIRECTS + 1):
             if not self._scope.allows(url):
                 break
             async with visitor.get(url, headers=accept, allow_redirects=False) as response:
-                body = await _read(response)
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECT or location is None:
-                    return response.status, response.headers, body, ""
-                url = absolute(location, url)
-        return response.status, response.headers, b"", answers.REDIRECT
+                got = _Response(response.status, response.headers, await _read(response), url)
+            if got.status not in _REDIRECT or "Location" not in got.headers:
+                return got
+            url = absolute(got.headers["Location"], url)
+        return replace(got, cause=answers.REDIRECT)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -164,8 +186,8 @@ class _Names(AbstractResolver):
 
 def _explain(failure: Exception) -> tuple[str, str]:
     """The cause of a failed request, and the failure in words."""
-    text = str(failure) or type(failure).__name__
     inner = failure.os_error if isinstance(failure, aiohttp.ClientConnectorError) else failure
+    text = getattr(inner, "strerror", None) or str(inner) or type(failure).__name__
     for kinds, cause, words in _FAILURES:
         if isinstance(failure, kinds) or isinstance(inner, kinds):
             return cause, words or text
@@ -174,7 +196,7 @@ def _explain(failure: Exception) -> tuple[str, str]:
 
 _FAILURES: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
     ((asyncio.TimeoutError,), answers.TIMEOUT, "no answer in time"),
-    ((aiohttp.ClientConnectorDNSError, socket.gaierror), answers.NO_NAME, "the name does not resolve"),
+    ((aiohttp.ClientConnectorDNSError, socket.gaierror), answers.NO_NAME, ""),
     ((aiohttp.ClientSSLError, ssl.SSLError), answers.TLS, ""),
     ((aiohttp.ClientPayloadError,), answers.CUT, "cut off in mid-answer"),
     ((ConnectionRefusedError,), answers.REFUSED, "connection refused"),

@@ -85,11 +85,11 @@ class Visitor:
     async def load(self) -> PageLoad:
         """Fetch the page, and all that it needs to work."""
         at, begun = time.time(), time.monotonic()
-        answer, body = await self._client.fetch(self._session, Reference(self.url, PAGE, True))
-        found = [answer]
-        self.answers[self.url] = answer
-        if not answer.cause:
-            self._page = self._reader.page(self.url, body)
+        page = await self._client.fetch(self._session, Reference(self.url, PAGE, True))
+        found = [page.answer]
+        self.answers[self.url] = page.answer
+        if not page.answer.cause:
+            self._page = self._reader.page(page.url, page.body)
             wave = list(self._page.now)
             self._keep_for_later(self._page.later)
             for text, module in self._page.inline:
@@ -122,13 +122,13 @@ class Visitor:
             asked = list(new.values())[: max(MOST - len(self.answers), 0)]
             fetched = await asyncio.gather(*(self._client.fetch(self._session, one) for one in asked))
             wave = []
-            for reference, (answer, body) in zip(asked, fetched, strict=True):
+            for one in fetched:
+                answer = one.answer
                 self.answers[answer.url] = answer
                 self.later.pop(answer.url, None)
                 found.append(answer)
-                if not answer.cause and reference.kind in {SCRIPT, MODULE}:
-                    module = reference.kind == MODULE
-                    loads = self._reader.script(reference.url, body, self._page, module=module)
+                if not answer.cause and answer.kind in {SCRIPT, MODULE}:
+                    loads = self._reader.script(one.url, one.body, self._page, module=answer.kind == MODULE)
                     wave += loads.now
                     self._keep_for_later(loads.later)
         return found

@@ -292,8 +292,7 @@ class Crowd:
 
     async def _ask(self, reference: Reference) -> Answer:
         async with self._client.visitor() as session:
-            answer, _ = await self._client.fetch(session, reference)
-        return answer
+            return (await self._client.fetch(session, reference)).answer
 
     async def _open(self, count: int) -> list[PageLoad]:
         opened = [

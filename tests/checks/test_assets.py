@@ -154,6 +154,13 @@ def test_a_public_name_and_a_host_for_assets(nginx):
     assert "http://cdn.example.net/_nuxt/entry.a1b2c3d4.js" in [one["url"] for one in result["files"]]
 
 
+def test_a_name_leads_nowhere_but_where_it_is_told_to(nginx):
+    url, _ = asset_sites.serve(nginx, "check-https", "return 301 https://shop.example.org/;")
+    code, _, err = check(url, "--host", "shop.example.org")
+    assert code == 2
+    assert "nothing leads to port 443 of shop.example.org" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

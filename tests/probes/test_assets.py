@@ -100,6 +100,16 @@ def test_a_page_that_is_broken(nginx, name, server, failed):
     assert load.broken is bool(failed)
 
 
+def test_what_a_page_refers_to_is_relative_to_where_it_was_redirected_to(nginx):
+    url, folder = asset_sites.serve(nginx, "redirected", "location = / { return 302 /en/; }")
+    asset_sites.build(folder / "en", "a1b2c3d4")
+    page = folder / "en" / "index.html"
+    page.write_text(page.read_text().replace('"/_nuxt/', '"_nuxt/').replace('"/logo', '"logo'))
+    (folder / "logo.png").unlink()
+    load = one_load(url)
+    assert (load.requests, load.failures) == (FILES, ())
+
+
 def test_an_image_that_is_missing_breaks_no_page(nginx):
     url, folder = asset_sites.serve(nginx, "image")
     (folder / "logo.png").unlink()
