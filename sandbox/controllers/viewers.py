@@ -20,9 +20,9 @@ from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.controllers.browser import Browsers
-    from sandbox.probes.browser import Browser
     from sandbox.controllers.cloudfront import CloudFrontController
     from sandbox.probes import assets
+    from sandbox.probes.browser import Browser
     from sandbox.probes.socketio_crowd import Crowd
     from sandbox.probes.socketio_session import Step
 
