@@ -62,11 +62,13 @@ class Registry:
             )
         if self.is_down:
             raise SandboxError(f"{reference} cannot be pushed", state=f'Get "https://{where.registry}/v2/": {_REFUSED}')
+        client = self._aws("ecr", where.region)
         say(f"The push refers to repository [{where.registry}/{where.repository}]")
         manifest = self._manifest(self.builder.labelled(image))
         digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
         try:
-            self._aws("ecr", where.region).put_image(
+            client.describe_repositories(repositoryNames=[where.repository])  # moto's PutImage has no error for that
+            client.put_image(
                 repositoryName=where.repository, imageManifest=manifest, imageTag=where.tag, imageDigest=digest
             )
         except ClientError as error:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sandbox.aws.protocol import REGION
 from sandbox.clock import Clock
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.network import RunNetwork
@@ -79,38 +77,14 @@ class Releases:
         return CodeBuildService(builds, self._clock)
 
     def _make_codepipeline(self) -> CodePipelineService:
-        from sandbox.aws.services.codepipeline import CodePipelineService
-        from sandbox.controllers.pipeline.approval import Approval
-        from sandbox.controllers.pipeline.artifacts import BucketArtifacts
-        from sandbox.controllers.pipeline.codebuild_action import CodeBuildAction
-        from sandbox.controllers.pipeline.controller import PipelineController
-        from sandbox.controllers.pipeline.ecs_deploy import EcsDeploy
-        from sandbox.controllers.pipeline.lambda_invoke import LambdaInvoke
-        from sandbox.controllers.pipeline.sources import GitSource, S3Source
-        from sandbox.model.codepipeline.control import CodePipeline
+        from sandbox.controllers.pipeline import assembly
 
-        aws = self._plane.aws
-        artifacts = BucketArtifacts(aws)
-        functions = LambdaInvoke(aws, self._clock)
-        git = GitSource(aws, artifacts)
-        model = CodePipeline(REGION, lambda: str(uuid.uuid4()))
-        self._controller = controller = PipelineController(
-            model,
-            {
-                "S3": S3Source(aws, artifacts),
-                "CodeCommit": git,
-                "CodeStarSourceConnection": git,
-                "CodeBuild": CodeBuildAction(self.codebuild, artifacts),
-                "Manual": Approval(aws, self._clock),
-                "Lambda": functions,
-                "ECS": EcsDeploy(aws, artifacts, self._clock, self._timeline),
-            },
-            self._plane.events.publish,
-            self._timeline,
-            self._clock,
+        plane = self._plane
+        service, self._controller = assembly.make(
+            plane.aws, self.codebuild, plane.events.publish, self._clock, self._timeline
         )
-        self._closers.append(controller.close)
-        return CodePipelineService(model, controller.apply, functions)
+        self._closers.append(self._controller.close)
+        return service
 
     def _object_put(self, path: str) -> None:
         controller = self._controller

@@ -161,6 +161,13 @@ class Factory:
             if one["status"] == "Failed"
         ]
 
+    def logs_of(self, build: str) -> list[str]:
+        """The log of a build, as CloudWatch Logs has it."""
+        (found,) = self.aws("codebuild").batch_get_builds(ids=[build])["builds"]
+        self.sandbox._control_plane.logs.flush()
+        where = {"logGroupName": found["logs"]["groupName"], "logStreamName": found["logs"]["streamName"]}
+        return [event["message"] for event in self.aws("logs").get_log_events(**where)["events"]]
+
     def states(self, name: str) -> dict[str, str]:
         """The status of each stage's latest execution."""
         stages = self.pipelines.get_pipeline_state(name=name)["stageStates"]
