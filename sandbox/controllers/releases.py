@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from sandbox.clock import Clock
 from sandbox.controllers.control_plane import ControlPlane
@@ -21,7 +19,6 @@ from sandbox.timeline import Observation, Timeline
 if TYPE_CHECKING:
     from sandbox.aws.services.codebuild import CodeBuildService
     from sandbox.aws.services.codepipeline import CodePipelineService
-    from sandbox.controllers.pipeline.controller import PipelineController
 
 
 class Releases:
@@ -54,13 +51,11 @@ class Releases:
         self._plane = plane
         self._clock = clock
         self._timeline = timeline
-        self._controller: PipelineController | None = None
         self._closers: list[Callable[[], None]] = []
         self.registry = Registry(containers, plane.aws, timeline)
         images.in_registry = self.registry.find
         plane.gateway.add_later("codebuild", lambda: self.codebuild)
         plane.gateway.add_later("codepipeline", self._make_codepipeline)
-        plane.on_object_put = self._object_put
 
     @cached_property
     def codebuild(self) -> CodeBuildService:
@@ -80,19 +75,12 @@ class Releases:
         from sandbox.controllers.pipeline import assembly
 
         plane = self._plane
-        service, self._controller = assembly.make(
+        service, controller = assembly.make(
             plane.aws, self.codebuild, plane.events.publish, self._clock, self._timeline
         )
-        self._closers.append(self._controller.close)
+        plane.on_object_put = controller.object_put
+        self._closers.append(controller.close)
         return service
-
-    def _object_put(self, path: str) -> None:
-        controller = self._controller
-        if controller is None:
-            return
-        bucket, _, key = unquote(path).lstrip("/").partition("/")
-        # On a thread of its own: the answer to PutObject does not wait until pipelines have been started.
-        threading.Thread(target=controller.object_put, args=(bucket, key), name="source changed", daemon=True).start()
 
     def close(self) -> None:
         """Abandon what runs."""

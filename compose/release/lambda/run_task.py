@@ -87,7 +87,11 @@ def go_on(job_id, task_arn):
 
 
 def fail(job_id, message, task_arn=None):
-    details = {"type": "JobFailed", "message": message[:5000], **({"externalExecutionId": task_arn} if task_arn else {})}
+    details = {
+        "type": "JobFailed",
+        "message": message[:5000],
+        **({"externalExecutionId": task_arn} if task_arn else {}),
+    }
     codepipeline.put_job_failure_result(jobId=job_id, failureDetails=details)
 
 

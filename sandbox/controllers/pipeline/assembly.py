@@ -16,6 +16,7 @@ from sandbox.controllers.pipeline.artifacts import BucketArtifacts
 from sandbox.controllers.pipeline.codebuild_action import CodeBuildAction
 from sandbox.controllers.pipeline.controller import PipelineController
 from sandbox.controllers.pipeline.ecs_deploy import EcsDeploy
+from sandbox.controllers.pipeline.job import Runner
 from sandbox.controllers.pipeline.lambda_invoke import LambdaInvoke
 from sandbox.controllers.pipeline.sources import GitSource, S3Source
 from sandbox.model.codepipeline.control import CodePipeline
@@ -42,7 +43,7 @@ def make(
     artifacts = BucketArtifacts(aws)
     functions = LambdaInvoke(aws, clock)
     git = GitSource(aws, artifacts)
-    runners = {
+    runners: dict[str, Runner] = {
         "S3": S3Source(aws, artifacts),
         "CodeCommit": git,
         "CodeStarSourceConnection": git,

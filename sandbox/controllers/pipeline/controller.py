@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.clock import Clock, Timer
@@ -62,8 +63,9 @@ class PipelineController:
                 self._carry_out(command)
         return result
 
-    def object_put(self, bucket: str, key: str) -> None:
-        """Somebody has put an object: pipelines that look out for it start."""
+    def object_put(self, path: str) -> None:
+        """Somebody has put an object, at ``/BUCKET/KEY`` of S3: pipelines that look out for it start."""
+        bucket, _, key = unquote(path).lstrip("/").partition("/")
         with self._lock:
             names = [
                 (record.pipeline.name, action.name)

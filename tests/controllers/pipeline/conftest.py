@@ -28,7 +28,7 @@ env:
 phases:
   pre_build:
     commands:
-      - aws ecr get-login-password --region $AWS_DEFAULT_REGION | docker login --username AWS --password-stdin $REPOSITORY
+      - aws ecr get-login-password | docker login --username AWS --password-stdin $REPOSITORY
       - TAG=$(echo $CODEBUILD_RESOLVED_SOURCE_VERSION | cut -c 1-7)
   build:
     commands:
@@ -44,7 +44,7 @@ artifacts:
 
 
 def page(text: str) -> str:
-    """nginx's configuration: every request is answered with a text."""
+    """Configuration of nginx: every request is answered with a text."""
     return f"server {{ listen 80; location / {{ return 200 '{text}'; }} }}\n"
 
 
