@@ -73,7 +73,8 @@ class Registry:
             )
         except ClientError as error:
             refusal = error.response["Error"]
-            if refusal["Code"] != "ImageAlreadyExistsException":  # the same image once more is no news to docker push
+            # The same image once more is no news to docker push; moto has the same error for a tag that is immutable.
+            if refusal["Code"] != "ImageAlreadyExistsException" or self._manifest_of(where) != manifest:
                 raise SandboxError(f"{reference} cannot be pushed", state=_words(where, refusal)) from error
         say(f"{where.tag}: digest: {digest} size: {len(manifest)}")
         self._timeline.record("ecr.push", repository=where.repository, tag=where.tag, digest=digest)
@@ -125,6 +126,9 @@ def _words(where: EcrReference, refusal: dict[str, str]) -> str:
             f"name unknown: The repository with name '{where.repository}' does not exist in the registry with id "
             f"'{where.account}'"
         )
-    if refusal["Code"] == "ImageTagAlreadyExistsException":
-        return f"tag invalid: {refusal['Message']}"
+    if refusal["Code"] == "ImageAlreadyExistsException":
+        return (
+            f"tag invalid: The image tag '{where.tag}' already exists in the '{where.repository}' repository and cannot "
+            "be overwritten because the tag is immutable."
+        )
     return f"denied: {refusal['Message']}"
