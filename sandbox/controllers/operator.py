@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
 from sandbox.controllers import releases
+from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.interfaces import Interfaces
@@ -128,6 +130,20 @@ class Operator:
             within=within,
             since=since,
         )
+
+    def put_source(self, bucket: str, key: str, folder: Path, files: Mapping[str, str] | None = None) -> str:
+        """Put a folder into S3 as the ZIP archive of a source action; returns the version's id.
+
+        Args:
+            bucket: It has versioning.
+            key: Such as ``app.zip``.
+            folder: The source: a Dockerfile, a buildspec.yml and what they need.
+            files: Texts by path that take the place of the folder's, or come in addition.
+        """
+        texts = files or {}
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        content = zipped({**found, **{path: text.encode() for path, text in texts.items()}})
+        return str(self.aws("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"])
 
     def push_image(self, image: str, reference: str) -> str:
         """Push an image that the engine has to a repository of ECR; returns the digest.

@@ -128,7 +128,7 @@ def _words(where: EcrReference, refusal: dict[str, str]) -> str:
         )
     if refusal["Code"] == "ImageAlreadyExistsException":
         return (
-            f"tag invalid: The image tag '{where.tag}' already exists in the '{where.repository}' repository and cannot "
-            "be overwritten because the tag is immutable."
+            f"tag invalid: The image tag '{where.tag}' already exists in the '{where.repository}' repository and "
+            "cannot be overwritten because the tag is immutable."
         )
     return f"denied: {refusal['Message']}"

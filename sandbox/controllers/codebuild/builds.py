@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import yaml
 from sandbox.aws.log_writer import LogWriter
 from sandbox.clock import Clock
 from sandbox.controllers.codebuild import script
+from sandbox.controllers.codebuild.archive import unzip, zipped
 from sandbox.controllers.codebuild.docker_commands import PATH, SHIM, URL_VARIABLE, DockerCommands
 from sandbox.controllers.network import RunNetwork
 from sandbox.engine import archives, commands
@@ -263,30 +262,3 @@ class Builds:
     def _say(self, build: Build, line: str) -> None:
         build.say(line)
         self._logs.write(build.log_group, build.log_stream, [(self._clock.now(), line)])
-
-
-def unzip(content: bytes, folder: Path) -> None:
-    """Unpack an archive, and let be executable what was.
-
-    Raises:
-        SandboxError: It is not a ZIP archive.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for entry in archive.infolist():
-                path = Path(archive.extract(entry, folder))
-                mode = entry.external_attr >> 16 & 0o777
-                if mode and path.is_file():
-                    path.chmod(mode | 0o400)
-    except zipfile.BadZipFile as error:
-        raise SandboxError("the source is not a ZIP archive", state=str(error)) from error
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    """A ZIP archive of files by path."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return made.getvalue()

@@ -49,7 +49,7 @@ class Build:
         sources: ZIP archives by the names of the pipeline's artifacts, the primary one first.
         artifact: The ZIP archive that it gives.
         exported: Variables that it exports.
-        log: The last lines.
+        log: The last lines, up to the end of the first phase that failed.
         stopping: Somebody has asked it to stop.
     """
 
@@ -97,9 +97,11 @@ class Build:
         return logs
 
     def say(self, line: str) -> None:
-        """Keep a line of its log."""
-        self.log.append(line)
-        del self.log[:-LOG_LINES]
+        """Keep a line of its log, unless it comes after the phase that says why the build has failed."""
+        failed = self.failure()
+        if failed is None or failed is self.phases[-1]:
+            self.log.append(line)
+            del self.log[:-LOG_LINES]
 
     def begin(self, phase: str, now: float) -> BuildPhase:
         """A phase begins; the one before has ended."""

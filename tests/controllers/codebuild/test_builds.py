@@ -45,6 +45,13 @@ class Builds:
         assert shown["buildStatus"] == told["status"]
         return shown, [line for line in told["log"] if not line.startswith("[Container]")]
 
+    def log(self, shown):
+        """The lines of CloudWatch Logs, without the container's own."""
+        self.sandbox._control_plane.logs.flush()
+        where = {"logGroupName": shown["logs"]["groupName"], "logStreamName": shown["logs"]["streamName"]}
+        lines = [event["message"] for event in self.sandbox.aws("logs").get_log_events(**where)["events"]]
+        return [line for line in lines if not line.startswith("[Container]")]
+
     def run(self, phases, **more):
         return self.wait(self.start(phases, **more))
 
@@ -79,9 +86,13 @@ def test_variables_and_folders_go_from_phase_to_phase(builds):
 
 def test_after_a_failed_build_phase_post_build_runs_and_knows(builds):
     shown, said = builds.run(
-        {"build": ["echo one", "sh -c 'exit 4'", "echo never"], "post_build": ["echo $CODEBUILD_BUILD_SUCCEEDING"]}
+        {
+            "build": ["echo one", "sh -c 'exit 4'", "echo never"],
+            "post_build": ["echo $CODEBUILD_BUILD_SUCCEEDING; echo 1"],
+        }
     )
-    assert (shown["buildStatus"], said) == ("FAILED", ["one", "0"])
+    assert (shown["buildStatus"], said) == ("FAILED", ["one"])
+    assert builds.log(shown)[-2:] == ["0", "1"]
     context = next(phase["contexts"][0] for phase in shown["phases"] if phase["phaseType"] == "BUILD")
     assert context == {
         "statusCode": "COMMAND_EXECUTION_ERROR",

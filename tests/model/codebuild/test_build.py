@@ -71,3 +71,9 @@ def test_the_last_lines_of_the_log_are_kept():
     for number in range(30):
         one.say(str(number))
     assert one.log == [str(number) for number in range(10, 30)]
+    one.begin("BUILD", 2.0)
+    one.end_phase(3.0, code="COMMAND_EXECUTION_ERROR")
+    one.say("BUILD has failed")
+    one.begin("POST_BUILD", 4.0)
+    one.say("nothing to push")
+    assert one.log[-1] == "BUILD has failed"
