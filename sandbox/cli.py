@@ -150,6 +150,37 @@ def down(
     uphold.down(everything=everything)
 
 
+@app.command("deploy")
+def deploy_(
+    stack: Annotated[str, typer.Argument(help="A stack that is up.")],
+    image: Annotated[list[str], typer.Option("--image", help="CONTAINER=REFERENCE: a container's new image.")],
+    service: Annotated[str, typer.Option(help="Only this service, where several have such a container.")] = "",
+    within: Annotated[float, typer.Option(min=1, help="Seconds until a deployment is given up.")] = 600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False,
+) -> None:
+    """Deploy an image to a stack that is up: a new revision, a rolling update, and what becomes of it.
+
+    Exits with 0 if every deployment is completed, with 1 if one is rolled back, has failed or takes too long.
+    """
+    from sandbox.controllers import deploy
+    from sandbox.controllers import up as states
+    from sandbox.report import terminal
+
+    images = _parameters(image, "--image")
+    state = deploy.find(states.living(), stack)
+
+    def tell(text: str) -> None:
+        if not as_json:
+            terminal.out.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    outcomes = deploy.deploy(state.endpoint_url, images, service=service, within=within, tell=tell)
+    exit_code = 0 if all(outcome.result == "completed" for outcome in outcomes) else 1
+    if as_json:
+        content = {"version": 1, "exit_code": exit_code, "deployments": [outcome.as_json() for outcome in outcomes]}
+        print(json.dumps(content, indent=2))
+    raise typer.Exit(exit_code)
+
+
 @app.command("exec")
 def exec_(
     task: Annotated[str, typer.Argument(help="A task's id, its beginning, or its ARN.")],

@@ -39,6 +39,9 @@ USAGE = [
     (["up", "ghost", "--images", "nope"], "--images nope: there is no such mode"),
     (["images", "build", "nope"], "there is no component 'nope'\n  next: components: base, "),
     (["images", "build", "--images", "nope"], "--images nope: there is no such mode"),
+    (["deploy", "ghost"], "Missing option '--image'"),
+    (["deploy", "ghost", "--image", "web"], "--image wants NAME=VALUE, not 'web'"),
+    (["deploy", "ghost", "--image", "web=x"], "stack 'ghost' is not up"),
     (["env"], "no stack is up\n  next: bring one up in another terminal: sandbox up ghost"),
 ]
 

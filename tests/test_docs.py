@@ -275,6 +275,13 @@ def test_every_finding_of_the_assets_check_is_in_its_page():
     assert set(answers.CAUSES) == set(re.findall(r"`([a-z -]+)`", cells[1]))
 
 
+def test_the_format_of_a_deployment_has_all_fields():
+    from sandbox.controllers.deploy import Outcome
+
+    outcome = Outcome("", "", {}, "", "", "").as_json()
+    assert documented_fields("`sandbox deploy --json`") == {"version", "exit_code", "deployments", *outcome}
+
+
 def test_every_kind_of_observation_is_in_the_formats():
     sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
     kinds = set(re.findall(r'\.record\(\s*"([a-z]+\.[a-z]+)"', sources))

@@ -76,6 +76,7 @@ class ControlPlane:
         ecs: ECS, which starts nothing until it has a runner.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
+        on_object_put: Called with the path of each object that was put into S3.
         instances_changed: Called when EC2's instances, or the clusters that they wait for, may be others than before.
 
     Raises:
@@ -99,6 +100,7 @@ class ControlPlane:
         self._clock = clock
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
+        self.on_object_put: Callable[[str], None] = lambda path: None
         self._zones = DnsController(hosted_zones, timeline)
         sockets = folder / "sockets"
         try:
@@ -179,5 +181,7 @@ class ControlPlane:
             self._zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()
+        elif call.service == "s3" and call.method == "PUT":
+            self.on_object_put(call.path)
         if (call.service, call.operation) in _CHANGE_INSTANCES:
             self.instances_changed()

@@ -200,6 +200,11 @@ class RunNetwork:
         """The AWS endpoint as containers in the VPC reach it."""
         return f"http://{ENDPOINT_NAME}:{ENDPOINT_PORT}"
 
+    @property
+    def endpoint_url_outside(self) -> str:
+        """The AWS endpoint as containers on the internet reach it, which do not know the VPC's names."""
+        return f"http://{self.internet.address(RESOLVER)}:{ENDPOINT_PORT}"
+
     def _resolv_conf(self, what: str, network: Network) -> Mount:
         # Mounted over Docker's own, so that a name resolves as on AWS: Docker's resolver would also answer the names
         # of containers, and hide that `ghost` is no name in awsvpc.

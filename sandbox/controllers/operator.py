@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
-from sandbox.controllers import releases
+from sandbox.controllers import release_services, releases
+from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.interfaces import Interfaces
@@ -37,6 +39,7 @@ class Operator:
     _ecs: EcsController
     _images: Images
     _interfaces: Interfaces
+    _releases: release_services.Releases
 
     def wait_aws(self, seconds: float) -> None:
         """Let so many of AWS's seconds go by: for a time to live, or another timer that tells nobody of its end."""
@@ -112,6 +115,72 @@ class Operator:
     ) -> str:
         """Begin to roll a service to other images (see `releases.deploy`); returns the new revision's ARN."""
         return releases.deploy(self.aws("ecs"), cluster, service, images, environment)
+
+    def wait_pipeline(
+        self, pipeline: str, execution_id: str, status: str = "Succeeded", *, within: float = 120.0, since: int = 0
+    ) -> Observation:
+        """Wait until an execution of a pipeline has ended with this status, and return its ``pipeline.execution``.
+
+        Args:
+            pipeline: Its name.
+            execution_id: What StartPipelineExecution answered.
+            status: Succeeded, Failed, Stopped, Superseded or Cancelled.
+            within: The bound, in seconds of the wall clock.
+            since: A position of the timeline: after it (a retry ends a second time).
+
+        Raises:
+            SandboxError: It has ended otherwise, or not in time; the error has what the actions said and the last log
+                lines.
+        """
+        return release_services.wait(self.timeline, (pipeline, execution_id), status, within=within, since=since)
+
+    def wait_action(
+        self, pipeline: str, action: str, status: str = "InProgress", *, within: float = 60.0, since: int = 0
+    ) -> Observation:
+        """Wait for a ``pipeline.action`` with this status, for instance of an approval that is asked for.
+
+        Raises:
+            SandboxError: It did not come.
+        """
+        return self.timeline.wait_for(
+            f"action {action} of pipeline {pipeline} to be {status}",
+            lambda seen: (
+                seen.kind == "pipeline.action"
+                and (seen["pipeline"], seen["action"], seen["status"]) == (pipeline, action, status)
+            ),
+            within=within,
+            since=since,
+        )
+
+    def put_source(self, bucket: str, key: str, folder: Path, files: Mapping[str, str] | None = None) -> str:
+        """Put a folder into S3 as the ZIP archive of a source action; returns the version's id.
+
+        Args:
+            bucket: It has versioning.
+            key: Such as ``app.zip``.
+            folder: The source: a Dockerfile, a buildspec.yml and what they need.
+            files: Texts by path that take the place of the folder's, or come in addition.
+        """
+        texts = files or {}
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        content = zipped({**found, **{path: text.encode() for path, text in texts.items()}})
+        return str(self.aws("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"])
+
+    def push_image(self, image: str, reference: str) -> str:
+        """Push an image that the engine has to a repository of ECR; returns the digest.
+
+        Args:
+            image: Such as ``nginx:1.27``, a component of the catalogue, or what ``docker build`` has made.
+            reference: ``123456789012.dkr.ecr.us-east-1.amazonaws.com/REPOSITORY:TAG``.
+
+        Raises:
+            SandboxError: There is no such image or no such repository.
+        """
+        return self._releases.registry.push(self._images.resolve(image), reference)
+
+    def set_registry_down(self, down: bool = True) -> None:
+        """Have nobody reach ECR's registry, or let it be reached again: pushes of builds fail, and tasks' pulls."""
+        self._releases.registry.is_down = down
 
     def set_event_shape(self, shape: EventShape) -> None:
         """How the attachments of ECS's events look from now on (see `EventShape`)."""

@@ -27,6 +27,7 @@ from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
 from sandbox.controllers.operator import Operator
+from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.stack import Stack
@@ -104,6 +105,10 @@ class Sandbox(Viewers, Operator):
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
+        self._releases = Releases(
+            self._containers, self._images, self._network, self._control_plane, self.clock, self.timeline
+        )
+        self._closers.append(self._releases.close)
         self._cloudfront = CloudFrontController(
             self._containers,
             self._images,

@@ -48,7 +48,7 @@ _PASSED_ARGUMENTS = (
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # the engine prints what a step wrote to standard error in red
 _BUILDERS_OWN = (" ---> ", "Removing intermediate container ")
 # What the engine's connection raises when the engine ends in the middle of a pull or a build.
-_LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
+LOST = (requests.RequestException, urllib3.exceptions.HTTPError)
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -75,6 +75,9 @@ class Images:
         client: The engine's.
         mode: "auto" (present, else pull, else build), "official" (present or pull) or "build" (our builds only).
         progress: Told what is being pulled or built.
+
+    Attributes:
+        in_registry: The image that a reference to a registry of the sandbox's own stands for; None for any other.
     """
 
     def __init__(self, client: docker.DockerClient, mode: str, progress: Callable[[str], None]) -> None:
@@ -86,6 +89,7 @@ class Images:
         self._lock = threading.Lock()
         self._out_of_reach: dict[str, str] = {}  # registry: its words
         self._refusal = ""
+        self.in_registry: Callable[[str], str | None] = lambda reference: None
 
     def ensure(self, name: str) -> str:
         """The reference of a component's image, which is there when this returns.
@@ -119,6 +123,8 @@ class Images:
         component = catalogue.component_of(reference)
         if component is not None:
             return self.ensure(component)
+        if (own := self.in_registry(reference)) is not None:
+            return own
         if self._present(reference) or self._pull(reference):
             return reference
         raise SandboxError(
@@ -173,7 +179,7 @@ class Images:
         except DockerException as error:  # not a reference at all
             self._refusal = str(error)
             return False
-        except _LOST as error:
+        except LOST as error:
             raise _engine_lost(f"image '{reference}' was being looked up", error) from error
         return True
 
@@ -195,7 +201,7 @@ class Images:
                     return self._refused(registry, line["error"])
         except APIError as error:
             return self._refused(registry, str(error.explanation or error))
-        except _LOST as error:
+        except LOST as error:
             raise _engine_lost(f"image '{reference}' was being pulled", error) from error
         return True
 
@@ -232,8 +238,7 @@ class Images:
         self._progress(f"built image {component.name} in {time.monotonic() - begun:.0f} s")
 
     def _docker_build(self, component: Component, tag: str, base: str) -> None:
-        arguments = {name: os.environ[name] for name in _PASSED_ARGUMENTS if os.environ.get(name)}
-        arguments |= component.arguments
+        arguments = build_arguments() | component.arguments
         arguments |= {argument: self.ensure(other) for argument, other in component.images.items()}
         log: list[str] = []
         step = ""
@@ -251,15 +256,15 @@ class Images:
             ):
                 if "error" in line:
                     raise _build_failed(component, step, log, line["error"])
-                for text in _COLOUR.sub("", line.get("stream", "")).splitlines():
+                for text in plain_lines(line.get("stream", "")):
                     if text.startswith("Step "):
                         step = text
                         self._progress(f"building image {component.name}: {text}")
-                    elif text.strip() and not text.startswith(_BUILDERS_OWN):
+                    else:
                         log.append(text)
         except APIError as error:
             raise _build_failed(component, step, log, str(error.explanation or error)) from error
-        except _LOST as error:
+        except LOST as error:
             raise _engine_lost(f"image '{component.name}' was being built ({step})", error) from error
 
     def _bootstrap(self, component: Component, tag: str) -> None:
@@ -307,13 +312,30 @@ def _context(component: Component) -> io.BytesIO:
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for inner, path in component.files():
             tar.add(path, arcname=inner, filter=_reproducible)
+    return io.BytesIO(with_host_ca(packed.getvalue()))
+
+
+def with_host_ca(context: bytes) -> bytes:
+    """A build context (a tar archive) with the host's CA bundle beside what it has; an empty file without one."""
+    packed = io.BytesIO(context)
+    with tarfile.open(fileobj=packed, mode="a") as tar:
         bundle = host_ca()
         content = bundle.read_bytes() if bundle else b""
         entry = tarfile.TarInfo(_CA_IN_CONTEXT)
         entry.size = len(content)
         tar.addfile(entry, io.BytesIO(content))
-    packed.seek(0)
-    return packed
+    return packed.getvalue()
+
+
+def build_arguments() -> dict[str, str]:
+    """What builds are told of package indexes and proxies that the host is told to use."""
+    return {name: os.environ[name] for name in _PASSED_ARGUMENTS if os.environ.get(name)}
+
+
+def plain_lines(text: str) -> list[str]:
+    """What a step of a build printed, without the engine's colours and remarks of its own."""
+    lines = _COLOUR.sub("", text).splitlines()
+    return [line for line in lines if line.strip() and not line.startswith(_BUILDERS_OWN)]
 
 
 def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -36,16 +36,17 @@ class Swept:
     containers: int = 0
     networks: int = 0
     volumes: int = 0
+    images: int = 0
     folders: int = 0
 
     def __str__(self) -> str:
-        return f"{self.containers} containers, {self.networks} networks, {self.volumes} volumes, {self.folders} folders"
+        return ", ".join(f"{getattr(self, field.name)} {field.name}" for field in fields(self))
 
     def __add__(self, other: Swept) -> Swept:
         return Swept(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def __bool__(self) -> bool:
-        return bool(self.containers or self.networks or self.volumes or self.folders)
+        return any(getattr(self, field.name) for field in fields(self))
 
 
 def remove_run(client: docker.DockerClient, run_id: str) -> Swept:
@@ -105,7 +106,9 @@ def _remove(client: docker.DockerClient, label: dict[str, str], chosen: Callable
     _each(lambda n: api.remove_network(n["Id"]), networks)
     volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
     _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
-    return Swept(len(containers), len(networks), len(volumes))
+    images = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})]  # those that releases have built
+    _each(lambda i: api.remove_image(i["Id"], force=True), images)
+    return Swept(len(containers), len(networks), len(volumes), len(images))
 
 
 def _each(remove: Callable[[Any], None], things: list[Any]) -> None:

@@ -47,6 +47,13 @@ def _instance(seen: Observation) -> str:
     return f"Cloud Map: {seen['instance'][:8]} of {name} {seen['change']}, {seen['health']}"
 
 
+def _pipeline(seen: Observation) -> str:
+    why = f": {seen['error'] or seen['summary']}" if seen["error"] or seen["summary"] else ""
+    return (
+        f"pipeline {seen['pipeline']} {seen['execution'][:8]}: {seen['stage']}/{seen['action']} {seen['status']}{why}"
+    )
+
+
 _LINES: Mapping[str, Callable[[Observation], str]] = {
     "task.state": _task,
     "container.exited": _exited,
@@ -58,6 +65,12 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
     "target.health": _target,
     "alb.response": _balancer,
     "cloudmap.instance": _instance,
+    "pipeline.execution": lambda seen: f"pipeline {seen['pipeline']} {seen['execution'][:8]} {seen['status']}",
+    "pipeline.action": _pipeline,
+    "codebuild.phase": lambda seen: (
+        f"build {seen['build']}: {seen['phase']} {seen['status']} {seen['message']}".rstrip()
+    ),
+    "ecr.push": lambda seen: f"ECR: {seen['repository']}:{seen['tag']} is {seen['digest'][:19]}",
     "instance.launched": lambda seen: f"instance {seen['instance']} ({seen['type']}) at {seen['address']}",
     "instance.failed": lambda seen: f"instance {seen['instance']} could not be launched: {seen['reason']}",
 }

@@ -146,7 +146,7 @@ def test_a_folder_that_is_being_made_is_left_alone(client):
 
 
 def test_how_much_was_removed_is_told_in_words():
-    swept = sweep.Swept(2, 1) + sweep.Swept(0, 1, 3, 1)
-    assert str(swept) == "2 containers, 2 networks, 3 volumes, 1 folders"
+    swept = sweep.Swept(2, 1) + sweep.Swept(0, 1, 3, 0, 1)
+    assert str(swept) == "2 containers, 2 networks, 3 volumes, 0 images, 1 folders"
     assert swept
     assert not sweep.Swept()

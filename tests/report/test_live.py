@@ -35,6 +35,29 @@ def line(kind, **fields):
             "container app of task 01234567 exited with code 1: last",
         ),
         (
+            "pipeline.action",
+            {
+                "pipeline": "release",
+                "execution": "0123456789",
+                "stage": "Build",
+                "action": "Make",
+                "status": "Failed",
+                "error": "no",
+                "summary": "",
+            },
+            "pipeline release 01234567: Build/Make Failed: no",
+        ),
+        (
+            "codebuild.phase",
+            {"build": "app:1", "phase": "BUILD", "status": "SUCCEEDED", "message": ""},
+            "build app:1: BUILD SUCCEEDED",
+        ),
+        (
+            "ecr.push",
+            {"repository": "web", "tag": "v1", "digest": "sha256:0123456789abcdef0123"},
+            "ECR: web:v1 is sha256:0123456789ab",
+        ),
+        (
             "target.health",
             {"target": "10.0.0.4:80", "group": "web", "state": "healthy", "reason": "", "description": ""},
             "target 10.0.0.4:80 of web is healthy",

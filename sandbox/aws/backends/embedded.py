@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 # Services of moto that do not look at EC2's state; a request for any other waits for EC2.
-_WITHOUT_EC2 = frozenset({"route53", "sts", "iam", "logs", "s3", "sns", "sqs", "ssm", "secretsmanager"})
+_WITHOUT_EC2 = frozenset(
+    {"route53", "sts", "iam", "logs", "s3", "sns", "sqs", "ssm", "secretsmanager", "ecr", "codecommit"}
+)
 FIRST_HOST = 4  # AWS keeps a subnet's network address, router, DNS server and one more
 
 

@@ -1,0 +1,1 @@
+"""Builds of CodeBuild: the container in which commands run, and what they may ask of Docker."""

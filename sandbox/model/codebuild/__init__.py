@@ -1,0 +1,1 @@
+"""CodeBuild: what a buildspec says."""

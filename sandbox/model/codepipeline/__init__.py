@@ -1,0 +1,1 @@
+"""CodePipeline: what a pipeline may be, and how its executions go through it."""
