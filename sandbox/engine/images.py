@@ -238,7 +238,7 @@ class Images:
         self._progress(f"built image {component.name} in {time.monotonic() - begun:.0f} s")
 
     def _docker_build(self, component: Component, tag: str, base: str) -> None:
-        arguments = build_arguments() | component.arguments
+        arguments = {**build_arguments(), **component.arguments}
         arguments |= {argument: self.ensure(other) for argument, other in component.images.items()}
         log: list[str] = []
         step = ""
