@@ -14,8 +14,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from sandbox.model.assets import answers
 from sandbox.model.assets.loads import Answer
-from sandbox.model.assets.references import IMAGE, PAGE, STYLE, Reference
-from sandbox.model.assets.urls import Scope, absolute
+from sandbox.model.assets.references import IMAGE, MODULE, PAGE, STYLE, Reference
+from sandbox.model.assets.urls import Scope, absolute, origin_of
 
 AGENT = "Mozilla/5.0 (compatible; aws-container-sandbox)"
 READ = 5_000_000  # bytes of a body that are looked at
@@ -112,12 +112,18 @@ class Client:
         if self._connector is not None:
             await self._connector.close()
 
-    async def fetch(self, visitor: aiohttp.ClientSession, reference: Reference) -> Fetched:
-        """Ask for a file, and judge what comes."""
+    async def fetch(self, visitor: aiohttp.ClientSession, reference: Reference, origin: str = "") -> Fetched:
+        """Ask for a file, and judge what comes.
+
+        Args:
+            visitor: Who asks.
+            reference: The file.
+            origin: Of the page that needs it; "": there is none.
+        """
         at = time.time()
         got, error = _Response(), ""
         try:
-            got = await self._follow(visitor, reference)
+            got = await self._follow(visitor, reference, origin)
             cause = got.cause
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             cause, error = _explain(failure)
@@ -125,6 +131,9 @@ class Client:
         if not cause:
             nosniff = got.headers.get("X-Content-Type-Options", "").strip().lower() == "nosniff"
             cause = answers.cause(reference.kind, got.status, kind, nosniff=nosniff)
+            allow = got.headers.get("Access-Control-Allow-Origin", "")
+            if not cause and origin and not answers.allowed(reference.kind, got.url, origin, allow):
+                cause = answers.CROSS_ORIGIN
         age = got.headers.get("Age", "")
         answer = Answer(
             reference.url,
@@ -141,13 +150,15 @@ class Client:
         )
         return Fetched(answer, got.url or reference.url, b"" if cause else got.body)
 
-    async def _follow(self, visitor: aiohttp.ClientSession, reference: Reference) -> _Response:
+    async def _follow(self, visitor: aiohttp.ClientSession, reference: Reference, origin: str) -> _Response:
         url, got = reference.url, _Response()
-        accept = {"Accept": _ACCEPT.get(reference.kind, "*/*")}
+        headers = {"Accept": _ACCEPT.get(reference.kind, "*/*")}
+        if reference.kind == MODULE and origin and origin_of(url) != origin:
+            headers["Origin"] = origin
         for _ in range(_REDIRECTS + 1):
             if not self._scope.allows(url):
                 break
-            async with visitor.get(url, headers=accept, allow_redirects=False) as response:
+            async with visitor.get(url, headers=headers, allow_redirects=False) as response:
                 got = _Response(response.status, response.headers, await _read(response), url)
             if got.status not in _REDIRECT or "Location" not in got.headers:
                 return got

@@ -11,7 +11,7 @@ from sandbox.model.assets import references, scripts
 from sandbox.model.assets.loads import FIRST, TAB, Answer, PageLoad
 from sandbox.model.assets.references import MODULE, NEEDED, PAGE, SCRIPT, Page, Reference
 from sandbox.model.assets.scripts import Loads
-from sandbox.model.assets.urls import Scope
+from sandbox.model.assets.urls import Scope, origin_of
 from sandbox.probes.asset_client import Client
 
 MOST = 500  # files of one visitor
@@ -76,6 +76,7 @@ class Visitor:
         self._scope = scope
         self._session = client.visitor()
         self._page = Page(url, ())
+        self._origin = origin_of(url)
         self._failed: list[Answer] = []  # at the last return
 
     async def close(self) -> None:
@@ -90,6 +91,7 @@ class Visitor:
         self.answers[self.url] = page.answer
         if not page.answer.cause:
             self._page = self._reader.page(page.url, page.body)
+            self._origin = origin_of(page.url)
             wave = list(self._page.now)
             self._keep_for_later(self._page.later)
             for text, module in self._page.inline:
@@ -120,7 +122,7 @@ class Visitor:
         while wave:
             new = {one.url: one for one in wave if one.url not in self.answers and self._scope.allows(one.url)}
             asked = list(new.values())[: max(MOST - len(self.answers), 0)]
-            fetched = await asyncio.gather(*(self._client.fetch(self._session, one) for one in asked))
+            fetched = await asyncio.gather(*(self._client.fetch(self._session, one, self._origin) for one in asked))
             wave = []
             for one in fetched:
                 answer = one.answer

@@ -206,6 +206,19 @@ def test_other_hosts_are_never_asked(nginx):
         assert asked.is_set()
 
 
+@pytest.mark.parametrize("allow", ["", "*", "$http_origin"])
+def test_modules_of_another_host_need_its_leave(nginx, allow):
+    name = f"cors-{len(allow)}"
+    leave = f'add_header Access-Control-Allow-Origin "{allow}";' if allow else ""
+    assets, _ = asset_sites.serve(nginx, f"{name}-assets", leave)
+    url, folder = asset_sites.serve(nginx, name)
+    page = folder / "index.html"
+    page.write_text(page.read_text().replace('="/_nuxt', f'="{assets}_nuxt'))
+    load = one_load(url, hosts=[assets.removeprefix("http://").rstrip("/")])
+    assert load.requests == FILES
+    assert {(one.cause, one.kind) for one in load.failures} == (set() if allow else {("cross origin", "module")})
+
+
 def test_a_name_leads_where_it_is_told_to(nginx):
     url, _ = asset_sites.serve(
         nginx, "named", "server_name shop.example.org; if ($host != shop.example.org) { return 421; }"

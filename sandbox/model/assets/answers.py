@@ -2,19 +2,21 @@
 
 WHATWG Fetch and HTML: a module script needs a type of JavaScript; a classic one is refused as an image, sound, film or
 CSV, and as anything but JavaScript under ``X-Content-Type-Options: nosniff``; HTML as a classic script runs into its
-first "<". A style sheet needs text/css (in quirks mode browsers are laxer; pages without a doctype are judged as if
-they had one).
+first "<". Modules of another origin need its leave (CORS). A style sheet needs text/css (in quirks mode browsers are
+laxer; pages without a doctype are judged as if they had one).
 """
 
 from __future__ import annotations
 
 from sandbox.model.assets.references import IMAGE, JAVASCRIPT, MODULE, PAGE, SCRIPT, STYLE
+from sandbox.model.assets.urls import origin_of
 
 MISSING = "missing"  # 404, 410
 DENIED = "denied"  # 401, 403: what S3 answers for a key that is not there, to those who may not list the bucket
 REFUSED_REQUEST = "client error"  # the other 4xx
 SERVER_ERROR = "server error"  # 5xx
 WRONG_TYPE = "wrong type"  # an answer of 200 that a browser refuses to use as what it was asked for
+CROSS_ORIGIN = "cross origin"  # a module of another origin, which does not allow the page's
 ODD_STATUS = "odd status"  # neither 200 nor an error
 REDIRECT = "redirect"  # in circles, or to a host that may not be asked
 REFUSED = "connection refused"
@@ -26,7 +28,7 @@ TLS = "tls"
 MALFORMED = "malformed answer"
 UNREACHABLE = "unreachable"
 CAUSES = (
-    *(MISSING, DENIED, REFUSED_REQUEST, SERVER_ERROR, WRONG_TYPE, ODD_STATUS, REDIRECT),
+    *(MISSING, DENIED, REFUSED_REQUEST, SERVER_ERROR, WRONG_TYPE, CROSS_ORIGIN, ODD_STATUS, REDIRECT),
     *(REFUSED, RESET, CUT, TIMEOUT, NO_NAME, TLS, MALFORMED, UNREACHABLE),
 )
 
@@ -65,3 +67,15 @@ def _usable(kind: str, media: str, nosniff: bool) -> bool:
     if kind == IMAGE:
         return media != "text/html"
     return kind != PAGE or media in {"", "text/html", "application/xhtml+xml"}
+
+
+def allowed(kind: str, url: str, origin: str, allow_origin: str) -> bool:
+    """Whether a browser lets a page have an answer, by Access-Control-Allow-Origin: asked of modules alone.
+
+    Args:
+        kind: What was asked for.
+        url: Where the answer came from.
+        origin: The page's.
+        allow_origin: The header's value, "" where there is none.
+    """
+    return kind != MODULE or origin_of(url) == origin or allow_origin.strip() in {"*", origin}

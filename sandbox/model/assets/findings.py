@@ -27,6 +27,7 @@ _RULES = {
     answers.SERVER_ERROR: "error-answer",
     answers.ODD_STATUS: "error-answer",
     answers.REDIRECT: "redirect",
+    answers.CROSS_ORIGIN: "cross-origin",
 }
 _BOTH_BUILDS = (
     "upload the new build's files to S3 before the deploy, keep the old ones there, and let CloudFront serve them "
@@ -39,6 +40,10 @@ _FIXES = {
     "wrong-type": f"answer unknown files with 404 (single-page fallback is for pages). Then {_BOTH_BUILDS}",
     "error-answer": (
         "see the application's log: new tasks may get requests before they can answer (health check, grace period)"
+    ),
+    "cross-origin": (
+        "send Access-Control-Allow-Origin with these files: a CORS configuration of the bucket, or a response headers "
+        "policy of CloudFront"
     ),
     "redirect": "do not redirect assets: neither to a page that asks to log in, nor in circles",
     "no-answer": (
@@ -121,6 +126,8 @@ def _unusable(answer: Answer) -> Iterator[Finding]:
     what = f"HTTP {answer.status}" if answer.status else answer.error or answer.cause
     if answer.cause == answers.WRONG_TYPE:
         what = f"{answer.content_type or 'no Content-Type'}, which browsers refuse as {_as(answer.kind)}"
+    if answer.cause == answers.CROSS_ORIGIN:
+        what = "a module of another origin without its leave (Access-Control-Allow-Origin)"
     broken = "the page does not work without it" if answer.needed else "the page works without it"
     fix = {
         "missing": "deploy the file that the page names, or mend the link",

@@ -34,6 +34,14 @@ def place(url: str) -> tuple[str, int]:
         return "", 0
 
 
+def origin_of(url: str) -> str:
+    """Its origin ("" where it has none)."""
+    try:
+        return str(URL(url).origin())
+    except (ValueError, TypeError):
+        return ""
+
+
 class Scope:
     """The hosts that may be asked. One that is named without a port may be asked at those of http and https.
 

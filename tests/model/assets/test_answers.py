@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model.assets.answers import cause
+from sandbox.model.assets.answers import allowed, cause
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,21 @@ def test_cause(kind, status, content_type, why):
 @pytest.mark.parametrize(("kind", "content_type"), [("script", "text/plain"), ("style", "")])
 def test_nosniff_makes_browsers_strict(kind, content_type):
     assert cause(kind, 200, content_type, nosniff=True) == "wrong type"
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "allow_origin", "is_allowed"),
+    [
+        ("module", "http://x/a.js", "", True),
+        ("module", "http://x:80/a.js", "", True),
+        ("module", "http://y/a.js", "", False),
+        ("module", "https://x/a.js", "", False),
+        ("module", "http://y/a.js", "*", True),
+        ("module", "http://y/a.js", "http://x", True),
+        ("module", "http://y/a.js", "http://z", False),
+        ("script", "http://y/a.js", "", True),
+        ("style", "http://y/a.css", "", True),
+    ],
+)
+def test_modules_of_another_origin_need_its_leave(kind, url, allow_origin, is_allowed):
+    assert allowed(kind, url, "http://x", allow_origin) is is_allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL as Parsed
 
 from sandbox.model.assets import references
 from sandbox.model.assets.references import Reference
@@ -161,3 +162,12 @@ def test_hostile_documents_give_references_or_nothing(html):
 def test_a_url_stays_what_it_is(reference, base):
     url = absolute(reference, base)
     assert not url or absolute(url, base) == url
+
+
+@given(
+    st.one_of(st.text(max_size=40), st.lists(PIECES).map("".join), st.sampled_from(["//shop.example.org@evil.net/"]))
+)
+def test_what_is_in_scope_is_at_the_host(reference):
+    url = absolute(reference, URL)
+    if Scope(["shop.example.org"]).allows(url):
+        assert Parsed(url).host == "shop.example.org"
