@@ -74,6 +74,7 @@ class ControlPlane:
         dns: The DNS server.
         events: EventBridge.
         ecs: ECS, which starts nothing until it has a runner.
+        functions: Lambda.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
         instances_changed: Called when EC2's instances, or the clusters that they wait for, may be others than before.
@@ -121,7 +122,7 @@ class ControlPlane:
             self._closing.callback(self.logs.close)
             runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
             self._closing.callback(runtime.close)
-            functions = LambdaService(runtime, timeline, clock, self.aws)
+            self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
             self._closing.callback(functions.close)
             notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
             deliver_with(notifications.deliver)

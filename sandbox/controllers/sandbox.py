@@ -127,6 +127,8 @@ class Sandbox(Viewers, Operator):
             self._control_plane.name_resource,
             run.folder,
             self.speed,
+            self._control_plane.functions.run_at_edge,
+            self._control_plane.logs,
             self.timeline,
         )
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
@@ -136,8 +138,12 @@ class Sandbox(Viewers, Operator):
 
     def _make_cloudfront(self) -> object:
         from sandbox.aws.services.cloudfront import CloudFrontService
+        from sandbox.aws.services.cloudfront_functions import EdgeFunctionFinder
 
-        return CloudFrontService(self._cloudfront, self.clock)
+        functions = self._control_plane.functions
+        service = CloudFrontService(self._cloudfront, self.clock, EdgeFunctionFinder(functions.edge_function, self.aws))
+        functions.is_replicated = service.has_function
+        return service
 
     def _make_load_balancing(self) -> object:
         from sandbox.aws.services.elbv2 import ElbService
