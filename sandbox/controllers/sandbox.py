@@ -117,6 +117,7 @@ class Sandbox(Viewers, Operator):
             self._network = network.result()
         self._closers.append(self._network.close)
         self._control_plane.dns.add_names(self._network.endpoint_names())
+        self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()

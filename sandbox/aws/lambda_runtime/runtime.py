@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.aws.lambda_runtime.api import Invocation
 from sandbox.aws.lambda_runtime.archive import unpack
-from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
+from sandbox.aws.lambda_runtime.bootstrap import INTERNET_VARIABLE, OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.log_writer import LogEvent, LogWriter
@@ -41,6 +41,7 @@ class FunctionRuntime:
 
     Attributes:
         folder: Where the functions' code and files are.
+        internet: The internet that functions reach, as `bootstrap.Internet` takes it; "" for none.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class FunctionRuntime:
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], _Pool] = {}  # by name and version
         self._closed = False
+        self.internet = ""
 
     @property
     def closed(self) -> bool:
@@ -188,8 +190,9 @@ class FunctionRuntime:
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),
             "_HANDLER": function.handler,
-            OPT_VARIABLE: str(opt),
             **function.environment,
+            OPT_VARIABLE: str(opt),
+            INTERNET_VARIABLE: self.internet,
         }
 
     def _record(self, function: FunctionConfig, payload: bytes, result: Result, trigger: str, attempt: int) -> None:
