@@ -453,6 +453,28 @@ def test_a_function_that_is_associated_is_not_deleted(site):
     assert site.get("/viewed/still-there").status == 200
 
 
+def test_a_function_reaches_the_sandbox_s_internet_and_nothing_else(site):
+    source = """
+import urllib.request
+def handler(url, context):
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.status
+"""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", source)
+    site.publish("fetch", Handler="app.handler", Code={"ZipFile": package.getvalue()}, Timeout=10)
+
+    def fetched(url):
+        answer = site.functions.invoke(FunctionName="fetch", Payload=json.dumps(url).encode())
+        return json.load(answer["Payload"])
+
+    assert fetched(f"http://site.{ZONE}:{site.port}/page") == 200
+    assert fetched(f"http://{site.domain}/plain") == 200
+    for url in ("http://example.com/", f"http://nowhere.{ZONE}/", "http://192.0.2.1/"):
+        assert "the sandbox's functions reach only the sandbox" in fetched(url)["errorMessage"]
+
+
 def test_a_new_version_is_run_when_the_distribution_names_it(site):
     source = SOURCE.replace('"x-served"', '"x-served-by-two"')
     package = io.BytesIO()
