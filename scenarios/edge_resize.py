@@ -12,7 +12,7 @@ from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
 SITE = "http://pictures.example.com"
-PHOTO = "photo.jpg"
+PHOTO = "pictures/photo.jpg"
 FOLDER = "/usr/share/nginx/html"
 SIZE = (2000, 1334)
 WIDTH = 1200

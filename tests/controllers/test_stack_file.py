@@ -60,7 +60,7 @@ def test_what_is_no_stack_is_named_with_its_file(write, text, message):
 def test_a_stack_that_is_not_there_is_answered_with_those_that_are(name):
     with pytest.raises(SandboxError, match=f"there is no stack '{name}'") as caught:
         stacks.load(name)
-    assert "stacks: ghost" in caught.value.hint
+    assert "ghost, ghost-cdn" in caught.value.hint
     assert HERE in caught.value.hint
 
 

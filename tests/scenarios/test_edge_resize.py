@@ -12,6 +12,7 @@ from sandbox import paths, scenario
 from sandbox.timeline import Observation
 
 SCENARIO = scenario.load_all()["edge-resize"]
+ASKED = "http://pictures.example.com/pictures/photo.jpg?width=1200"
 
 
 def seen(*pictures, error=None):
@@ -20,12 +21,12 @@ def seen(*pictures, error=None):
         Observation(
             2.0,
             "lambda.invocation",
-            {"function": "us-east-1.resize", "log": ["START", "/photo.jpg: 1200x800, 119405 bytes", "END"]},
+            {"function": "us-east-1.resize", "log": ["START", "/pictures/photo.jpg: 1200x800, 119405 bytes", "END"]},
         ),
         Observation(
             3.0,
             "cdn.function",
-            {"event": "origin-response", "url": "/photo.jpg?width=1200", "error": error},
+            {"event": "origin-response", "url": "/pictures/photo.jpg?width=1200", "error": error},
         ),
         *(Observation(4.0, "picture", picture) for picture in pictures),
     ]
@@ -48,9 +49,9 @@ def test_a_picture_of_the_right_width_holds():
     assert verdict.outcome == "holds"
     assert verdict.evidence == (
         "the origin has 2000x1334 pixels in 362,662 bytes",
-        "/photo.jpg: 1200x800, 119405 bytes",
-        "http://pictures.example.com/photo.jpg?width=1200: 200 Miss, image/jpeg, 1200x800 pixels, 119,405 bytes",
-        "http://pictures.example.com/photo.jpg?width=1200: 200 Hit, image/jpeg, 1200x800 pixels, 119,405 bytes",
+        "/pictures/photo.jpg: 1200x800, 119405 bytes",
+        f"{ASKED}: 200 Miss, image/jpeg, 1200x800 pixels, 119,405 bytes",
+        f"{ASKED}: 200 Hit, image/jpeg, 1200x800 pixels, 119,405 bytes",
         "the function ran 1 times for 2 requests",
     )
 
@@ -61,7 +62,7 @@ def test_an_error_reproduces():
     )
     assert verdict.outcome == "reproduces"
     assert "origin-response: ERROR Validation error: it is too large" in verdict.evidence
-    shown = "http://pictures.example.com/photo.jpg?width=1200: 502 LambdaValidationError, text/html, 119,405 bytes"
+    shown = f"{ASKED}: 502 LambdaValidationError, text/html, 119,405 bytes"
     assert shown in verdict.evidence
 
 

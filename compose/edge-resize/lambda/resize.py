@@ -1,4 +1,4 @@
-"""Lambda@Edge, origin response: a picture in the width that the viewer asks for, ``/photo.jpg?width=800``.
+"""Lambda@Edge, origin response: a picture in the width that the viewer asks for, ``/pictures/photo.jpg?width=800``.
 
 The trigger does not see the body that the origin has sent, so each of these fetches the original itself. There are no
 environment variables at the edge: what differs is another handler.
