@@ -140,3 +140,9 @@ class CloudFrontController:
             edge.close()
             self._network.public.give_back(address)
         self._record("cdn.removed", distribution=distribution_id)
+
+    def close(self) -> None:
+        """Run no more functions; the containers are the run's to remove."""
+        with self._lock:
+            for edge, _, _ in self._edges.values():
+                edge.stop_functions()

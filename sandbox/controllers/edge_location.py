@@ -128,9 +128,13 @@ class EdgeLocation:
             self._admin(f'ban obj.http.X-{self._token}-Uri ~ "{quoted}"')
         self._seen.clear()
 
+    def stop_functions(self) -> None:
+        """Lead no more requests through functions."""
+        self._functions.close()
+
     def close(self) -> None:
         """Remove the containers."""
-        self._functions.close()
+        self.stop_functions()
         for container in (self._nginx, self._varnish):
             if container:
                 self._containers.remove(container)

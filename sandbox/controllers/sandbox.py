@@ -132,6 +132,7 @@ class Sandbox(Viewers, Operator):
             self._control_plane.logs,
             self.timeline,
         )
+        self._closers.append(self._cloudfront.close)
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
         self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
         self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -502,6 +503,97 @@ def test_https_goes_through_viewer_functions(site):
         answer = HTTPResponse(viewer)
         answer.begin()
         assert (answer.status, answer.headers["X-Cache"]) == (200, "Miss from cloudfront")
+
+
+@pytest.fixture(scope="module")
+def corners(site):
+    """A distribution with an origin that fails, an error page, a default root object, and HTTPS wanted somewhere."""
+    dead = {**site.origin(), "Id": "dead", "OriginPath": ""}
+    dead["CustomOriginConfig"] = {"HTTPPort": 1024, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"}
+    group = {
+        "Id": "group",
+        "FailoverCriteria": {"StatusCodes": {"Quantity": 1, "Items": [502]}},
+        "Members": {"Quantity": 2, "Items": [{"OriginId": "dead"}, {"OriginId": "site"}]},
+    }
+    reading = {"AllowedMethods": {"Quantity": 2, "Items": READING}}
+    viewed, sent = ("viewer-request", "view"), ("origin-request", "send")
+    behaviors = {
+        "/group/*": {**site.behavior([sent, ("origin-response", "receive")]), "TargetOriginId": "group", **reading},
+        "/dead/*": {**site.behavior([sent, ("origin-response", "receive")]), "TargetOriginId": "dead"},
+        "/secure/*": {**site.behavior([viewed]), "ViewerProtocolPolicy": "redirect-to-https"},
+    }
+    config = {
+        **site.config,
+        "CallerReference": "corners",
+        "DefaultRootObject": "index",
+        "Origins": {"Quantity": 2, "Items": [site.origin(), dead]},
+        "OriginGroups": {"Quantity": 1, "Items": [group]},
+        "DefaultCacheBehavior": site.behavior([viewed, ("viewer-response", "receive"), sent]),
+        "CacheBehaviors": {
+            "Quantity": len(behaviors),
+            "Items": [{"PathPattern": pattern, **one} for pattern, one in behaviors.items()],
+        },
+        "CustomErrorResponses": {
+            "Quantity": 1,
+            "Items": [{"ErrorCode": 404, "ResponsePagePath": "/error-page", "ResponseCode": "200"}],
+        },
+    }
+    domain = site.cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["DomainName"]
+
+    def get(path):
+        mark = site.sandbox.timeline.mark()
+        answer = site.sandbox.http_get(f"http://{domain}{path}")
+        ran = [seen["event"] for seen in site.sandbox.timeline.since(mark) if seen.kind == "cdn.function"]
+        return answer, ran
+
+    return get
+
+
+def test_each_origin_of_a_group_is_asked_through_the_functions(corners):
+    answer, ran = corners("/group/page")
+    assert (answer.status, json.loads(answer.body)["path"]) == (200, "/origin/group/page")
+    assert ran == ["origin-request", "origin-request", "origin-response"]
+
+
+def test_no_function_runs_for_an_answer_that_the_origin_has_not_given(corners):
+    answer, ran = corners("/dead/page")
+    assert (answer.status, answer.facts()["x_cache"]) == (502, "Error")
+    assert ran == ["origin-request"]
+
+
+def test_no_function_runs_for_a_redirect_to_https(corners):
+    answer, ran = corners("/secure/page")
+    assert (answer.status, answer.facts()["x_cache"], ran) == (301, "Redirect", [])
+
+
+def test_no_viewer_response_function_runs_for_an_error_page(corners):
+    answer, ran = corners("/missing")
+    assert (answer.status, answer.facts()["x_cache"]) == (200, "Error")
+    assert json.loads(answer.body)["path"] == "/origin/error-page"
+    assert ran == ["viewer-request", "origin-request", "origin-request"]  # the page comes from the origin, too
+
+
+def test_the_default_root_object_is_for_the_cache_and_the_origin(corners, site):
+    answer, ran = corners("/")
+    assert json.loads(answer.body)["path"] == "/origin/index"
+    assert ran == ["viewer-request", "origin-request", "viewer-response"]
+    told = [seen for seen in site.sandbox.timeline.since() if seen.kind == "cdn.function"][-3:]
+    assert [seen["url"] for seen in told] == ["/", "/index", "/"]
+
+
+def test_head_has_no_body(site):
+    for path in ("/viewed/head", "/sent/head", "/all/head"):
+        answer = site.sandbox.http_send("HEAD", f"http://{site.domain}{path}")
+        assert (answer.status, answer.body) == (200, "")
+        assert int(answer.headers["content-length"]) > 100
+
+
+def test_many_at_once(site):
+    def ask(number):
+        return site.sandbox.http_fetch(f"http://{site.domain}/all/many?{number % 5}").status
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(ask, range(100))) == {200}
 
 
 def test_associations_come_and_go(site):
