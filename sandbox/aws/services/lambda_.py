@@ -118,6 +118,10 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         """GetFunctionConfiguration."""
         return self._store.find_version(request, context).configuration()
 
+    def get_function_code_signing_config(self, request: Request, context: RequestContext) -> Answer:
+        """GetFunctionCodeSigningConfig: no function has one, and Terraform asks for it."""
+        return {"CodeSigningConfigArn": "", "FunctionName": self._store.find(request, context).config.name}
+
     def list_functions(self, request: Request, context: RequestContext) -> Answer:
         """ListFunctions; one page."""
         return {"Functions": [function.configuration() for function in self._store.in_region(context.region)]}

@@ -28,7 +28,9 @@ class Account:
     """An account with CloudFront, Lambda and IAM."""
 
     def __init__(self, aws: Clients) -> None:
+        self.aws = aws
         self.cloudfront, self.functions, self.iam = aws("cloudfront"), aws("lambda"), aws("iam")
+        self.package = function("def handler(event, context): pass").code
 
     def role(self, name: str, services: Any) -> str:
         trust = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": services}}}
@@ -42,7 +44,7 @@ class Account:
             FunctionName=name,
             Runtime="python3.12",
             Handler="app.handler",
-            Code={"ZipFile": function("def handler(event, context): pass").code},
+            Code={"ZipFile": self.package},
             **given,
         )
         return str(made["FunctionArn"])
