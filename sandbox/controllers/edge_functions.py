@@ -9,6 +9,7 @@ Observations:
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from sandbox.model.cloudfront.lambda_events import EdgeOrigin, EdgeRequest
 from sandbox.model.cloudfront.lambda_exchange import Answer, Failed, Returned, Step
 
 SIDES = ("viewer", "origin")
+_S3 = re.compile(r"\.s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com$")
 
 
 class RunAtEdge(Protocol):
@@ -70,7 +72,10 @@ class EdgeFunctions:
             distribution.domain_name,
             [behavior.functions for behavior in distribution.behaviors],
             [
-                Origin(_told(origin), self._sockets / f"origin-{ports[origin.id]}.sock")
+                Origin(
+                    {scheme: _told(origin, scheme) for scheme in ("http", "https")},
+                    self._sockets / f"origin-{ports[origin.id]}.sock",
+                )
                 for origin in distribution.origins.values()
             ],
             self._sockets / "viewed.sock",
@@ -125,16 +130,17 @@ class EdgeFunctions:
         )
 
 
-def _told(origin: OriginConfig) -> EdgeOrigin:
-    """An origin as origin events have it; its port and protocol may follow the viewer's."""
-    protocol = {"http-only": "http", "https-only": "https"}.get(origin.protocol, origin.protocol)
+def _told(origin: OriginConfig, scheme: str) -> EdgeOrigin:
+    """An origin as origin events have it, for a viewer who has asked by a protocol."""
+    protocol = {"http-only": "http", "https-only": "https"}.get(origin.protocol, scheme)
     port = origin.https_port if protocol == "https" else origin.http_port
-    more = {
-        "keepaliveTimeout": origin.keepalive_timeout,
-        "readTimeout": origin.read_timeout,
-        "sslProtocols": ["TLSv1.2"],
-    }
-    if protocol == "match-viewer":
-        more["ports"] = {"http": origin.http_port, "https": origin.https_port}
     headers = tuple((name.title(), value) for name, value in origin.custom_headers.items())
-    return EdgeOrigin("custom", origin.domain_name, protocol, port, origin.path, headers, more)
+    kind, more = "s3", {}
+    if not _S3.search(origin.domain_name):
+        kind = "custom"
+        more = {
+            "keepaliveTimeout": origin.keepalive_timeout,
+            "readTimeout": origin.read_timeout,
+            "sslProtocols": ["TLSv1.2"],
+        }
+    return EdgeOrigin(kind, origin.domain_name, protocol, port, origin.path, headers, more)

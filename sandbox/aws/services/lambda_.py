@@ -20,7 +20,7 @@ from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.lambda_code import CodeSource
 from sandbox.aws.services.lambda_destinations import DEAD_LETTER_SERVICES, check_target
 from sandbox.aws.services.lambda_event_sources import EventSourceOperations
-from sandbox.aws.services.lambda_functions import Function, FunctionStore
+from sandbox.aws.services.lambda_functions import LATEST, Function, FunctionStore
 from sandbox.aws.services.lambda_layers import LayerOperations, check_size
 from sandbox.aws.services.lambda_requests import (
     check_event,
@@ -61,7 +61,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
     ) -> None:
         LayerOperations.__init__(self, CodeSource(clients), clock)
         EventSourceOperations.__init__(self, FunctionStore(), runtime, timeline, clock, clients)
-        VersionOperations.__init__(self, self._store, runtime, timeline, clock)
+        VersionOperations.__init__(self, self._store, timeline, clock)
 
     # -- functions --
 
@@ -125,6 +125,17 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
     def list_functions(self, request: Request, context: RequestContext) -> Answer:
         """ListFunctions; one page."""
         return {"Functions": [function.configuration() for function in self._store.in_region(context.region)]}
+
+    def delete_function(self, request: Request, context: RequestContext) -> Answer:
+        """DeleteFunction, or one version of it. Invocations under way end as they would have."""
+        for one in self._remove(request, context):
+            config = one.config
+            if config.version == LATEST:
+                self._unreserve(config)
+                self._timeline.record("lambda.function", function=config.name, change="deleted")
+            for name in (config.name, edge_name(config)):
+                self._runtime.retire(name, config.version)
+        return {}
 
     # -- invocation --
 
@@ -219,9 +230,6 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
             config = replace(config, layers=self._layers_named(request["Layers"]))
             check_size(config.code, config.layers)
         return config
-
-    def _deleted(self, function: Function) -> None:
-        self._unreserve(function.config)
 
     def _published_if(self, request: Request, function: Function) -> Answer:
         return (self._publish(function) if request.get("Publish") else function).configuration()

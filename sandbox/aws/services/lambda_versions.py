@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.aws.lambda_runtime.function import FunctionConfig
-from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import AwsError, RequestContext
-from sandbox.aws.services.lambda_functions import LATEST, Function, FunctionStore
+from sandbox.aws.services.lambda_functions import Function, FunctionStore
 from sandbox.aws.services.lambda_layers import code_sha256
 from sandbox.aws.services.lambda_requests import invalid, parse_name
 from sandbox.clock import Clock
@@ -30,17 +29,15 @@ class VersionOperations:
 
     Args:
         store: The functions.
-        runtime: Runs them.
-        timeline: Gets ``lambda.function`` when a version is published or deleted.
+        timeline: Gets ``lambda.function`` when a version is published.
         clock: Dates the versions.
 
     Attributes:
         is_replicated: Whether a version, by its ARN, is at edge locations.
     """
 
-    def __init__(self, store: FunctionStore, runtime: FunctionRuntime, timeline: Timeline, clock: Clock) -> None:
+    def __init__(self, store: FunctionStore, timeline: Timeline, clock: Clock) -> None:
         self._store = store
-        self._runtime = runtime
         self._timeline = timeline
         self._clock = clock
         self.is_replicated: Callable[[str], bool] = lambda arn: False
@@ -64,38 +61,31 @@ class VersionOperations:
         function = self._store.find(request, context)
         return {"Versions": [one.configuration() for one in (function, *function.versions.values())]}
 
-    def delete_function(self, request: Request, context: RequestContext) -> Answer:
-        """DeleteFunction, or one version of it. Invocations under way end as they would have."""
-        arn, _ = parse_name(request["FunctionName"], context)
+    def _remove(self, request: Request, context: RequestContext) -> list[Function]:
+        """Forget a function with all its versions, or one version of it; what there was of it.
+
+        Raises:
+            AwsError: ResourceNotFoundException, or InvalidParameterValueException: a version is at edge locations.
+        """
+        arn, named = parse_name(request["FunctionName"], context)
         with self._store.lock:
-            function = self._store.find_version(request, context)
-            name, version = function.config.name, function.config.version
-            if version == LATEST and (request.get("Qualifier") or request["FunctionName"].endswith(f":{LATEST}")):
+            one = self._store.find_version(request, context)
+            function = self._store.get(arn)
+            assert function is not None
+            if one is function and (request.get("Qualifier") or request["FunctionName"].endswith(f":{named}")):
                 raise invalid("$LATEST version cannot be deleted without deleting the function.")
-            going = [function, *function.versions.values()]
-            for one in going:
-                if self.is_replicated(one.arn):
+            going = [function, *function.versions.values()] if one is function else [one]
+            for each in going:
+                if self.is_replicated(each.arn):
                     raise invalid(
-                        f"Lambda was unable to delete {one.arn} because it is a replicated function. Please see our "
+                        f"Lambda was unable to delete {each.arn} because it is a replicated function. Please see our "
                         "documentation for Deleting Lambda@Edge Functions and Replicas."
                     )
-            if version == LATEST:
+            if one is function:
                 self._store.remove(arn)
             else:
-                whole = self._store.get(arn)
-                assert whole is not None
-                del whole.versions[version]
-        if version == LATEST:
-            self._deleted(function)
-        for one in going:
-            self._runtime.retire(name, one.config.version)
-            self._runtime.retire(edge_name(one.config), one.config.version)
-        self._timeline.record("lambda.function", function=name, change="deleted")
-        return {}
-
-    def _deleted(self, function: Function) -> None:
-        """What other modules have of a function goes."""
-        raise NotImplementedError
+                del function.versions[one.config.version]
+        return going
 
     def _publish(self, function: Function, description: str | None = None) -> Function:
         last = function.versions.get(str(function.last_version))

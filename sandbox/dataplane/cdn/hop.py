@@ -38,9 +38,9 @@ Tell = Callable[[Association, EdgeRequest, Step, float], None]
 
 @dataclass(frozen=True)
 class Origin:
-    """An origin, and the socket of the nginx that leads to it."""
+    """An origin by the protocol with which the viewer has asked, and the socket of the nginx that leads to it."""
 
-    told: EdgeOrigin
+    told: Mapping[str, EdgeOrigin]
     socket: Path
 
 
@@ -147,11 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         way = self.hop.way
         inner, headers = _sorted_out(self.headers.items(), way.token)
         uri, _, query = self.requestline.split()[1].partition("?")  # self.path has lost a second slash
-        origin = None
-        if self.side == "origin":
-            origin = way.origins[int(inner["origin"])].told
-            if origin.kind == "custom" and origin.protocol == "match-viewer":
-                origin = _of_scheme(origin, inner["scheme"])
+        origin = way.origins[int(inner["origin"])].told[inner["scheme"]] if self.side == "origin" else None
         request = EdgeRequest(
             self.command, _text(uri), _text(query), headers, inner["client"], origin, b"".join(self._body())
         )
@@ -202,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             ours = {name.lower() for name, _ in request.origin.custom_headers}
             headers = [pair for pair in headers if pair[0].lower() not in ours]
             headers += request.origin.custom_headers
-            if (upstream := _upstream(request.origin)) != _upstream(_of_scheme(known.told, inner["scheme"])):
+            if (upstream := _upstream(request.origin)) != _upstream(known.told[inner["scheme"]]):
                 told["Upstream"] = upstream
         onward.append(connection)
         try:
@@ -280,15 +276,6 @@ def _sorted_out(headers: Iterable[tuple[str, str]], token: str) -> tuple[dict[st
         else:
             others.append((name, _text(value)))
     return inner, tuple(others)
-
-
-def _of_scheme(origin: EdgeOrigin, scheme: str) -> EdgeOrigin:
-    """An origin that is asked by the viewer's protocol, for this viewer."""
-    if origin.protocol != "match-viewer":
-        return origin
-    ports = origin.more["ports"]
-    more = {name: value for name, value in origin.more.items() if name != "ports"}
-    return EdgeOrigin(origin.kind, origin.domain_name, scheme, ports[scheme], origin.path, origin.custom_headers, more)
 
 
 def _upstream(origin: EdgeOrigin) -> str:

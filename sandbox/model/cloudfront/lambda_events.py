@@ -32,6 +32,7 @@ class EdgeOrigin:
 
     Attributes:
         kind: "custom" or "s3".
+        protocol: "http" or "https".
         path: What comes before the request's.
         custom_headers: What is added to the request.
         more: Other members of the event's object, as they are told.

@@ -229,7 +229,8 @@ def _origin(value: object, before: EdgeOrigin) -> EdgeOrigin:
         raise InvalidResultError("The path of the origin does not begin with a slash, ends with one, or is too long.")
     headers = _headers(origin.get("customHeaders", {}), (), frozenset())
     if kind == "s3":
-        return EdgeOrigin("s3", name, path=path, custom_headers=headers, more=before.more)
+        asked = before if before.kind == "s3" else EdgeOrigin("s3", name)
+        return replace(asked, domain_name=name, path=path, custom_headers=headers)
     port, protocol = origin.get("port"), origin.get("protocol")
     if not isinstance(port, int) or not (port in {80, 443} or 1024 <= port <= 65535):
         raise InvalidResultError("The port of the origin is none of 80, 443 and 1024 to 65535.")

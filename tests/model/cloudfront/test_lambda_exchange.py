@@ -257,6 +257,27 @@ def test_another_origin():
     assert step.request.origin == EdgeOrigin("custom", "b.example.org", "http", 8080, "", (), ORIGIN.more)
 
 
+def test_an_origin_in_s3():
+    bucket = EdgeOrigin("s3", "pictures.s3.amazonaws.com", "https", 443, "/small")
+    going = exchange("origin", request=replace(SENT, origin=bucket))
+    request = told(going.begin(), "request")
+    assert request["origin"] == {
+        "s3": {
+            "authMethod": "none",
+            "customHeaders": {},
+            "domainName": "pictures.s3.amazonaws.com",
+            "path": "/small",
+            "region": "us-east-1",
+        }
+    }
+    request["origin"]["s3"]["path"] = "/large"
+    assert going.ran(Returned(request)).request.origin == replace(bucket, path="/large")
+    going = exchange("origin")
+    request = told(going.begin(), "request")
+    step = going.ran(Returned(request | {"origin": {"s3": {"domainName": "b.s3.amazonaws.com", "path": ""}}}))
+    assert step.request.origin == EdgeOrigin("s3", "b.s3.amazonaws.com")
+
+
 def test_a_viewer_response_function_cannot_change_the_status():
     with pytest.raises(InvalidResultError, match="change the status"):
         of_response("viewer-response", CAME, {"status": "404"})
