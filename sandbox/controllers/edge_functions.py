@@ -70,7 +70,7 @@ class EdgeFunctions:
         way = Way(
             self._id,
             distribution.domain_name,
-            [behavior.functions for behavior in distribution.behaviors],
+            {number: behavior.functions for number, behavior in enumerate(distribution.behaviors)},
             [
                 Origin(
                     {scheme: _told(origin, scheme) for scheme in ("http", "https")},

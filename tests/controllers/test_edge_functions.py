@@ -75,6 +75,8 @@ def receive(event, context):
         response.update(status=200, statusDescription="OK", body="found after all")
     if response["status"] == "304":
         return response
+    if "emptied" in cf(event)["request"]["uri"]:
+        response.update(status="204", statusDescription="No Content")
     response["headers"]["x-received"] = [{"value": context.aws_request_id}]
     return response
 
@@ -119,6 +121,8 @@ class Origin(BaseHTTPRequestHandler):
             return self.say(200, b"whole", {"ETag": '"1"', "Cache-Control": "max-age=0"})
         if "chunked" in self.path:
             return self.say_chunked()
+        if "stale" in self.path:
+            return self.say(200, b"stale", {"Cache-Control": "max-age=1, stale-while-revalidate=60"})
         asked = {
             "method": self.command,
             "path": self.path,
@@ -346,6 +350,26 @@ def test_an_expired_object_is_confirmed_through_the_functions(site):
     first, second = site.get("/sent/expired"), site.get("/sent/expired")
     assert (first.body, second.body) == ("whole", "whole")
     assert second.facts()["x_cache"] == "RefreshHit"
+
+
+def test_what_is_served_while_it_is_fetched_anew_goes_through_the_functions(site):
+    assert site.get("/sent/stale").body == "stale"
+    site.sandbox.wait_aws(1.5)
+    mark = site.sandbox.timeline.mark()
+    assert site.get("/sent/stale").facts()["x_cache"] == "Hit"
+    site.sandbox.timeline.wait_for(
+        "the origin to be asked in the background",
+        lambda seen: seen.kind == "cdn.function" and seen["event"] == "origin-response" and "stale" in seen["url"],
+        within=10,
+        since=mark,
+    )
+
+
+def test_a_function_takes_the_body_away_with_the_status(site):
+    for _ in range(2):
+        answer = site.get("/sent/emptied")
+        assert (answer.status, answer.body) == (204, "")
+    assert site.get("/sent/after").status == 200
 
 
 def test_a_request_goes_to_another_origin(site):

@@ -50,7 +50,7 @@ class Way:
 
     Attributes:
         distribution_id, domain_name: For the events.
-        functions: Of each cache behaviour, by its number.
+        functions: Of each cache behaviour, by its number; one that is gone has none.
         origins: By their numbers.
         viewed: The socket at which Varnish takes what has been through the viewer's functions.
         token: Of the headers in which Varnish tells what it knows.
@@ -58,7 +58,7 @@ class Way:
 
     distribution_id: str
     domain_name: str
-    functions: Sequence[Mapping[Trigger, Association]]
+    functions: Mapping[int, Mapping[Trigger, Association]]
     origins: Sequence[Origin]
     viewed: Path
     token: str
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.command, _text(uri), _text(query), headers, inner["client"], origin, b"".join(self._body())
         )
         place = Place(way.distribution_id, way.domain_name, inner["id"])
-        exchange = Exchange(self.side, way.functions[int(inner["behavior"])], place, request)
+        exchange = Exchange(self.side, way.functions.get(int(inner["behavior"]), {}), place, request)
         came: _Came | None = None
         step = exchange.begin()
         while not isinstance(step, Answer):
@@ -231,10 +231,10 @@ class _Handler(BaseHTTPRequestHandler):
             inner["lambda"] = answer.x_cache
         for name, value in inner.items():
             self._header(f"X-{token}-{name.title()}", value)
-        if replaced or came is None or came.stream is None:
+        if replaced or came is None or came.stream is None or came.stream.status in _BODILESS:
             self._say_whole(response)
         else:
-            self._say_stream(came.stream)
+            self._say_stream(came.stream, response.status)
 
     def _say_whole(self, response: EdgeResponse) -> None:
         body = response.body or b""
@@ -244,15 +244,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and response.status not in _BODILESS:
             self.wfile.write(body)
 
-    def _say_stream(self, stream: HTTPResponse) -> None:
+    def _say_stream(self, stream: HTTPResponse, status: int) -> None:
         length = stream.headers.get("content-length")
-        bodiless = self.command == "HEAD" or stream.status in _BODILESS
-        if length is not None:
+        bodiless = status in _BODILESS  # a function has made it so
+        if length is not None and not bodiless:
             self._header("Content-Length", length)
-        elif not bodiless:
+        elif not bodiless and self.command != "HEAD":
             self._header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if bodiless:
+        if bodiless or self.command == "HEAD":
             return
         while piece := stream.read1(_CHUNK):
             self.wfile.write(piece if length is not None else b"%x\r\n%b\r\n" % (len(piece), piece))
