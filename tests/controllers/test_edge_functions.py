@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import socket
@@ -96,6 +97,7 @@ def broken(event, context):
         return {"status": "200", "body": "x" * (40 * 1024 + 1)}
     return cf(event)["request"]
 """
+PACKED = gzip.compress(b"text " * 1000)
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -113,23 +115,23 @@ class Origin(BaseHTTPRequestHandler):
 
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if "missing" in self.path:
-            return self.say(404, b"missing", {"Cache-Control": "max-age=60"})
-        if "expired" in self.path and self.headers.get("If-None-Match"):
-            return self.say(304, b"", {"ETag": '"1"', "Cache-Control": "max-age=0"})
-        if "expired" in self.path:
-            return self.say(200, b"whole", {"ETag": '"1"', "Cache-Control": "max-age=0"})
-        if "chunked" in self.path:
-            return self.say_chunked()
-        if "stale" in self.path:
-            return self.say(200, b"stale", {"Cache-Control": "max-age=1, stale-while-revalidate=60"})
-        asked = {
-            "method": self.command,
-            "path": self.path,
-            "headers": {name.lower(): value for name, value in self.headers.items()},
+        fixed = {
+            "missing": (404, b"missing", {"Cache-Control": "max-age=60"}),
+            "expired": (200, b"whole", {"ETag": '"1"', "Cache-Control": "max-age=0"}),
+            "gzipped": (200, PACKED, {"Content-Encoding": "gzip", "Content-Type": "text/plain"}),
+            "stale": (200, b"stale", {"Cache-Control": "max-age=1, stale-while-revalidate=60"}),
         }
-        asked["body"] = body
-        return self.say(200, json.dumps(asked).encode(), {"Cache-Control": "max-age=60"})
+        what = self.path.rpartition("/")[2]
+        if what == "chunked":
+            self.say_chunked()
+        elif what == "expired" and self.headers.get("If-None-Match"):
+            self.say(304, b"", {"ETag": '"1"', "Cache-Control": "max-age=0"})
+        elif what in fixed:
+            self.say(*fixed[what])
+        else:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = {"method": self.command, "path": self.path, "headers": headers, "body": body}
+            self.say(200, json.dumps(asked).encode(), {"Cache-Control": "max-age=60"})
 
     do_POST = do_HEAD = do_GET
 
@@ -418,6 +420,13 @@ def test_bodies_of_requests(site):
 def test_a_body_without_a_length_is_passed_on(site):
     for path in ("/sent/chunked", "/viewed/chunked", "/all/chunked"):
         assert site.get(path).body == "firstsecond"
+
+
+def test_a_compressed_body_is_passed_on_as_it_is(site):
+    for path in ("/sent/gzipped", "/viewed/gzipped", "/all/gzipped"):
+        for _ in range(2):
+            answer = site.sandbox.http_fetch(f"http://{site.domain}{path}", headers={"Accept-Encoding": "gzip"})
+            assert (answer.headers["content-encoding"], answer.content) == ("gzip", PACKED)
 
 
 def test_conditions_and_ranges_of_what_is_kept(site):
