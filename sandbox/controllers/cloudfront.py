@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox.aws.log_writer import LogWriter
 from sandbox.controllers.interfaces import ImageSource
 from sandbox.controllers.network import RESOLVER, RunNetwork
 from sandbox.engine.containers import Containers
@@ -17,6 +18,7 @@ from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     # Templates and cryptography take a tenth of a second to load, and most stacks have no distribution.
+    from sandbox.controllers.edge_functions import EdgeFunctions, RunAtEdge
     from sandbox.controllers.edge_location import EdgeLocation
     from sandbox.dataplane.cdn.certificates import Authority
 
@@ -34,6 +36,8 @@ class CloudFrontController:
         name: Gives a domain name an address in DNS, or takes it away (None).
         folder: For configurations and certificates.
         speed: Divides every time of AWS's.
+        run: Runs Lambda@Edge functions.
+        logs: Gets what CloudFront logs of them.
         timeline: Gets the observations.
     """
 
@@ -45,6 +49,8 @@ class CloudFrontController:
         name: Callable[[str, str | None], None],
         folder: Path,
         speed: float,
+        run: RunAtEdge,
+        logs: LogWriter,
         timeline: Timeline,
     ) -> None:
         self._containers = containers
@@ -53,6 +59,8 @@ class CloudFrontController:
         self._name = name
         self._folder = folder
         self._speed = speed
+        self._run = run
+        self._logs = logs
         self._record = timeline.record
         self._authority: Authority | None = None
         self._lock = threading.Lock()
@@ -98,6 +106,7 @@ class CloudFrontController:
         )
 
     def _make(self, distribution_id: str, authority: Authority) -> tuple[EdgeLocation, str]:
+        from sandbox.controllers.edge_functions import EdgeFunctions
         from sandbox.controllers.edge_location import EdgeLocation, Surroundings
 
         self._network.start()  # its resolver
@@ -110,7 +119,11 @@ class CloudFrontController:
             self._folder / f"cdn-{distribution_id}",
             self._speed,
         )
-        made = EdgeLocation(distribution_id, self._containers, self._images, where, authority, self._record)
+
+        def functions(sockets: Path) -> EdgeFunctions:
+            return EdgeFunctions(distribution_id, sockets, self._run, self._logs, self._record)
+
+        made = EdgeLocation(distribution_id, self._containers, self._images, where, authority, functions, self._record)
         return made, address
 
     def invalidate(self, distribution_id: str, paths: Sequence[str]) -> None:
@@ -127,3 +140,9 @@ class CloudFrontController:
             edge.close()
             self._network.public.give_back(address)
         self._record("cdn.removed", distribution=distribution_id)
+
+    def close(self) -> None:
+        """Run no more functions; the containers are the run's to remove."""
+        with self._lock:
+            for edge, _, _ in self._edges.values():
+                edge.stop_functions()

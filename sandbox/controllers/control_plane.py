@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ class ControlPlane:
         dns: The DNS server.
         events: EventBridge.
         ecs: ECS, which starts nothing until it has a runner.
+        functions: Lambda.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
         on_object_put: Called with the path of each object that was put into S3.
@@ -103,6 +105,7 @@ class ControlPlane:
         self.on_object_put: Callable[[str], None] = lambda path: None
         self._zones = DnsController(hosted_zones, timeline)
         sockets = folder / "sockets"
+        self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
             self.dns = DnsServer(
                 self._zones.answer,
@@ -110,7 +113,7 @@ class ControlPlane:
                 sockets=(sockets / DNS_UDP, sockets / DNS_TCP),
                 outside=(
                     self._zones.answer_outside,
-                    (sockets / f"{OUTSIDE}{DNS_UDP}", sockets / f"{OUTSIDE}{DNS_TCP}"),
+                    (self._outside_dns, sockets / f"{OUTSIDE}{DNS_TCP}"),
                 ),
             )
             self.dns.start()
@@ -121,9 +124,9 @@ class ControlPlane:
             self.aws = Clients(self.gateway.url, REGION)
             self.logs = LogWriter(self.aws)
             self._closing.callback(self.logs.close)
-            runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
+            self._runtime = runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
             self._closing.callback(runtime.close)
-            functions = LambdaService(runtime, timeline, clock, self.aws)
+            self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
             self._closing.callback(functions.close)
             notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
             deliver_with(notifications.deliver)
@@ -162,6 +165,10 @@ class ControlPlane:
 
         cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
         return CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, self._timeline, self._clock)
+
+    def open_internet(self, network: IPv4Network) -> None:
+        """Let functions reach the sandbox's internet, names and addresses."""
+        self._runtime.internet = f"{network} {self._outside_dns}"
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""

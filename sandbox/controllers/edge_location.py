@@ -4,6 +4,7 @@ Observations:
 
 - ``cdn.response`` (distribution, method, url, status, x_cache, age): what a viewer got, the first time and whenever
   status or X-Cache of that URL is another than before; ``age`` is None where there is none.
+- those of `EdgeFunctions`, where cache behaviours have functions;
 - ``cdn.origin_error`` (distribution, url, origin, error): why an origin gave no answer, in nginx's words.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from docker.types import Mount
 
+from sandbox.controllers.edge_functions import SIDES, EdgeFunctions
 from sandbox.controllers.interfaces import ImageSource
 from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.dataplane.cdn.proxy import FIRST_PORT, proxy
@@ -32,6 +34,7 @@ from sandbox.model.cloudfront import patterns
 from sandbox.model.cloudfront.config import Distribution
 
 _FOLDER = "/cdn"  # inside the containers
+_SOCKETS = "/cdn-sockets"  # the same, of the folder in it that they may write
 _HTTPS, _SELF = 8443, 8081
 # Varnish's memory for objects, and for what it passes on without keeping it: an endless body ends there.
 _KEPT, _PASSED = "256m", "64m"
@@ -72,6 +75,7 @@ class EdgeLocation:
         images: Where images come from.
         where: Its surroundings.
         authority: Issues the certificate that viewers see.
+        functions: Makes what runs the Lambda@Edge functions, of the folder for its sockets.
         record: Gets the observations.
     """
 
@@ -82,6 +86,7 @@ class EdgeLocation:
         images: ImageSource,
         where: Surroundings,
         authority: Authority,
+        functions: Callable[[Path], EdgeFunctions],
         record: Callable[..., object],
     ) -> None:
         self._id = distribution_id
@@ -90,6 +95,8 @@ class EdgeLocation:
         self._where = where
         self._authority = authority
         self._record = record
+        self._sockets = where.folder / "sockets"
+        self._functions = functions(self._sockets)
         self._ports: dict[str, int] = {}
         self._number = 0
         self._loaded = "boot"
@@ -121,8 +128,13 @@ class EdgeLocation:
             self._admin(f'ban obj.http.X-{self._token}-Uri ~ "{quoted}"')
         self._seen.clear()
 
+    def stop_functions(self) -> None:
+        """Lead no more requests through functions."""
+        self._functions.close()
+
     def close(self) -> None:
         """Remove the containers."""
+        self.stop_functions()
         for container in (self._nginx, self._varnish):
             if container:
                 self._containers.remove(container)
@@ -134,8 +146,14 @@ class EdgeLocation:
         folder, speed = self._where.folder, self._where.speed
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # Varnish's user reads there
+        self._sockets.mkdir(exist_ok=True)
+        self._sockets.chmod(0o777)  # its user and nginx's make sockets there
+        hops = None
+        if any(behavior.functions for behavior in distribution.behaviors):
+            self._functions.serve(distribution, self._ports, self._token)
+            hops = {side: Place(f"{_SOCKETS}/{side}-functions.sock") for side in SIDES}
         places = {origin: Place(f"127.0.0.1:{self._ports[origin]}") for origin in distribution.origins}
-        text = vcl(distribution, places, Place(f"127.0.0.1:{_SELF}"), token=self._token, speed=speed)
+        text = vcl(distribution, places, Place(f"127.0.0.1:{_SELF}"), hops, token=self._token, speed=speed)
         (folder / f"v{self._number}.vcl").write_text(text)
         names = frozenset((distribution.domain_name, *distribution.aliases))
         if names != self._names:
@@ -150,6 +168,7 @@ class EdgeLocation:
             distribution,
             self._ports,
             folder=_FOLDER,
+            sockets=_SOCKETS,
             https_port=_HTTPS,
             resolver=self._where.resolver,
             token=self._token,
@@ -160,10 +179,14 @@ class EdgeLocation:
     # -- containers --
 
     def _start(self) -> None:
-        mounts = [Mount(_FOLDER, str(self._where.folder), type="bind", read_only=True)]
+        mounts = [
+            Mount(_FOLDER, str(self._where.folder), type="bind", read_only=True),
+            Mount(_SOCKETS, str(self._sockets), type="bind"),
+        ]
         command = f"""
             -F -f {_FOLDER}/v{self._number}.vcl -s malloc,{_KEPT} -s Transient=malloc,{_PASSED}
             -a http=:80 -a https=127.0.0.1:{_HTTPS},PROXY -a self=127.0.0.1:{_SELF}
+            -a viewed={_SOCKETS}/viewed.sock,PROXY,mode=666
             -p feature=+http2 -p http_max_hdr=128 -p vsl_mask=none,+VCL_Log -p thread_pools=1 -p thread_pool_min=20
         """
         self._varnish = self._containers.run_new(

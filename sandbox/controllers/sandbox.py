@@ -102,6 +102,7 @@ class Sandbox(Viewers, Operator):
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
         self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
+        self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
@@ -116,8 +117,11 @@ class Sandbox(Viewers, Operator):
             self._control_plane.name_resource,
             run.folder,
             self.speed,
+            self._control_plane.functions.run_at_edge,
+            self._control_plane.logs,
             self.timeline,
         )
+        self._closers.append(self._cloudfront.close)
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
         self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
         self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)
@@ -125,8 +129,12 @@ class Sandbox(Viewers, Operator):
 
     def _make_cloudfront(self) -> object:
         from sandbox.aws.services.cloudfront import CloudFrontService
+        from sandbox.aws.services.cloudfront_functions import EdgeFunctionFinder
 
-        return CloudFrontService(self._cloudfront, self.clock)
+        functions = self._control_plane.functions
+        service = CloudFrontService(self._cloudfront, self.clock, EdgeFunctionFinder(functions.edge_function, self.aws))
+        functions.is_replicated = service.has_function
+        return service
 
     def _make_load_balancing(self) -> object:
         from sandbox.aws.services.elbv2 import ElbService

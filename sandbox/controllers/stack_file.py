@@ -2,8 +2,9 @@
 
 ``calls`` are ``service.operation: parameters`` with boto3's names; ``as: name`` keeps the answer, and ``${name.Key}``
 uses it. ``{File: x.json}`` stands for the JSON in that file, ``{Zip: folder/}`` (in a function's Code) for the zipped
-folder. ``images`` are components of the catalogue to have beforehand, ``efs`` the files that are on a file system
-then; ``ready`` are the URLs that must answer. docs/user-guide.md describes the format.
+folder, with ``Packages: [pillow]`` for these packages of the sandbox's environment besides. ``images`` are components
+of the catalogue to have beforehand, ``efs`` the files that are on a file system then; ``ready`` are the URLs that must
+answer. docs/user-guide.md describes the format.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import contextlib
 import io
 import json
 import re
+import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -263,8 +266,8 @@ def _stand_in(value: dict[str, Any], folder: Path, place: str) -> Any:
     """``{File: ...}`` and ``{Zip: ...}`` become what they stand for."""
     if set(value) == {"File"}:
         return _read_json(folder / str(value["File"]), place)
-    if set(value) == {"Zip"}:
-        return {"ZipFile": _zip(folder / str(value["Zip"]), place)}
+    if "Zip" in value and value.keys() <= {"Zip", "Packages"}:
+        return {"ZipFile": _zip(folder / str(value["Zip"]), value.get("Packages", ()), place)}
     return value
 
 
@@ -289,7 +292,7 @@ def _read_json(path: Path, place: str) -> Any:
         raise SandboxError(f"{place}: {path} is not JSON", state=str(error)) from error
 
 
-def _zip(folder: Path, place: str) -> bytes:
+def _zip(folder: Path, packages: Iterable[str], place: str) -> bytes:
     if not folder.is_dir():
         raise SandboxError(f"{place}: there is no folder {folder}")
     packed = io.BytesIO()
@@ -297,4 +300,22 @@ def _zip(folder: Path, place: str) -> bytes:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 archive.write(path, path.relative_to(folder))
+        for package in packages:
+            for path, name in _files_of(package, place):
+                archive.write(path, name, compresslevel=1)  # they are large, and read once
     return packed.getvalue()
+
+
+def _files_of(package: str, place: str) -> Iterator[tuple[Path, str]]:
+    """The files of an installed package, without those of what it depends on."""
+    try:
+        files = metadata.files(package) or ()
+    except metadata.PackageNotFoundError:
+        raise SandboxError(
+            f"{place}: the package '{package}' is not installed in the sandbox's environment",
+            hint=f"{sys.executable} -m pip install {package}",
+        ) from None
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.is_file() and ".." not in file.parts and "__pycache__" not in file.parts:
+            yield path, str(file)

@@ -54,6 +54,12 @@ class Viewers:
         self.timeline.record("http.response", **result.facts())
         return result
 
+    def http_fetch(self, url: str, *, headers: Mapping[str, str] | None = None) -> http.HttpResult:
+        """GET from this machine as a viewer, up to 8 MiB of the body as ``content``; recorded as ``http.response``."""
+        result = http.request(self._internet.connect, url, 30.0, headers=headers, limit=8 << 20)
+        self.timeline.record("http.response", **result.facts())
+        return result
+
     def http_send(
         self, method: str, url: str, *, address: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> http.HttpResult:

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +53,7 @@ class HttpResult:
         seconds: From the start to the last byte.
         error: Why there was no answer ("" where there was one).
         cookies: What Set-Cookie headers set, each as ``NAME=VALUE``.
+        content: The body's bytes, where this process has asked.
     """
 
     url: str
@@ -63,6 +64,7 @@ class HttpResult:
     seconds: float
     error: str
     cookies: tuple[str, ...] = ()
+    content: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         if self.error:
@@ -124,6 +126,7 @@ def request(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    limit: int = _BODY_LIMIT,
 ) -> HttpResult:
     """One request from this process.
 
@@ -134,6 +137,7 @@ def request(
         method: "GET", "POST", ...
         headers: Beside Host, which is the URL's.
         body: What is sent.
+        limit: Bytes of the answer's body that are read.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -149,15 +153,15 @@ def request(
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         client.request(method, path, body=body, headers=dict(headers or {}))
         answer = client.getresponse()
-        content = answer.read(_BODY_LIMIT)
+        content = answer.read(limit)
         status, received = answer.status, {name.lower(): value for name, value in answer.getheaders()}
         cookies = answer.headers.get_all("set-cookie", [])
     except (OSError, HTTPException) as failure:
         error = next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), str(failure))
     finally:
         client.close()
-    text = content.decode(errors="replace")
-    return HttpResult(url, status, received, text, remote_ip, time.monotonic() - begun, error, _pairs(cookies))
+    text, seconds = content[:_BODY_LIMIT].decode(errors="replace"), time.monotonic() - begun
+    return HttpResult(url, status, received, text, remote_ip, seconds, error, _pairs(cookies), content)
 
 
 def _curl(url: str, timeout: float, headers: Mapping[str, str]) -> list[str]:

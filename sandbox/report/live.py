@@ -31,6 +31,11 @@ def _function(seen: Observation) -> str:
     return f"function {seen['function']}: {seen['status']} in {seen['duration_ms']:.0f} ms {seen.get('error') or ''}"
 
 
+def _edge_function(seen: Observation) -> str:
+    """Those that have failed; the others are told of by their invocation and CloudFront's answer."""
+    return f"CloudFront: {seen['event']} for {seen['url']}: {seen['error']}" if seen["error"] else ""
+
+
 def _target(seen: Observation) -> str:
     why = f" ({seen['description']})" if seen["description"] else ""
     return f"target {seen['target']} of {seen['group']} is {seen['state']}{why}"
@@ -62,6 +67,7 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
     "dns.change": lambda seen: f"{seen['name']} {seen['type']} {seen['old']} -> {seen['new']}",
     "cdn.response": lambda seen: f"CloudFront: {seen['method']} {seen['url']} {seen['status']} {seen['x_cache']}",
     "cdn.origin_error": lambda seen: f"CloudFront: no answer from {seen['origin']}: {seen['error']}",
+    "cdn.function": _edge_function,
     "target.health": _target,
     "alb.response": _balancer,
     "cloudmap.instance": _instance,

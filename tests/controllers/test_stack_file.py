@@ -60,7 +60,7 @@ def test_what_is_no_stack_is_named_with_its_file(write, text, message):
 def test_a_stack_that_is_not_there_is_answered_with_those_that_are(name):
     with pytest.raises(SandboxError, match=f"there is no stack '{name}'") as caught:
         stacks.load(name)
-    assert "stacks: ghost" in caught.value.hint
+    assert "ghost, ghost-cdn" in caught.value.hint
     assert HERE in caught.value.hint
 
 
@@ -180,6 +180,11 @@ class TestCallsThatAreRefused:
             "lambda.create_function: {FunctionName: f, Code: {Zip: lambda/}}"
         )
 
+    def test_a_package_that_is_not_installed(self, refusal, tmp_path):
+        (tmp_path / "lambda").mkdir()
+        said = refusal("lambda.create_function: {FunctionName: f, Code: {Zip: lambda/, Packages: [no-such-package]}}")
+        assert "the package 'no-such-package' is not installed" in said
+
     def test_a_folder_for_a_file_system_that_is_not_there(self, refusal, tmp_path):
         said = refusal(rest="efs: {fs-1: {/conf: conf/}}\n")
         assert f"there is no folder {tmp_path}/conf" in said
@@ -256,3 +261,14 @@ def test_a_reference_may_lead_into_a_list(write):
 def test_only_tasks_on_fargate_have_interfaces_made_ahead(write):
     call = "{ecs.run_task: {launchType: EC2, networkConfiguration: {awsvpcConfiguration: {subnets: [subnet-a]}}}}"
     assert stacks.task_networks(stacks.load(write(f"calls: [{call}]")), {}) == []
+
+
+@pytest.mark.docker
+def test_a_function_s_package_has_what_it_needs(sandbox, write, tmp_path):
+    (tmp_path / "lambda").mkdir()
+    (tmp_path / "lambda" / "app.py").write_text("import dnslib\ndef handler(event, context): return dnslib.__file__")
+    function = "FunctionName: needs, Runtime: python3.12, Role: arn:aws:iam::123456789012:role/f, Handler: app.handler"
+    code = "Code: {Zip: lambda/, Packages: [dnslib]}"
+    sandbox.begin_stack(write(f"calls: [{{lambda.create_function: {{{function}, {code}}}}}]"))
+    answer = json.load(sandbox.aws("lambda").invoke(FunctionName="needs")["Payload"])
+    assert "/task/needs-" in answer  # not the environment's

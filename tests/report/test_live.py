@@ -79,6 +79,12 @@ def line(kind, **fields):
             "ALB b: GET a.example.com/ 503, no target",
         ),
         (
+            "cdn.function",
+            {"event": "origin-response", "url": "/a", "outcome": "LambdaExecutionError", "error": "it timed out"},
+            "CloudFront: origin-response for /a: it timed out",
+        ),
+        ("cdn.function", {"event": "origin-response", "url": "/a", "outcome": "response", "error": None}, ""),
+        (
             "service.event",
             {"message": "(service x) has reached a steady state."},
             "(service x) has reached a steady state.",

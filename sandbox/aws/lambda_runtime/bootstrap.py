@@ -12,6 +12,7 @@ import errno
 import mmap
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 
 OPT_VARIABLE = "SANDBOX_OPT"
 """The environment variable that names the folder which stands for /opt; the function does not see it."""
+INTERNET_VARIABLE = "SANDBOX_INTERNET"
+"""The same for the sandbox's internet, as `Internet` is told of it."""
 
 # "Lambda quotas": execution processes and threads.
 PROCESSES = 1024
@@ -50,20 +53,79 @@ def is_loopback(host: object) -> bool:
     return len(numbers) == 4 and numbers[0] == "127" and all(number.isdigit() for number in numbers)
 
 
-def refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook."""
-    position = _CALLS.get(event)
-    if position is None:
-        return
-    host = arguments[position]
-    if event.startswith(("socket.connect", "socket.send")):
-        if not isinstance(host, tuple):
-            return  # a Unix socket, or a connected one
-        host = host[0]
-    if not is_loopback(host):
-        raise OutsideSandboxError(
-            f"the sandbox's functions reach only the sandbox; {host} was refused: is AWS_ENDPOINT_URL used?"
+class Internet:
+    """The sandbox's internet, where a function may connect to: addresses of its network, names by its own DNS.
+
+    Args:
+        told: The network, "198.51.100.0/24", and after a space the Unix socket of the DNS server; "" for none.
+    """
+
+    def __init__(self, told: str = "") -> None:
+        network, _, self._dns = told.partition(" ")
+        base, _, length = network.partition("/")
+        self._shift = 32 - int(length or 32)
+        self._network = _number(base)
+
+    def has(self, host: object) -> bool:
+        """Whether a host is an address of the network."""
+        number = _number(host)
+        return (
+            number is not None and self._network is not None and number >> self._shift == self._network >> self._shift
         )
+
+    def resolve(self, name: str) -> list[str]:
+        """The addresses of a name within the network; [] where it has none."""
+        if not self._dns:
+            return []
+        import dnslib  # few functions need it
+
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+            server.settimeout(5)
+            server.connect(self._dns)
+            server.send(dnslib.DNSRecord.question(name).pack())
+            answer = dnslib.DNSRecord.parse(server.recv(65535))
+        found = [str(record.rdata) for record in answer.rr if record.rtype == dnslib.QTYPE.A]
+        return [address for address in found if self.has(address)]
+
+    def serve_names(self) -> None:
+        """Let this process find names by the sandbox's DNS; those that it does not know are looked up, and refused."""
+        look_up = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> list[Any]:
+            name = host.decode("ascii", "replace") if isinstance(host, bytes | bytearray) else host
+            inside = [] if is_loopback(name) or _number(name) is not None else self.resolve(name)
+            return [found for address in inside or [host] for found in look_up(address, *arguments, **more)]
+
+        socket.getaddrinfo = getaddrinfo
+
+
+class Guard:
+    """The audit hook that refuses everything but this machine's loopback and the sandbox's internet."""
+
+    def __init__(self, internet: Internet) -> None:
+        self._internet = internet
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        position = _CALLS.get(event)
+        if position is None:
+            return
+        host = arguments[position]
+        if event.startswith(("socket.connect", "socket.send")):
+            if not isinstance(host, tuple):
+                return  # a Unix socket, or a connected one
+            host = host[0]
+        if not is_loopback(host) and not self._internet.has(host):
+            raise OutsideSandboxError(
+                f"the sandbox's functions reach only the sandbox; {host} was refused: is AWS_ENDPOINT_URL used?"
+            )
+
+
+def _number(host: object) -> int | None:
+    """An IPv4 address as a number; None for anything else."""
+    parts = host.split(".") if isinstance(host, str) else []
+    if len(parts) != 4 or not all(part.isdecimal() and int(part) < 256 for part in parts):
+        return None
+    return int.from_bytes(bytes(map(int, parts)), "big")
 
 
 class ProcessLimit:
@@ -140,7 +202,9 @@ def main() -> None:
     """Start awslambdaric, which imports the handler and asks for invocations until it is killed."""
     _die_with(int(sys.argv[1]))
     _be_first_victim()
-    sys.addaudithook(refuse_outside)
+    internet = Internet(os.environ.pop(INTERNET_VARIABLE))
+    internet.serve_names()
+    sys.addaudithook(Guard(internet))
     forks = int(sys.argv[2])
     sys.addaudithook(ProcessLimit(forks))
     os.close(forks)

@@ -64,7 +64,7 @@ class Environment:
         if not self._ready:
             said = self._initialise_again(timeout)
         self._process.drain()  # what it wrote before its event belongs before START
-        self._log.say(f"START RequestId: {request_id} Version: $LATEST\n")
+        self._log.say(f"START RequestId: {request_id} Version: {self.function.version}\n")
         if self._ready:
             left = timeout - (time.monotonic() - started)
             self._process.hand_out(replace(invocation, deadline=time.time() + left))

@@ -38,6 +38,7 @@ class FunctionConfig:
         layers: What is unpacked under what stands for /opt, in this order, later ones over earlier ones.
         dead_letter_target: The ARN of its dead-letter queue or topic, or "".
         log_group: Where its log goes; "" for ``/aws/lambda/`` and its name.
+        version: "$LATEST", or the number of a published version.
     """
 
     name: str
@@ -53,6 +54,7 @@ class FunctionConfig:
     layers: tuple[Layer, ...] = ()
     dead_letter_target: str = ""
     log_group: str = ""
+    version: str = "$LATEST"
 
 
 @dataclass(frozen=True, slots=True)

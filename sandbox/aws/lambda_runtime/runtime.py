@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.aws.lambda_runtime.api import Invocation
 from sandbox.aws.lambda_runtime.archive import unpack
-from sandbox.aws.lambda_runtime.bootstrap import OPT_VARIABLE
+from sandbox.aws.lambda_runtime.bootstrap import INTERNET_VARIABLE, OPT_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.log_writer import LogEvent, LogWriter
@@ -41,6 +41,7 @@ class FunctionRuntime:
 
     Attributes:
         folder: Where the functions' code and files are.
+        internet: The internet that functions reach, as `bootstrap.Internet` takes it; "" for none.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class FunctionRuntime:
         self._concurrency = concurrency
         self.folder = Path(tempfile.mkdtemp(prefix="functions-", dir=folder))
         self._lock = threading.Lock()
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[tuple[str, str], _Pool] = {}  # by name and version
         self._closed = False
+        self.internet = ""
 
     @property
     def closed(self) -> bool:
@@ -97,8 +99,9 @@ class FunctionRuntime:
         trace_id = f"Root=1-{trace[:8]}-{trace[8:]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
         if lineage:
             trace_id += f";{lineage}"
-        invocation = Invocation(request_id, payload, 0.0, function.arn, trace_id, client_context)
-        pool = self._pool(function.name)
+        arn = function.arn if function.version == "$LATEST" else f"{function.arn}:{function.version}"
+        invocation = Invocation(request_id, payload, 0.0, arn, trace_id, client_context)
+        pool = self._pool(function)
         try:
             environment = pool.acquire(function)
             try:
@@ -110,10 +113,10 @@ class FunctionRuntime:
         self._record(function, payload, result, trigger, attempt)
         return result
 
-    def retire(self, name: str) -> None:
-        """End the environments of a function that was deleted or changed; those at work end after it."""
+    def retire(self, name: str, version: str = "$LATEST") -> None:
+        """End the environments of a version that was deleted or changed; those at work end after it."""
         with self._lock:
-            pool = self._pools.pop(name, None)
+            pool = self._pools.pop((name, version), None)
         if pool is not None:
             pool.close(kill=False)
 
@@ -130,11 +133,12 @@ class FunctionRuntime:
 
     # -- environments --
 
-    def _pool(self, name: str) -> _Pool:
+    def _pool(self, function: FunctionConfig) -> _Pool:
         with self._lock:
             if self._closed:
-                raise SandboxError(f"function {name} was invoked after the sandbox was closed")
-            return self._pools.setdefault(name, _Pool(self._start, self._concurrency))
+                raise SandboxError(f"function {function.name} was invoked after the sandbox was closed")
+            key = (function.name, function.version)
+            return self._pools.setdefault(key, _Pool(self._start, self._concurrency))
 
     def _start(self, function: FunctionConfig) -> Environment:
         home = Path(tempfile.mkdtemp(prefix="home-", dir=self.folder))
@@ -178,16 +182,17 @@ class FunctionRuntime:
             "AWS_DEFAULT_REGION": function.region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[{function.version}]{uuid.uuid4().hex}",
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),
             "_HANDLER": function.handler,
-            OPT_VARIABLE: str(opt),
             **function.environment,
+            OPT_VARIABLE: str(opt),
+            INTERNET_VARIABLE: self.internet,
         }
 
     def _record(self, function: FunctionConfig, payload: bytes, result: Result, trigger: str, attempt: int) -> None:
@@ -209,7 +214,7 @@ class FunctionRuntime:
 
 
 class _Pool:
-    """The environments of one function. All but one thread at a time wait for those that are busy."""
+    """The environments of one version of a function. All but one thread at a time wait for those that are busy."""
 
     def __init__(self, start: Callable[[FunctionConfig], Environment], bound: int) -> None:
         self._start = start

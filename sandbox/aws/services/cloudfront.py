@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sandbox.aws.protocol import AwsError, RequestContext
@@ -26,9 +26,12 @@ from sandbox.aws.services.cloudfront_state import (
     location,
     new_id,
     paged,
+    refusals,
     require_match,
 )
 from sandbox.clock import Clock
+from sandbox.model.cloudfront.config import Distribution
+from sandbox.model.cloudfront.lambda_edge import Association, EdgeFunction, check_function
 from sandbox.model.cloudfront.policies import items
 
 __all__ = ["Carrier", "CloudFrontService"]
@@ -59,6 +62,7 @@ class CloudFrontService(PolicyActions, InvalidationActions):
     Args:
         carrier: Lets viewers have the distributions.
         clock: Dates them.
+        find_function: What Lambda says of a version of a function, by its ARN; None where there is none.
     """
 
     service_name = "cloudfront"
@@ -66,8 +70,20 @@ class CloudFrontService(PolicyActions, InvalidationActions):
     validation_error_code = "MalformedXML"
     serialization_error_code = "MalformedInput"
 
-    def __init__(self, carrier: Carrier, clock: Clock) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        clock: Clock,
+        find_function: Callable[[str], EdgeFunction | None] = lambda arn: None,
+    ) -> None:
         super().__init__(CloudFrontState(carrier, clock.now))
+        self._find_function = find_function
+
+    def has_function(self, arn: str) -> bool:
+        """Whether a distribution is associated with a version of a Lambda function."""
+        with self._state.lock:
+            distributions = list(self._state.distributions.values())
+        return any(arn == each.arn for one in distributions for each in _associations(one.deployed))
 
     def create_distribution(self, request: Request, context: RequestContext) -> Answer:
         """CreateDistribution."""
@@ -85,7 +101,7 @@ class CloudFrontService(PolicyActions, InvalidationActions):
             id_ = new_id("E")
             domain_name = f"d{''.join(secrets.choice(_LETTERS) for _ in range(13))}.cloudfront.net"
             parsed = state.parsed(config, domain_name)
-            shown = self._checked(config, id_)
+            shown = self._checked(config, id_, parsed)
             state.carrier.deploy(id_, parsed)
             made = HeldDistribution(id_, domain_name, shown, parsed, new_id("E"), state.now(), tags)
             with state.lock:
@@ -103,8 +119,11 @@ class CloudFrontService(PolicyActions, InvalidationActions):
                     409,
                 )
 
-    def _checked(self, config: Config, id_: str) -> Config:
-        """The configuration, complete, if its names are free and certified."""
+    def _checked(self, config: Config, id_: str, parsed: Distribution) -> Config:
+        """The configuration, complete, if its functions can be had, and its names are free and certified."""
+        with refusals():
+            for association in _associations(parsed):
+                check_function(association, self._find_function(association.arn))
         shown = completed(config)
         refuse_uncertified(shown)
         names = {name.lower() for name in items(shown["Aliases"])}
@@ -139,7 +158,7 @@ class CloudFrontService(PolicyActions, InvalidationActions):
                 raise AwsError("IllegalUpdate", "You cannot update Origin or CallerReference.")
             parsed = state.parsed(config, one.domain_name)
             refuse_incomplete(config)
-            shown = self._checked(config, one.id)
+            shown = self._checked(config, one.id, parsed)
             state.carrier.deploy(one.id, parsed)
             with state.lock:
                 # Tags and invalidations may have come meanwhile; they are in what is shared.
@@ -167,6 +186,11 @@ class CloudFrontService(PolicyActions, InvalidationActions):
         with self._state.lock:
             page, more = paged({one.id: _summary(one) for one in self._state.distributions.values()}, request)
         return {"DistributionList": {**page, "Marker": request.get("Marker", ""), "IsTruncated": more}}
+
+
+def _associations(distribution: Distribution) -> list[Association]:
+    """Those of all cache behaviours."""
+    return [one for behavior in distribution.behaviors for one in behavior.functions.values()]
 
 
 def _head(one: HeldDistribution) -> Answer:

@@ -164,6 +164,8 @@ def _origin(config: Config) -> Config:
 def _behavior(config: Config) -> Config:
     methods = {"CachedMethods": _READ, **config.get("AllowedMethods", _READ)}
     made = {**_BEHAVIOR, **config, "AllowedMethods": methods}
+    functions = items(made["LambdaFunctionAssociations"])
+    made["LambdaFunctionAssociations"] = listed([{"IncludeBody": False, **one} for one in functions])
     unset = [name for name in _IDS if not made.get(name)]
     if made.get("CachePolicyId"):
         unset += _OF_FORWARDED_VALUES  # Terraform sends zeros beside a policy; CloudFront does not show them

@@ -1,6 +1,6 @@
 """The Lambda API: functions as ZIP files for Python, their invocation and their policies.
 
-https://docs.aws.amazon.com/lambda/latest/api/. What the sandbox would have to ignore (images, versions and aliases) is
+https://docs.aws.amazon.com/lambda/latest/api/. What the sandbox would have to ignore (images and aliases) is
 refused. Policies are stored and shown; nobody is refused by them. The API's other matters have modules of their own,
 whose operations the service inherits.
 """
@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.aws.clients import Clients
-from sandbox.aws.lambda_runtime.function import FunctionConfig
+from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.lambda_code import CodeSource
 from sandbox.aws.services.lambda_destinations import DEAD_LETTER_SERVICES, check_target
 from sandbox.aws.services.lambda_event_sources import EventSourceOperations
-from sandbox.aws.services.lambda_functions import Function, FunctionStore
+from sandbox.aws.services.lambda_functions import LATEST, Function, FunctionStore
 from sandbox.aws.services.lambda_layers import LayerOperations, check_size
 from sandbox.aws.services.lambda_requests import (
     check_event,
@@ -32,6 +32,7 @@ from sandbox.aws.services.lambda_requests import (
     policy_statement,
     shown_only,
 )
+from sandbox.aws.services.lambda_versions import VersionOperations, edge_name
 from sandbox.clock import Clock
 from sandbox.timeline import Timeline
 
@@ -41,7 +42,7 @@ Answer = dict[str, Any]
 _LOG_TAIL = 4096
 
 
-class LambdaService(LayerOperations, EventSourceOperations):
+class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
     """Functions of one account, by region. `close` ends what waits and polls for them.
 
     Args:
@@ -60,6 +61,7 @@ class LambdaService(LayerOperations, EventSourceOperations):
     ) -> None:
         LayerOperations.__init__(self, CodeSource(clients), clock)
         EventSourceOperations.__init__(self, FunctionStore(), runtime, timeline, clock, clients)
+        VersionOperations.__init__(self, self._store, timeline, clock)
 
     # -- functions --
 
@@ -69,8 +71,8 @@ class LambdaService(LayerOperations, EventSourceOperations):
             raise invalid(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
             )
-        if request.get("PackageType", "Zip") != "Zip" or request.get("Publish"):
-            raise invalid("The sandbox has neither container images nor versions of functions yet.")
+        if request.get("PackageType", "Zip") != "Zip":
+            raise invalid("The sandbox has no container images of functions yet.")
         arn, _ = parse_name(request["FunctionName"], context)
         name = arn.rpartition(":")[2]
         code = self._code_source.fetch(request["Code"], context.region)
@@ -81,17 +83,16 @@ class LambdaService(LayerOperations, EventSourceOperations):
         function = Function(config, shown, self._clock.now(), dict(request.get("Tags", {})))
         self._store.add(function)
         self._timeline.record("lambda.function", function=name, change="created", handler=config.handler)
-        return function.configuration()
+        return self._published_if(request, function)
 
     def update_function_code(self, request: Request, context: RequestContext) -> Answer:
         """UpdateFunctionCode; takes effect with the next invocation."""
-        if request.get("Publish"):
-            raise invalid("The sandbox has no versions of functions yet.")
         code = self._code_source.fetch(request, context.region)
         with self._store.lock:
             function = self._store.find(request, context)
             check_size(code, function.config.layers)
-            return self._change(function, replace(function.config, code=code), request)
+            answer = self._change(function, replace(function.config, code=code), request)
+            return answer if request.get("DryRun") else self._published_if(request, function)
 
     def update_function_configuration(self, request: Request, context: RequestContext) -> Answer:
         """UpdateFunctionConfiguration; takes effect with the next invocation."""
@@ -104,7 +105,7 @@ class LambdaService(LayerOperations, EventSourceOperations):
 
     def get_function(self, request: Request, context: RequestContext) -> Answer:
         """GetFunction. The code has no location: there is no bucket that holds it."""
-        function = self._store.find(request, context)
+        function = self._store.find_version(request, context)
         answer: Answer = {"Configuration": function.configuration(), "Code": {"RepositoryType": "S3"}}
         if function.tags:
             answer["Tags"] = function.tags
@@ -115,29 +116,35 @@ class LambdaService(LayerOperations, EventSourceOperations):
 
     def get_function_configuration(self, request: Request, context: RequestContext) -> Answer:
         """GetFunctionConfiguration."""
-        return self._store.find(request, context).configuration()
+        return self._store.find_version(request, context).configuration()
+
+    def get_function_code_signing_config(self, request: Request, context: RequestContext) -> Answer:
+        """GetFunctionCodeSigningConfig: no function has one, and Terraform asks for it."""
+        return {"CodeSigningConfigArn": "", "FunctionName": self._store.find(request, context).config.name}
 
     def list_functions(self, request: Request, context: RequestContext) -> Answer:
         """ListFunctions; one page."""
         return {"Functions": [function.configuration() for function in self._store.in_region(context.region)]}
 
     def delete_function(self, request: Request, context: RequestContext) -> Answer:
-        """DeleteFunction. Invocations under way end as they would have."""
-        with self._store.lock:
-            function = self._store.find(request, context)
-            self._store.remove(function.config.arn)
-        self._unreserve(function.config)
-        self._runtime.retire(function.config.name)
-        self._timeline.record("lambda.function", function=function.config.name, change="deleted")
+        """DeleteFunction, or one version of it. Invocations under way end as they would have."""
+        for one in self._remove(request, context):
+            config = one.config
+            if config.version == LATEST:
+                self._unreserve(config)
+                self._timeline.record("lambda.function", function=config.name, change="deleted")
+            for name in (config.name, edge_name(config)):
+                self._runtime.retire(name, config.version)
         return {}
 
     # -- invocation --
 
     def invoke(self, request: Request, context: RequestContext) -> Answer:
-        """Invoke: RequestResponse, Event or DryRun."""
-        function = self._store.find(request, context)
+        """Invoke: RequestResponse, Event or DryRun; a published version by RequestResponse and DryRun."""
         payload = request.get("Payload") or b"{}"
         kind = request.get("InvocationType", "RequestResponse")
+        find = self._store.find if kind == "Event" else self._store.find_version
+        function = find(request, context)
         check_event(payload, kind)
         if kind == "DryRun":
             return {"StatusCode": 204}
@@ -149,12 +156,36 @@ class LambdaService(LayerOperations, EventSourceOperations):
             result = self._runtime.invoke(
                 function.config, payload, client_context=client_context(request), lineage=lineage
             )
-        answer: Answer = {"StatusCode": 200, "Payload": result.payload, "ExecutedVersion": "$LATEST"}
+        answer: Answer = {"StatusCode": 200, "Payload": result.payload, "ExecutedVersion": function.config.version}
         if result.failed:
             answer["FunctionError"] = "Unhandled"
         if request.get("LogType") == "Tail":
             answer["LogResult"] = base64.b64encode(result.log.encode()[-_LOG_TAIL:]).decode()
         return answer
+
+    def run_at_edge(self, arn: str, payload: bytes, trigger: str) -> Result:
+        """Run a published version as Lambda@Edge does, and wait for its result.
+
+        Args:
+            arn: Of the version.
+            payload: The event, JSON.
+            trigger: "viewer-request" and the like.
+
+        Raises:
+            AwsError: It is throttled, or there is no such version, or this machine cannot run it now.
+        """
+        function = self._store.find_version({"FunctionName": arn}, RequestContext())
+        name = edge_name(function.config)
+        replica = replace(function.config, name=name, log_group=f"/aws/lambda/{name}")
+        with self._admitted(function.config):
+            return self._runtime.invoke(replica, payload, trigger=trigger)
+
+    def edge_function(self, arn: str) -> Function | None:
+        """A published version by its ARN; None where there is none."""
+        try:
+            return self._store.find_version({"FunctionName": arn}, RequestContext())
+        except AwsError:
+            return None
 
     # -- policies --
 
@@ -200,14 +231,11 @@ class LambdaService(LayerOperations, EventSourceOperations):
             check_size(config.code, config.layers)
         return config
 
+    def _published_if(self, request: Request, function: Function) -> Answer:
+        return (self._publish(function) if request.get("Publish") else function).configuration()
+
     def _change(self, function: Function, config: FunctionConfig, request: Request) -> Answer:
-        if request.get("RevisionId", function.config.revision) != function.config.revision:
-            raise AwsError(
-                "PreconditionFailedException",
-                "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to "
-                "retrieve the latest RevisionId",
-                412,
-            )
+        self._check_revision(function, request)
         if request.get("DryRun"):
             return function.configuration()
         function.config = replace(config, revision=str(uuid.uuid4()))

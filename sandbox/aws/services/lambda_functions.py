@@ -10,13 +10,13 @@ from typing import Any
 from sandbox.aws.lambda_runtime.function import FunctionConfig
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.lambda_layers import code_sha256
-from sandbox.aws.services.lambda_requests import not_found, parse_name
+from sandbox.aws.services.lambda_requests import invalid, not_found, parse_name
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
+LATEST = "$LATEST"
 _UNCHANGED = {
-    "Version": "$LATEST",
     "PackageType": "Zip",
     "State": "Active",
     "LastUpdateStatus": "Successful",
@@ -38,6 +38,9 @@ class Function:
         statements: Its resource policy, by statement id.
         event_invoke: Its FunctionEventInvokeConfig, or None.
         recursive_loop: "Terminate" or "Allow".
+        versions: Published ones by number, oldest first; they never change.
+        last_version: The greatest number that there was.
+        published: The revision that the last published version is of.
     """
 
     config: FunctionConfig
@@ -47,6 +50,15 @@ class Function:
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
     event_invoke: dict[str, Any] | None = None
     recursive_loop: str = "Terminate"
+    versions: dict[str, Function] = field(default_factory=dict)
+    last_version: int = 0
+    published: str = ""
+
+    @property
+    def arn(self) -> str:
+        """With the number of its version, if it is a published one."""
+        config = self.config
+        return config.arn if config.version == LATEST else f"{config.arn}:{config.version}"
 
     def configuration(self) -> Answer:
         """The API's FunctionConfiguration."""
@@ -56,7 +68,8 @@ class Function:
             **_UNCHANGED,
             **self.shown,
             "FunctionName": config.name,
-            "FunctionArn": config.arn,
+            "FunctionArn": self.arn,
+            "Version": config.version,
             "Runtime": config.runtime,
             "Handler": config.handler,
             "CodeSize": len(config.code),
@@ -108,13 +121,26 @@ class FunctionStore:
         """The function that a request names, in any of AWS's ways.
 
         Raises:
+            AwsError: ResourceNotFoundException, or it names a published version.
+        """
+        function = self.find_version(request, context)
+        if function.config.version != LATEST:
+            raise invalid(f"The sandbox does this with {LATEST} only, not with the version {function.config.version}.")
+        return function
+
+    def find_version(self, request: Request, context: RequestContext) -> Function:
+        """The function that a request names, or the version of one if it has a qualifier.
+
+        Raises:
             AwsError: ResourceNotFoundException.
         """
         arn, qualifier = parse_name(request["FunctionName"], context)
         qualifier = request.get("Qualifier") or qualifier
         function = self.get(arn)
-        if function is None or qualifier != "$LATEST":
-            raise not_found(f"Function not found: {arn}" + (f":{qualifier}" if qualifier != "$LATEST" else ""))
+        if function is not None and qualifier != LATEST:
+            function = function.versions.get(qualifier)
+        if function is None:
+            raise not_found(f"Function not found: {arn}" + (f":{qualifier}" if qualifier != LATEST else ""))
         return function
 
     def in_region(self, region: str) -> list[Function]:

@@ -21,6 +21,7 @@ def proxy(
     ports: Mapping[str, int],
     *,
     folder: str,
+    sockets: str,
     https_port: int,
     resolver: IPv4Address,
     token: str = "Cdn",
@@ -32,6 +33,7 @@ def proxy(
         distribution: Whose origins it leads to.
         ports: The port of 127.0.0.1 for each origin, by its id.
         folder: Where, in the container, the certificates are.
+        sockets: Where, in the container, it makes a socket for each origin.
         https_port: Where Varnish takes what viewers say, with the PROXY protocol.
         resolver: The DNS server.
         token: As of Varnish's configuration.
@@ -42,6 +44,7 @@ def proxy(
         .get_template("proxy.conf.j2")
         .render(
             folder=folder,
+            sockets=sockets,
             https_port=https_port,
             resolver=resolver,
             http2="http2" in distribution.http_version,

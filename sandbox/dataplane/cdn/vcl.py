@@ -30,6 +30,8 @@ _DIRECTIVES = {
     "without_cookies": rf'{_BEFORE}no-cache\s*=\s*"?(?:[^"]*,)?\s*set-cookie\s*(?:,[^"]*)?"?\s*(?:,|$)',
 }
 _HITS_TOLD = 4
+# Two functions at the origin and two at the viewer, each with its time-out and the start of its environment.
+_OF_FUNCTIONS = 2.0 * (30 + 5) + 4 * 10 + 10
 _PATIENCE = 5.0  # seconds beyond the origin's time-outs, for the proxy before it to tell which one it was
 
 
@@ -49,6 +51,7 @@ def vcl(
     distribution: Distribution,
     places: Mapping[str, Place],
     self_place: Place,
+    hops: Mapping[str, Place] | None = None,
     *,
     token: str = "Cdn",
     speed: float = 1.0,
@@ -60,6 +63,8 @@ def vcl(
         distribution: What it is to carry out.
         places: Where each origin is reached, by its id.
         self_place: Where Varnish listens for itself, by the name "self".
+        hops: Where the functions of the sides "viewer" and "origin" are; needed where a behaviour has functions, and
+            Varnish then takes what has been through the viewer's by the name "viewed".
         token: Of the headers in which Varnish keeps what it knows.
         speed: Divides every time of AWS's.
         pop: The edge location's name in X-Amz-Cf-Pop.
@@ -69,6 +74,7 @@ def vcl(
     least = _least(distribution)
     hosts = [distribution.domain_name, *distribution.aliases]
     shown = next((name for name in distribution.aliases if "*" not in name), distribution.domain_name)
+    longest = sum(map(_longest, distribution.origins.values())) / speed
     made = (
         environment()
         .get_template("edge.vcl.j2")
@@ -99,7 +105,11 @@ def vcl(
             ],
             custom_headers=sorted({name for one in distribution.origins.values() for name in one.custom_headers}),
             self_address=self_place.vcl(),
-            longest=_seconds(sum(map(_longest, distribution.origins.values())) / speed + _PATIENCE),
+            longest=_seconds(longest + _PATIENCE),
+            functions=[
+                {"name": f"{side}_functions", "address": place.vcl(), "patience": _seconds(longest + _OF_FUNCTIONS)}
+                for side, place in (hops or {}).items()
+            ],
             origins=[
                 {
                     "number": numbers[one.id],
@@ -161,6 +171,8 @@ def _behavior(
         "forwards_cookies": forwarding.forwards_cookies(behavior),
         "shown_vary": _shown_vary(policy),
         "policy": _policy(behavior.response_headers),
+        "viewer_functions": any(trigger.startswith("viewer") for trigger in behavior.functions),
+        "origin_functions": any(trigger.startswith("origin") for trigger in behavior.functions),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.model.cloudfront import patterns
 from sandbox.model.cloudfront.errors import CloudFrontError, invalid_argument, not_carried_out
+from sandbox.model.cloudfront.lambda_edge import Association, Trigger, associations
 from sandbox.model.cloudfront.managed import MANAGED
 from sandbox.model.cloudfront.policies import (
     CachePolicy,
@@ -112,6 +113,7 @@ class Behavior:
         cache: Key and times; made of ForwardedValues where those are used.
         origin_request: What more goes to the origin.
         response_headers: Or None.
+        functions: Lambda@Edge functions by event type.
     """
 
     pattern: str
@@ -124,6 +126,7 @@ class Behavior:
     cache: CachePolicy
     origin_request: OriginRequestPolicy
     response_headers: ResponseHeadersPolicy | None
+    functions: Mapping[Trigger, Association] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,7 @@ def _behavior(
         cache,
         origin_request,
         response_headers,
+        {} if lenient else associations(config),
     )
 
 

@@ -26,11 +26,12 @@ _OF_A_BEHAVIOR: Mapping[str, Callable[[Any], bool]] = {
     "TrustedSigners": _enabled,
     "TrustedKeyGroups": _enabled,
     "SmoothStreaming": bool,
-    "LambdaFunctionAssociations": _listed,
     "FunctionAssociations": _listed,
     "FieldLevelEncryptionId": bool,
     "GrpcConfig": _enabled,
 }
+# Carried out before the cache and behind it; a forecast does not know what a function would do.
+_NOT_FORECAST: Mapping[str, Callable[[Any], bool]] = {"LambdaFunctionAssociations": _listed}
 _OF_AN_ORIGIN: Mapping[str, Callable[[Any], bool]] = {
     "OriginAccessControlId": bool,
     "S3OriginConfig": lambda value: bool(value and value.get("OriginAccessIdentity")),
@@ -53,21 +54,21 @@ _OF_A_DISTRIBUTION: Mapping[str, Callable[[Any], bool]] = {
 
 
 def parts(config: Config) -> list[str]:
-    """What is not carried out, each with its place in the configuration."""
-    return list(_parts(config))
+    """What a forecast leaves out, each with its place in the configuration."""
+    return list(_parts(config, {**_OF_A_BEHAVIOR, **_NOT_FORECAST}))
 
 
 def refuse(config: Config) -> None:
-    """Refuse the first of `parts`.
+    """Refuse the first part that is not carried out.
 
     Raises:
         CloudFrontError: There is one.
     """
-    for part in _parts(config):
+    for part in _parts(config, _OF_A_BEHAVIOR):
         raise not_carried_out(part)
 
 
-def _parts(config: Config) -> Iterator[str]:
+def _parts(config: Config, of_a_behavior: Mapping[str, Callable[[Any], bool]]) -> Iterator[str]:
     yield from _of(config, _OF_A_DISTRIBUTION, "")
     for origin in items(config.get("Origins")):
         where = f"Origins[Id={origin['Id']}]."
@@ -77,9 +78,9 @@ def _parts(config: Config) -> Iterator[str]:
     for group in items(config.get("OriginGroups")):
         if group.get("SelectionCriteria", "default") != "default":
             yield f"OriginGroups[Id={group['Id']}].SelectionCriteria {group['SelectionCriteria']}"
-    yield from _of(config.get("DefaultCacheBehavior") or {}, _OF_A_BEHAVIOR, "DefaultCacheBehavior.")
+    yield from _of(config.get("DefaultCacheBehavior") or {}, of_a_behavior, "DefaultCacheBehavior.")
     for behavior in items(config.get("CacheBehaviors")):
-        yield from _of(behavior, _OF_A_BEHAVIOR, f"CacheBehaviors[PathPattern={behavior['PathPattern']}].")
+        yield from _of(behavior, of_a_behavior, f"CacheBehaviors[PathPattern={behavior['PathPattern']}].")
 
 
 def _of(config: Config, rules: Mapping[str, Callable[[Any], bool]], where: str) -> Iterator[str]:

@@ -7,11 +7,14 @@ import pytest
 
 from sandbox.aws.lambda_runtime.bootstrap import (
     FORKS_BYTES,
+    Guard,
+    Internet,
     OutsideSandboxError,
     ProcessLimit,
     is_loopback,
-    refuse_outside,
 )
+
+refuse_outside = Guard(Internet())
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,17 @@ def test_unix_sockets_and_other_events_pass() -> None:
     refuse_outside("socket.connect", (None, "/run/socket"))
     refuse_outside("socket.sendmsg", (None, None))
     refuse_outside("open", ("/etc/passwd", "r", 0))
+
+
+def test_the_sandbox_s_internet_is_within_reach() -> None:
+    internet = Internet("198.51.100.0/24 /run/dns.sock")
+    guard = Guard(internet)
+    guard("socket.connect", (None, ("198.51.100.16", 80)))
+    guard("socket.getaddrinfo", ("198.51.100.255", 80, 0, 0, 0))
+    for host in ("198.51.101.1", "198.51.100", "198.51.100.256", "198.51.100.1.example.com", "site.example.com"):
+        with pytest.raises(OutsideSandboxError):
+            guard("socket.connect", (None, (host, 80)))
+    assert Internet().resolve("site.example.com") == []
 
 
 def test_the_refusal_says_why() -> None:
