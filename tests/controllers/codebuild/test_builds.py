@@ -84,6 +84,15 @@ def test_variables_and_folders_go_from_phase_to_phase(builds):
     ]
 
 
+def test_the_shell_may_be_bash(builds):
+    shown, said = builds.run(
+        {"install": ["WORDS=(a b)", "PAIR=c"], "build": ["[[ $PAIR == c ]] && echo ${BASH_VERSION:0:1} ${PAIR^^}"]},
+        env={"shell": "bash", "exported-variables": ["PAIR"]},
+    )
+    assert (shown["buildStatus"], said) == ("SUCCEEDED", ["5 C"])
+    assert shown["exportedEnvironmentVariables"] == [{"name": "PAIR", "value": "c"}]
+
+
 def test_after_a_failed_build_phase_post_build_runs_and_knows(builds):
     shown, said = builds.run(
         {

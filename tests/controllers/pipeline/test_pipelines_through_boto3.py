@@ -420,6 +420,23 @@ def test_events_tell_of_pipelines_stages_and_actions(plane):
     assert told[4]["detail"]["failure"]["failed-actions"][0]["action"] == "Get"
 
 
+def test_a_rule_starts_a_pipeline(plane):
+    execution = plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
+    plane.wait(execution, "Failed")
+    mark = plane.timeline.mark()
+    pattern = {"source": ["shop"]}
+    plane.aws("events").put_rule(Name="release", EventPattern=json.dumps(pattern))
+    target = {"Id": "p", "Arn": "arn:aws:codepipeline:us-east-1:123456789012:release", "RoleArn": ROLE}
+    plane.aws("events").put_targets(Rule="release", Targets=[target])
+    plane.aws("events").put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": "{}"}])
+    plane.timeline.wait_for(
+        "the pipeline to run again",
+        lambda seen: seen.kind == "pipeline.execution" and seen["execution"] != execution,
+        within=20,
+        since=mark,
+    )
+
+
 def test_the_definition_is_shown_updated_listed_and_deleted(plane):
     plane.create(("Source", [source("app.zip")]), ("Gate", [ASK]))
     shown = plane.pipelines.get_pipeline(name="release")
