@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,8 +60,9 @@ def zipped(files: dict[str, str]) -> bytes:
 class Factory:
     """Makes what a release needs; each thing has a name of its own."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, empty: Path) -> None:
         self.sandbox = sandbox
+        self.empty = empty
         self.aws = sandbox.aws
         self.pipelines = sandbox.aws("codepipeline")
         self.timeline = sandbox.timeline
@@ -70,7 +72,7 @@ class Factory:
         self.aws("ecs").create_cluster(clusterName="c")
 
     def put_source(self, key: str, files: dict[str, str]) -> str:
-        return self.aws("s3").put_object(Bucket=self.bucket, Key=key, Body=zipped(files))["VersionId"]
+        return self.sandbox.put_source(self.bucket, key, self.empty, files)
 
     def repository(self) -> str:
         name = f"web-{next(_NUMBERS)}"
@@ -204,6 +206,6 @@ def definitions(*pairs: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(request):
+def made(request, tmp_path_factory):
     with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
-        yield Factory(sandbox)
+        yield Factory(sandbox, tmp_path_factory.mktemp("empty"))

@@ -18,6 +18,7 @@ from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.pipeline import assembly
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
+from tests.conftest import REPOSITORY
 from tests.controllers.pipeline.conftest import ROLE, action, definitions, deploy, source, zipped
 
 SPEED = 600  # a minute in a tenth of a second
@@ -72,14 +73,14 @@ class Plane:
     def put(self, key, content):
         return self.aws("s3").put_object(Bucket="artifacts", Key=key, Body=content)["VersionId"]
 
-    def function(self):
+    def function(self, source=ANSWERS):
         self.aws("lambda").create_function(
             FunctionName="f",
             Runtime="python3.12",
             Role=ROLE,
             Handler="app.handler",
             Timeout=20,
-            Code={"ZipFile": zipped({"app.py": ANSWERS})},
+            Code={"ZipFile": zipped({"app.py": source})},
         )
 
     def create(self, *stages, name="release", **more):
@@ -270,6 +271,26 @@ def test_a_function_that_there_is_not_fails_its_action(plane):
     execution = plane.create(("Source", [source("app.zip")]), ("Call", [call()]))
     plane.wait(execution, "Failed")
     assert "could not be invoked" in plane.error(execution)["message"]
+
+
+@pytest.mark.parametrize(
+    ("files", "parameters", "words"),
+    [
+        ({}, "{", "JSONDecodeError"),
+        ({}, '{"container": "web", "taskDefinition": "none"}', "no item named 'imagedefinitions.json'"),
+        (
+            {"imagedefinitions.json": definitions(("web", "x"))},
+            '{"container": "web", "taskDefinition": "none", "cluster": "c", "command": ["migrate"]}',
+            "Unable to describe task definition",
+        ),
+    ],
+)
+def test_the_function_that_runs_a_task_says_what_is_wrong_with_its_parameters(plane, files, parameters, words):
+    plane.function((REPOSITORY / "compose" / "release" / "lambda" / "run_task.py").read_text())
+    plane.put("app.zip", zipped({"readme": "", **files}))
+    execution = plane.create(("Source", [source("app.zip")]), ("Call", [call(parameters, inputs=["code"])]))
+    plane.wait(execution, "Failed")
+    assert words in plane.error(execution)["message"]
 
 
 def test_jobs_are_answered_once(plane):
