@@ -62,6 +62,16 @@ def test_an_image_carries_the_labels_of_its_run_and_goes_with_it(client, toolbox
         client.api.inspect_image(image)
 
 
+def test_images_that_share_layers_all_go(client, toolbox):
+    run = Run.begin()
+    builder = ImageBuilder(client, run)
+    made = [builder.build(request_for(f"FROM {toolbox}\nRUN echo shared\nRUN echo {n}"), str) for n in range(4)]
+    made.append(builder.build(request_for(f"FROM {made[0]}\nRUN echo child"), str))
+    sweep.remove_run(client, run.id)
+    run.end()
+    assert client.api.images(filters={"label": f"{LABEL_RUN}={run.id}"}) == []
+
+
 def test_a_failure_shows_the_last_lines(builder, toolbox):
     with pytest.raises(SandboxError) as raised:
         builder.build(request_for(f"FROM {toolbox}\nRUN echo the reason; exit 7"), lambda text: None)

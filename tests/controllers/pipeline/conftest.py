@@ -95,8 +95,8 @@ class Factory:
         )
         return name
 
-    def service(self, image: str = "nginx:1.27") -> str:
-        name = f"svc-{next(_NUMBERS)}"
+    def service(self, image: str = "nginx:1.27", name: str = "", cluster: str = "c") -> str:
+        name = name or f"svc-{next(_NUMBERS)}"
         mark = self.timeline.mark()
         self.aws("ecs").register_task_definition(
             family=name,
@@ -107,7 +107,7 @@ class Factory:
             containerDefinitions=[{"name": "web", "image": image, "stopTimeout": 2}],
         )
         self.aws("ecs").create_service(
-            cluster="c",
+            cluster=cluster,
             serviceName=name,
             taskDefinition=name,
             desiredCount=1,
@@ -128,9 +128,9 @@ class Factory:
             since=mark,
         )
 
-    def current(self, service: str) -> dict[str, Any]:
+    def current(self, service: str, cluster: str = "c") -> dict[str, Any]:
         """The container definition that a service runs, and its task definition's ARN."""
-        (found,) = self.aws("ecs").describe_services(cluster="c", services=[service])["services"]
+        (found,) = self.aws("ecs").describe_services(cluster=cluster, services=[service])["services"]
         definition = self.aws("ecs").describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
         return {"arn": found["taskDefinition"], **definition["containerDefinitions"][0]}
 
