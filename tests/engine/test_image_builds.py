@@ -111,6 +111,11 @@ def test_files_go_in_and_come_out(client, container, tmp_path):
     archives.put(client, container, "/", archives.packed({"in/a": b"1", "in/b/c": b"2"}))
     assert archives.fetch(client, container, "/in", tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {"a", "b/c"}
+    (tmp_path / "b").chmod(0o700)
+    archives.put(client, container, "/", archives.packed_folder(tmp_path))
+    owners: list[str] = []
+    commands.run(client, container, ["stat", "-c", "%a %U", "/", "/b", "/a"], owners.append)
+    assert owners == ["755 root", "700 root", "644 root"]
     assert not archives.fetch(client, container, "/nowhere", tmp_path)
     with pytest.raises(SandboxError, match="could not be put into /nowhere"):
         archives.put(client, container, "/nowhere", archives.packed({"a": b""}))
