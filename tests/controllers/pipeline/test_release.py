@@ -165,14 +165,14 @@ def test_a_release_that_crashes_is_rolled_back_and_its_action_fails_at_its_time_
     made.put_source("crash.zip", {"imagedefinitions.json": definitions(("web", f"{repository}:missing"))})
     mark = made.timeline.mark()
     name, execution = made.create(
-        ("Source", [source("crash.zip")]), ("Deploy", [deploy(service, "code", DeploymentTimeout="5")])
+        ("Source", [source("crash.zip")]), ("Deploy", [deploy(service, "code", DeploymentTimeout="10")])
     )
     made.said(mark, "deployment failed: tasks failed to start.")
     made.said(mark, "rolling back to deployment")
     made.sandbox.wait_pipeline(name, execution, "Failed")
     assert made.states(name)["Deploy"] == "Failed"
     ((_, why),) = made.failures(name, execution)
-    assert "did not complete within 5 minutes: the service has gone back to another deployment" in why
+    assert "did not complete within 10 minutes: the service has gone back to another deployment" in why
     assert made.current(service)["arn"] == before
     reasons = [s["stopped_reason"] for s in made.timeline.since(mark) if s.kind == "task.state" and s["stopped_reason"]]
     assert f"{repository}:missing: not found" in reasons[0]
