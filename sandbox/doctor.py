@@ -12,6 +12,7 @@ from typing import Any
 
 import docker
 
+from sandbox.controllers import browser
 from sandbox.engine import compose_plugin, daemon, sweep
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
@@ -42,6 +43,7 @@ def check() -> list[Check]:
 def _checks() -> Iterator[Check]:
     yield _python()
     yield _memory()
+    yield _browser()
     try:
         client = daemon.connect()
     except SandboxError as error:
@@ -71,6 +73,13 @@ def _memory() -> Check:
         return Check("memory", True, "unknown on this system")
     fix = "" if total >= MIN_MEMORY_GB else f"run on a machine with {MIN_MEMORY_GB} GB"
     return Check("memory", not fix, f"{total:.1f} GB", fix)
+
+
+def _browser() -> Check:
+    version = browser.playwright_version()
+    if not version:
+        return Check("browser", False, "no Playwright: what needs a browser is not run", browser.install_playwright())
+    return Check("browser", True, f"Playwright {version}, which drives image {browser.COMPONENT}")
 
 
 def _engine(client: docker.DockerClient) -> Check:

@@ -49,3 +49,18 @@ class SandboxError(Exception):
         if self.hint:
             lines.append(f"next: {self.hint}")
         return "\n".join(lines)
+
+
+class NotRunnable(SandboxError):
+    """An optional part is not on this machine: what needs it is reported as not run, with what installs the part.
+
+    Args:
+        message: One sentence that names the part.
+        command: The command that installs it.
+        state: Why it could not be had.
+        log: The last log lines of the attempt.
+    """
+
+    def __init__(self, message: str, *, command: str, state: str = "", log: Sequence[str] = ()) -> None:
+        super().__init__(message, state=state, log=log, hint=command)
+        self.command = command

@@ -3,7 +3,8 @@
 Fixtures: ``sandbox`` (a `sandbox.controllers.sandbox.Sandbox`), ``aws`` (``aws("ecs")`` is a boto3 client), ``stack``
 (``stack("ghost")`` brings one up), and ``replay``, which needs no engine. The scope of the first three is the ini
 option ``sandbox_scope``. Tests marked ``docker`` need an engine: without one they fail, because a requirement that is
-skipped is a requirement that nobody checks.
+skipped is a requirement that nobody checks. What needs an optional part (a browser) that is not installed is skipped,
+and the summary names the command that installs it.
 
 Docker, boto3 and moto are imported when a fixture is first used: the plugin is loaded in every pytest run.
 """
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.errors import NotRunnable
+
 if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 SCOPES = ("function", "class", "module", "package", "session")
 _FAILED = pytest.StashKey[bool]()
+_NOT_RUN = "not run: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +68,33 @@ def pytest_runtest_makereport(
         for node in item.listchain():
             node.stash[_FAILED] = True
     return report  # type: ignore[return-value]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:  # a generator: pytest's wrapper protocol
+    """Skip what an optional part is not there for."""
+    yield from _skipping()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:  # the same
+    """Skip what an optional part is not there for."""
+    yield from _skipping()
+
+
+def _skipping() -> Iterator[None]:
+    try:
+        yield
+    except NotRunnable as lack:
+        pytest.skip(f"{_NOT_RUN}{lack}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was skipped for want of an optional part: a plain summary only counts it."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+        if reason.startswith(_NOT_RUN):
+            terminalreporter.write_line(f"{report.nodeid} {reason}", yellow=True)
 
 
 @pytest.fixture(autouse=True)

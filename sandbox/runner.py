@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sandbox.errors import SandboxError
+from sandbox.errors import NotRunnable, SandboxError
 from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
 
 Outcome = Literal["reproduces", "holds", "not run"]
@@ -29,6 +29,8 @@ class Result:
         evidence: The facts of the verdict.
         seconds: Wall clock, start of the sandbox and clean-up included.
         timeline: The file of all observations, where it was kept.
+        files: Further evidence, such as screenshots, in the folder beside it.
+        install: Where the variant was not run for want of an optional part: the command that installs it.
     """
 
     scenario: str
@@ -40,6 +42,8 @@ class Result:
     seconds: float
     error: str = ""
     timeline: str = ""
+    files: tuple[str, ...] = ()
+    install: str = ""
 
     @property
     def as_declared(self) -> bool:
@@ -59,6 +63,8 @@ class Result:
             "seconds": round(self.seconds, 2),
             "error": self.error,
             "timeline": self.timeline,
+            "files": list(self.files),
+            "install": self.install,
         }
 
 
@@ -128,10 +134,14 @@ def run_variant(
         options.timelines.mkdir(parents=True, exist_ok=True)
         file = options.timelines / f"{scenario.name}.{variant.name}.jsonl"
         file.unlink(missing_ok=True)
+        for picture in _pictures(file):
+            picture.unlink()
     verdicts: list[Verdict] = []
-    error = ""
+    error = install = ""
     try:
         _play(scenario, variant, options, progress, file, verdicts)
+    except NotRunnable as lack:
+        error, install = str(lack), lack.command
     except SandboxError as refusal:
         error = str(refusal)
     except Exception as failure:
@@ -149,7 +159,14 @@ def run_variant(
         time.monotonic() - begun,
         error,
         str(file) if file else "",
+        tuple(map(str, _pictures(file))) if file else (),
+        install,
     )
+
+
+def _pictures(timeline: Path) -> list[Path]:
+    """The screenshots of a run (`sandbox.controllers.viewers.Viewers.evidence_folder`), oldest first."""
+    return sorted(timeline.with_suffix("").glob("*.png"), key=lambda path: path.stat().st_mtime)
 
 
 def _play(

@@ -7,15 +7,19 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sandbox.controllers import up as states
-from sandbox.controllers.sandbox import Sandbox
-from sandbox.controllers.stack import Stack
+from sandbox.controllers.ground import Ground
 from sandbox.engine import daemon, sweep
 from sandbox.engine.run import runs_folder
 from sandbox.report import live, terminal
 from sandbox.timeline import Observation
+
+if TYPE_CHECKING:
+    from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.stack import Stack
 
 AUTHORITY_FILE = "authority.pem"
 
@@ -66,14 +70,22 @@ def up(request: Request) -> None:
 
 
 def _sandbox(request: Request, progress: terminal.Progress) -> Sandbox:
-    return Sandbox(
-        images=request.images,
-        speed=request.speed,
-        progress=progress.step,
-        timeline_file=request.timeline,
-        endpoint_port=request.endpoint_port,
-        dns_port=request.dns_port,
-    )
+    ground = Ground(request.images, progress.step)
+    try:
+        # This takes as long to load as the engine needs for the networks.
+        from sandbox.controllers.sandbox import Sandbox
+
+        return Sandbox(
+            speed=request.speed,
+            progress=progress.step,
+            timeline_file=request.timeline,
+            endpoint_port=request.endpoint_port,
+            dns_port=request.dns_port,
+            ground=ground,
+        )
+    except BaseException:
+        ground.close()
+        raise
 
 
 def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]]:

@@ -23,7 +23,7 @@ USAGE = [
     (["run", "--images", "nope"], "--images nope: there is no such mode\n  next: auto, official or build"),
     (["run", "--speed", "0"], "Invalid value for '--speed'"),
     (["run", "--speed", "fast"], "Invalid value for '--speed'"),
-    (["run", "--speed", "nan"], "Invalid value for '--speed'"),
+    (["run", "--speed", "nan"], "--speed nan: not a number"),
     (["run", "--speed", "inf"], "--speed inf: not a number to divide by"),
     (["run", "--json", "/nonexistent/results.json"], "there is no folder /nonexistent to write results.json to"),
     (["run", "--junit", "/nonexistent/junit.xml"], "there is no folder /nonexistent to write junit.xml to"),
@@ -173,6 +173,8 @@ def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
         "seconds": there["seconds"],
         "error": "",
         "timeline": "lines/good.there.jsonl",
+        "files": [],
+        "install": "",
     }
     assert 0 < there["seconds"] < 60
     assert (missing["outcome"], missing["evidence"]) == ("reproduces", ["http://small.example.org/missing: HTTP 404"])

@@ -249,6 +249,32 @@ def test_every_finding_of_the_websocket_check_is_in_its_page():
     assert len(rules) > 30
 
 
+def test_the_format_of_an_assets_check_has_all_fields():
+    from sandbox.checks.assets import Outcome
+    from sandbox.model.assets.findings import Command, Finding
+    from sandbox.model.assets.loads import Answer, PageLoad
+
+    answer = Answer("http://x/", "page", True, 0.0, 404, "missing")
+    load = PageLoad(0, "first", "http://x/", 0.0, 0.1, 1, (answer,))
+    command = Command("", 0.0, 1.0, 0)
+    outcome = Outcome("", [answer], [load], [], command, [Finding("", "info", "", "")]).as_json()
+    fields = {*outcome, "exit_code", *outcome["loads"], *outcome["broken"][0], *outcome["files"][0]}
+    assert documented_fields("`sandbox check assets --json FILE`") == fields | outcome["findings"][0].keys()
+
+
+def test_every_finding_of_the_assets_check_is_in_its_page():
+    from sandbox.model.assets import answers, findings
+
+    source = (ROOT / "sandbox" / "model" / "assets" / "findings.py").read_text()
+    rules = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source)) | {findings.rule(cause) for cause in answers.CAUSES}
+    rules |= {"loads-broken", "tabs-broken"}
+    page = (ROOT / "docs" / "check-assets.md").read_text()
+    found, causes = (page.partition(f"## {name}")[2].partition("\n## ")[0] for name in ("What it finds", "Causes"))
+    cells = ["".join(re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)) for table in (found, causes)]
+    assert rules == set(re.findall(r"`([a-z-]+)`", cells[0]))
+    assert set(answers.CAUSES) == set(re.findall(r"`([a-z -]+)`", cells[1]))
+
+
 def test_the_format_of_a_deployment_has_all_fields():
     from sandbox.controllers.deploy import Outcome
 

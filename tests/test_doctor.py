@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from sandbox import doctor
+from sandbox.controllers import browser
 from sandbox.engine import daemon, sweep
 from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.images import Images
@@ -23,6 +24,14 @@ def test_without_an_engine_the_rest_is_still_looked_at(tmp_path, monkeypatch):
     assert "no Docker engine answers" in checks["engine"].detail
     assert "DOCKER_HOST" in checks["engine"].fix
     assert not [name for name in checks if name.startswith("image")]
+
+
+def test_the_browser_is_named_or_the_command_that_installs_it(monkeypatch):
+    assert by_name()["browser"].detail.startswith(f"Playwright {browser.playwright_version()}")
+    monkeypatch.setattr(browser, "playwright_version", lambda: "")
+    check = by_name()["browser"]
+    assert (check.ok, check.fix) == (False, browser.install_playwright())
+    assert check.fix.startswith("python -m pip install playwright==")
 
 
 @pytest.mark.docker

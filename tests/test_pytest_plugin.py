@@ -97,6 +97,37 @@ def test_without_an_engine_tests_that_need_one_fail_and_the_others_pass(project,
     assert "Traceback" not in text
 
 
+def test_without_an_optional_part_what_needs_it_is_skipped_where_one_sees_it(project):
+    project.makepyfile(
+        """
+        import pytest
+        from sandbox.errors import NotRunnable
+
+        def lack():
+            raise NotRunnable("a part is needed", command="install the part")
+
+        @pytest.fixture
+        def part():
+            lack()
+
+        def test_has_a_fixture(part): pass
+
+        def test_asks(): lack()
+
+        def test_needs_none(): pass
+
+        def test_is_skipped_for_another_reason(): pytest.skip("not today")
+        """
+    )
+    done = project.runpytest_subprocess()
+    done.assert_outcomes(passed=1, skipped=3)
+    lines = done.stdout.lines
+    for name in ("test_has_a_fixture", "test_asks"):
+        (at,) = [number for number, line in enumerate(lines) if f"::{name} not run: a part is needed" in line]
+        assert lines[at + 1] == "next: install the part"
+    assert "not today" not in done.stdout.str()
+
+
 @pytest.mark.docker
 def test_each_test_has_a_sandbox_of_its_own(project, small_stack):
     project.makepyfile(

@@ -47,6 +47,8 @@ def test_a_result_as_json_has_what_the_format_promises():
         "seconds": 1.23,
         "error": "",
         "timeline": "",
+        "files": [],
+        "install": "",
     }
 
 
@@ -110,3 +112,30 @@ def test_a_script_that_waits_itself_begins_before_the_stack_is_up(small_stack):
     done = runner.run_variant(dataclasses.replace(scenario(stack), awaits_ready=False), VARIANTS[1], Options())
     assert done.outcome == "holds"
     assert runner.run_variant(scenario(stack), VARIANTS[1], Options()).outcome == "not run"
+
+
+@pytest.mark.docker
+def test_what_is_not_installed_is_named_with_what_installs_it(small_stack, tmp_path, monkeypatch):
+    from sandbox.controllers import browser
+
+    monkeypatch.setattr(browser, "playwright_version", lambda: "")
+    asks = dataclasses.replace(scenario(str(small_stack())), play=lambda play: play.sandbox.browser())
+    lacking = runner.run_variant(asks, VARIANTS[1], Options())
+    assert (lacking.outcome, lacking.install) == ("not run", browser.install_playwright())
+    assert lacking.error.endswith(f"next: {lacking.install}")
+    assert Run([lacking, result()]).exit_code == 2
+
+
+@pytest.mark.docker
+def test_pictures_beside_the_timeline_are_files_of_the_result(small_stack, tmp_path):
+    def play(play):
+        play.sandbox.evidence_folder.mkdir(exist_ok=True)
+        (play.sandbox.evidence_folder / "new.png").touch()
+
+    (tmp_path / "s.good").mkdir()
+    (tmp_path / "s.good" / "of-the-run-before.png").touch()
+    takes = dataclasses.replace(scenario(str(small_stack())), play=play)
+    done = runner.run_variant(takes, VARIANTS[1], Options(timelines=tmp_path))
+    assert done.files == (str(tmp_path / "s.good" / "new.png"),)
+    assert done.as_json()["files"] == list(done.files)
+    assert runner.run_variant(takes, VARIANTS[1], Options()).files == ()

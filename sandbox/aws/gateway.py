@@ -30,6 +30,7 @@ from sandbox.aws.protocol import (
     error_response,
 )
 from sandbox.errors import SandboxError
+from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,10 @@ class Gateway:
         link = _SNS_LINK.match(request.query)
         if link is not None:
             return "sns", link[1]
-        labels = request.headers.get("host", "").partition(":")[0].split(".")
+        host = request.headers.get("host", "").partition(":")[0]
+        if (bucket := bucket_of(host)) is not None:  # who reads a public object signs nothing
+            return "s3", bucket.region or REGION
+        labels = host.split(".")
         service = labels[0].removeprefix("data-")
         if self._endpoint(service) is not None:
             return service, labels[1] if len(labels) > 1 and _REGION.fullmatch(labels[1]) else REGION

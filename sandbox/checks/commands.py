@@ -154,6 +154,69 @@ def websocket(
     raise typer.Exit(exit_code)
 
 
+@app.command()
+def assets(
+    url: Annotated[str, typer.Argument(help="The page: http(s)://HOST/PATH, or a stack that is up.")],
+    during: Annotated[
+        str,
+        typer.Option(metavar="COMMAND", help="Run this, a deploy, while pages are loaded; tabs are left open over it."),
+    ] = "",
+    rate: Annotated[float | None, typer.Option(min=0.1, max=500, help="Page loads a second with --during: 10.")] = None,
+    visitors: Annotated[
+        int | None,
+        typer.Option(min=1, max=200, help="With --during: so many at any time, instead of a rate; else 3 in all."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="The command may take so long, and page loads may be broken so long after it.")
+    ] = 600.0,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Go on until no page load has been broken for so many seconds.")
+    ] = 10.0,
+    tabs: Annotated[int, typer.Option(min=0, max=200, help="Tabs that are left open and returned to; 0: none.")] = 5,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one answer.")] = 10.0,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="The site's public name: sent as Host; links to it lead to the URL's.")
+    ] = "",
+    asset_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=URL]", help="Assets may come from this host, too (at this URL); may be repeated."),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Send this with each request; may be repeated.")
+    ] = None,
+    severity: Annotated[
+        str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
+    ] = "error",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+) -> None:
+    """Say which page loads, and which tabs left open, a deploy breaks, why, and what to change."""
+    from sandbox.checks import assets as check
+    from sandbox.report import assets as report
+    from sandbox.report import terminal
+
+    quiet = _checked(severity, json_file)
+    request = check.Request(
+        url,
+        during,
+        rate,
+        visitors,
+        seconds,
+        settle,
+        tabs,
+        timeout,
+        host,
+        tuple(asset_host or ()),
+        _headers(header or []),
+    )
+    with terminal.Progress("check assets") as progress:
+        outcome = check.carry_out(request, progress.step)
+    exit_code = outcome.exit_code(severity)
+    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
+    if not quiet:
+        report.show(outcome)
+    raise typer.Exit(exit_code)
+
+
 def _checked(severity: str, json_file: Path | None) -> bool:
     """Whether standard output is for the result alone; what is wrong with the options is told before anything runs."""
     if severity not in SEVERITIES:

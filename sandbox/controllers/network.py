@@ -1,8 +1,8 @@
 """The network of a run: VPC, internet, and the two containers that every run has.
 
 *resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet, where
-it does not know private zones. It relays DNS and the AWS endpoint to the sandbox's process, through Unix sockets, so
-that the process itself listens on 127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
+it does not know private zones. It relays DNS, the AWS endpoint and S3 to the sandbox's process, through Unix sockets,
+so that the process itself listens on 127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import docker
 from docker.types import Mount
 
+from sandbox.aws.protocol import REGION
 from sandbox.engine import networks
 from sandbox.engine.containers import Containers, Spec
 from sandbox.engine.networks import Network
@@ -41,6 +42,7 @@ _RELAYS = (
     f"socat UDP4-RECVFROM:53,bind={{internet}},fork,reuseaddr UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_UDP)},type=5",
     f"socat TCP4-LISTEN:53,bind={{internet}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_TCP)}",
     f"socat TCP4-LISTEN:{ENDPOINT_PORT},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
+    f"socat TCP4-LISTEN:80,bind={{internet}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
 )
 
 
@@ -124,12 +126,13 @@ class RunNetwork:
         except (CancelledError, RuntimeError) as error:  # what a pool says that has been shut down
             raise SandboxError("the sandbox has been closed") from error
 
-    def add_client(self, what: str, image: str) -> str:
-        """Start another client on the internet, which sleeps: commands are run in it; the resolver is up then, too.
+    def add_client(self, what: str, image: str, *, publish: int = 0) -> str:
+        """Start another client on the internet; the resolver is up then, too.
 
         Args:
             what: The container's name.
-            image: One that has ``sleep``.
+            image: Without a port, one that has ``sleep``: it sleeps, and commands are run in it.
+            publish: A port of the image's own program, which then runs, without capabilities: published on 127.0.0.1.
         """
         self.viewer()  # as it waits for the resolver
         address = self.public.take()
@@ -137,10 +140,12 @@ class RunNetwork:
             Spec(
                 what,
                 image,
-                entrypoint=["sleep"],
-                command=["infinity"],
+                entrypoint=None if publish else ["sleep"],
+                command=None if publish else ["infinity"],
                 networks=[(self.internet.name, address)],
                 mounts=[self._internet_resolv_conf],
+                publish={publish: 0} if publish else {},
+                cap_drop=["ALL"] if publish else [],
             )
         )
         self._clients[container] = address
@@ -190,6 +195,11 @@ class RunNetwork:
         """
         names = (ENDPOINT_NAME, f"*.{ENDPOINT_NAME}", f"data-{ENDPOINT_NAME}")
         return dict.fromkeys(names, self.vpc.address(RESOLVER))
+
+    def bucket_names(self) -> Mapping[str, str]:
+        """Names of S3's buckets, as a distribution has them for its origins: port 80 of the internet."""
+        names = (f"*.s3.{REGION}.amazonaws.com", "*.s3.amazonaws.com")
+        return dict.fromkeys(names, self.internet.address(RESOLVER))
 
     @property
     def gateway_socket(self) -> Mount:

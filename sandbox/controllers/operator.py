@@ -9,11 +9,12 @@ from typing import Any
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
-from sandbox.controllers import releases
+from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.interfaces import Interfaces
+from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
@@ -38,7 +39,7 @@ class Operator:
     _ecs: EcsController
     _images: Images
     _interfaces: Interfaces
-    _releases: releases.Releases
+    _releases: release_services.Releases
 
     def wait_aws(self, seconds: float) -> None:
         """Let so many of AWS's seconds go by: for a time to live, or another timer that tells nobody of its end."""
@@ -95,6 +96,26 @@ class Operator:
 
         self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
 
+    def upload_assets(self, image: str, bucket: str, folder: str = releases.PUBLIC) -> list[str]:
+        """Put a build's static files out of its image into a bucket, beside what is there; returns the keys.
+
+        Args:
+            image: As a task definition names it.
+            bucket: The bucket.
+            folder: Where the image has them; a file's key is its path in it.
+
+        Raises:
+            SandboxError: The image cannot be had, or has no such folder.
+        """
+        files = image_files.files(self._containers, self._images.resolve(image), folder)
+        return releases.upload(self.aws("s3"), bucket, files)
+
+    def deploy(
+        self, cluster: str, service: str, images: Mapping[str, str], environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Begin to roll a service to other images (see `releases.deploy`); returns the new revision's ARN."""
+        return releases.deploy(self.aws("ecs"), cluster, service, images, environment)
+
     def wait_pipeline(
         self, pipeline: str, execution_id: str, status: str = "Succeeded", *, within: float = 120.0, since: int = 0
     ) -> Observation:
@@ -111,7 +132,7 @@ class Operator:
             SandboxError: It has ended otherwise, or not in time; the error has what the actions said and the last log
                 lines.
         """
-        return releases.wait(self.timeline, (pipeline, execution_id), status, within=within, since=since)
+        return release_services.wait(self.timeline, (pipeline, execution_id), status, within=within, since=since)
 
     def wait_action(
         self, pipeline: str, action: str, status: str = "InProgress", *, within: float = 60.0, since: int = 0

@@ -1,128 +1,88 @@
-"""What a sandbox has for releases: the registry, and CodeBuild and CodePipeline once they are asked for."""
+"""What a release does by AWS's API: it uploads a build's static files, and gives a service another image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING
+import mimetypes
+from collections.abc import Mapping
+from typing import Any
 
-from sandbox.clock import Clock
-from sandbox.controllers.control_plane import ControlPlane
-from sandbox.controllers.network import RunNetwork
-from sandbox.controllers.registry import Registry
-from sandbox.engine.containers import Containers
-from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.model.codepipeline.execution import ENDED
-from sandbox.timeline import Observation, Timeline
 
-if TYPE_CHECKING:
-    from sandbox.aws.services.codebuild import CodeBuildService
-    from sandbox.aws.services.codepipeline import CodePipelineService
+PUBLIC = "/app/.output/public"
+"""Where the images of compose/nuxt have the files that browsers may ask for."""
+_KEPT = "public, max-age=31536000, immutable"
+_NAMES_THE_NEWEST = "_nuxt/builds/latest.json"  # the one file under /_nuxt/ whose name stays
+# RegisterTaskDefinition takes what DescribeTaskDefinition shows, but for what ECS itself has added.
+_SHOWN_ONLY = frozenset(
+    {"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"}
+    | {"registeredBy", "deregisteredAt"}
+)
 
 
-class Releases:
-    """Registers its services with the gateway; most sandboxes never ask for them.
+def upload(s3: Any, bucket: str, files: Mapping[str, bytes]) -> list[str]:
+    """Put the static files of a build into a bucket, under their paths; what else is in it stays.
+
+    Files under ``_nuxt/`` have names that change with what they hold, and get the Cache-Control that Nuxt's own server
+    gives them: a year, immutable. The others are to be asked for again each time.
+
+    Returns:
+        The keys.
+    """
+    for key, content in files.items():
+        kept = key.startswith("_nuxt/") and key != _NAMES_THE_NEWEST
+        s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=content,
+            ContentType=_type(key),
+            CacheControl=_KEPT if kept else "no-cache",
+        )
+    return list(files)
+
+
+def _type(key: str) -> str:
+    # Python's tables differ by the machine; a module that is not JavaScript's type is not run by browsers.
+    if key.endswith((".js", ".mjs")):
+        return "text/javascript; charset=utf-8"
+    return mimetypes.guess_type(key)[0] or "application/octet-stream"
+
+
+def deploy(
+    ecs: Any, cluster: str, service: str, images: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> str:
+    """Register the next revision of a service's task definition and begin to roll the service to it.
 
     Args:
-        containers: The run's.
-        images: Where images come from; its references to ECR are looked up in the registry from now on.
-        network: The run's.
-        plane: Has the endpoint, EventBridge and CloudWatch Logs.
-        clock: Times everything.
-        timeline: Gets every observation.
+        ecs: boto3's client.
+        cluster: The service's cluster.
+        service: Its name.
+        images: The new image of each container that gets one, by the container's name.
+        environment: Variables that these containers get as well, in place of those of the same names.
 
-    Attributes:
-        registry: Amazon ECR.
+    Returns:
+        The ARN of the new revision.
+
+    Raises:
+        SandboxError: There is no such service, or no such container.
     """
-
-    def __init__(
-        self,
-        containers: Containers,
-        images: Images,
-        network: RunNetwork,
-        plane: ControlPlane,
-        clock: Clock,
-        timeline: Timeline,
-    ) -> None:
-        self._containers = containers
-        self._images = images
-        self._network = network
-        self._plane = plane
-        self._clock = clock
-        self._timeline = timeline
-        self._closers: list[Callable[[], None]] = []
-        self.registry = Registry(containers, plane.aws, plane.events.publish, clock, timeline)
-        images.in_registry = self.registry.find
-        plane.gateway.add_later("codebuild", lambda: self.codebuild)
-        plane.gateway.add_later("codepipeline", self._make_codepipeline)
-
-    @cached_property
-    def codebuild(self) -> CodeBuildService:
-        """CodeBuild; made when it is first asked for."""
-        from sandbox.aws.services.codebuild import CodeBuildService
-        from sandbox.controllers.codebuild.builds import Builds
-        from sandbox.controllers.codebuild.docker_commands import PATH, DockerCommands
-
-        docker = DockerCommands(self._containers, self._images, self.registry)
-        self._plane.gateway.add_path(PATH, docker.answer, method="POST")
-        builds = Builds(
-            self._containers, self._images, self._network, docker, self._plane.logs, self._clock, self._timeline
-        )
-        return CodeBuildService(builds, self._clock)
-
-    def _make_codepipeline(self) -> CodePipelineService:
-        from sandbox.controllers.pipeline import assembly
-
-        plane = self._plane
-        service, controller = assembly.make(
-            plane.aws, self.codebuild, plane.events.publish, self._clock, self._timeline
-        )
-        plane.on_object_put = controller.object_put
-        self._closers.append(controller.close)
-        return service
-
-    def close(self) -> None:
-        """Abandon what runs."""
-        for close in self._closers:
-            close()
-
-
-def wait(timeline: Timeline, which: tuple[str, str], status: str, *, within: float, since: int = 0) -> Observation:
-    """Wait for the end of an execution, a pipeline's name and its id (see `Operator.wait_pipeline`)."""
-    pipeline, execution_id = which
-
-    def ended(seen: Observation) -> bool:
-        return seen.kind == "pipeline.execution" and seen["execution"] == execution_id and seen["status"] in ENDED
-
-    what = f"execution {execution_id[:8]} of pipeline {pipeline}"
-    try:
-        found = timeline.wait_for(f"{what} to be {status}", ended, within=within, since=since)
-    except SandboxError as error:
-        state, log = _last(timeline, execution_id)
-        raise SandboxError(error.message, state=state or error.state, log=log or error.log, hint=error.hint) from error
-    if found["status"] == status:
-        return found
-    state, log = _last(timeline, execution_id)
-    raise SandboxError(
-        f"{what} is {found['status']}, not {status}",
-        state=state,
-        log=log,
-        hint="aws codepipeline list-action-executions tells of each action",
-    )
-
-
-def _last(timeline: Timeline, execution_id: str) -> tuple[str, list[str]]:
-    """What the latest action of an execution said, and the last log lines of its build or of a container."""
-    seen = timeline.since()
-    actions = [one for one in seen if one.kind == "pipeline.action" and one["execution"] == execution_id]
-    if not actions:
-        return "no action has begun", []
-    last = actions[-1]
-    said = last["error"] or last["summary"]
-    state = f"action {last['action']} of stage {last['stage']} is {last['status']}" + (f": {said}" if said else "")
-    if last["provider"] == "CodeBuild":
-        logs = [one for one in seen if one.kind == "codebuild.build" and one["build"] == last["external_id"]]
-    else:
-        logs = [one for one in seen if one.kind == "container.exited"]
-    return state, list(logs[-1]["log"]) if logs else []
+    found = ecs.describe_services(cluster=cluster, services=[service])["services"]
+    if not found:
+        raise SandboxError(f"there is no service '{service}' in cluster '{cluster}'")
+    shown = ecs.describe_task_definition(taskDefinition=found[0]["taskDefinition"], include=["TAGS"])
+    definition = {key: value for key, value in shown["taskDefinition"].items() if key not in _SHOWN_ONLY}
+    if shown.get("tags"):
+        definition["tags"] = shown["tags"]
+    containers = {container["name"]: container for container in definition["containerDefinitions"]}
+    for name, image in images.items():
+        if name not in containers:
+            raise SandboxError(
+                f"the task definition of service '{service}' has no container '{name}'",
+                hint=f"containers: {', '.join(containers)}",
+            )
+        variables = {one["name"]: one["value"] for one in containers[name].get("environment", ())}
+        variables |= environment or {}
+        containers[name]["image"] = image
+        containers[name]["environment"] = [{"name": key, "value": value} for key, value in variables.items()]
+    arn: str = ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
+    ecs.update_service(cluster=cluster, service=service, taskDefinition=arn)
+    return arn

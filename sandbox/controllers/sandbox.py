@@ -6,7 +6,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,28 +16,24 @@ from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
-from sandbox.controllers import process, spot, stack_file, task_endpoint
+from sandbox.controllers import spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
+from sandbox.controllers.ground import Ground
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
-from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER, RunNetwork
+from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
 from sandbox.controllers.operator import Operator
-from sandbox.controllers.releases import Releases
+from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
-from sandbox.engine import sweep
-from sandbox.engine.containers import Containers
-from sandbox.engine.daemon import connect
-from sandbox.engine.images import Images
-from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 from sandbox.model.security_groups import EVERYTHING, Surroundings
@@ -58,9 +53,10 @@ class Sandbox(Viewers, Operator):
         images: "auto", "official" or "build".
         speed: Divides every AWS timer.
         progress: Told what is being built, pulled or waited for.
-        timeline_file: Where the observations are written as JSON lines.
+        timeline_file: Where the observations are written as JSON lines; screenshots go to a folder beside it.
         endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
         dns_port: The same for DNS.
+        ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
 
     Raises:
         SandboxError: No engine answers, a port is in use, an image cannot be had, or the process has one already.
@@ -75,49 +71,37 @@ class Sandbox(Viewers, Operator):
         timeline_file: Path | None = None,
         endpoint_port: int = 0,
         dns_port: int = 0,
+        ground: Ground | None = None,
     ) -> None:
-        self._closers: list[Callable[[], object]] = [process.claim()]
+        self._ground = ground or Ground(images, progress)
+        self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
         self.progress = progress
         self.speed = speed
         try:
-            self._start(images, timeline_file, endpoint_port, dns_port)
+            self._start(timeline_file, endpoint_port, dns_port)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
 
-    def _start(self, images: str, timeline_file: Path | None, endpoint_port: int, dns_port: int) -> None:
+    def _start(self, timeline_file: Path | None, endpoint_port: int, dns_port: int) -> None:
         self.clock = RealClock(self.speed)
         self._closers.append(self.clock.close)
         self.timeline = Timeline(self.clock, timeline_file)
         self._closers.append(self.timeline.close)
-        client = connect()
-        self._closers.append(client.close)
-        sweep.remove_dead_runs(client)
-        self._run = run = Run.begin()
-        self._closers.append(run.end)
+        self._run = run = self._ground.run
         self.run_id = run.id
-        self._containers = Containers(client, run)
-        self._closers.append(self._remove_containers)
-        self._images = Images(client, images, self.progress)
-        self._sockets = run.folder / "sockets"
-        self._sockets.mkdir()
+        self.evidence_folder = timeline_file.with_suffix("") if timeline_file else run.folder / "evidence"
+        self._containers = self._ground.containers
+        self._images = self._ground.images
 
         self._closers.append(without_configuration())
         self._backend = Embedded()
         self._closers.append(self._backend.reset)
         self._backend.preload("route53")
-        self._toolbox = self._images.ensure("toolbox")
-        with ThreadPoolExecutor(1) as pool:
-            # It is quick, and what is half made could not be closed; nor does a pool wait at its end for a thread in
-            # whose start it was interrupted.
-            with held_back():
-                # The engine makes the networks while this process loads what it needs for the control plane.
-                network = pool.submit(RunNetwork, self._containers, self._sockets, self._toolbox)
-                self._start_control_plane(endpoint_port, dns_port)
-            self._network = network.result()
-        self._closers.append(self._network.close)
-        self._control_plane.dns.add_names(self._network.endpoint_names())
+        self._start_control_plane(endpoint_port, dns_port)
+        self._network = self._ground.network
+        self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
         self._start_runner()
@@ -152,15 +136,11 @@ class Sandbox(Viewers, Operator):
         self._ecs.use_targets(self.load_balancers, service.find_group, service.has_balancer)
         return service
 
-    def _remove_containers(self) -> None:
-        if not self._run.is_kept:
-            sweep.remove_run(self._containers.client, self.run_id)
-
     def _end_tasks(self) -> None:
         # Removing by force ends the stops that commands of ECS are waiting for; what they were just creating goes with
         # the second removal, the last of the closers.
         self._ecs.close()
-        self._remove_containers()
+        self._ground.remove_containers()
         self._ecs.wait_closed()
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
@@ -265,7 +245,7 @@ class Sandbox(Viewers, Operator):
         self.aws.make_ahead({call.service for call in definition.calls})
         for file_system, directory, folder in stack_file.efs_folders(definition, known):
             volume = self._containers.create_volume(efs_volume(file_system, directory))
-            self._containers.fill_volume(volume, folder, self._toolbox)
+            self._containers.fill_volume(volume, folder, self._ground.toolbox)
         mark = self.timeline.mark()
         values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))

@@ -69,10 +69,10 @@ class StackDefinition:
     ready: tuple[Ready, ...]
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """Its parameters, with ``given`` in the place of their defaults; a number's stays a number.
+        """Its parameters, with ``given`` in the place of their defaults; of the same kind as these.
 
         Raises:
-            SandboxError: It has no such parameter, or a number's is given what is none.
+            SandboxError: It has no such parameter, or a number's, or a true or false one's, is given what is none.
         """
         values = dict(self.parameters)
         for name, text in given.items():
@@ -82,6 +82,13 @@ class StackDefinition:
                     hint=f"parameters: {', '.join(values) or 'none'}",
                 )
             default = values[name]
+            if type(default) is bool:
+                if text not in ("true", "false"):
+                    raise SandboxError(
+                        f"stack '{self.name}': parameter '{name}' is true or false", state=f"given: {text}"
+                    )
+                values[name] = text == "true"
+                continue
             try:
                 values[name] = int(text) if type(default) is int else text
             except ValueError:

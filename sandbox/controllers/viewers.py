@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.controllers.network import RunNetwork
@@ -18,6 +19,10 @@ from sandbox.probes.visitor import Visitor
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
+    from sandbox.controllers.browser import Browsers
+    from sandbox.controllers.cloudfront import CloudFrontController
+    from sandbox.probes import assets
+    from sandbox.probes.browser import Browser
     from sandbox.probes.socketio_crowd import Crowd
     from sandbox.probes.socketio_session import Step
 
@@ -27,16 +32,20 @@ class Viewers:
 
     Attributes:
         dns_address: Where the sandbox's DNS server listens on this machine.
+        evidence_folder: Where screenshots go: beside the timeline's file, else where they go with the run.
     """
 
     timeline: Timeline
     dns_address: tuple[str, int]
+    evidence_folder: Path
     _containers: Containers
     _images: Images
     _network: RunNetwork
     _internet: Internet
+    _cloudfront: CloudFrontController
     _ending: threading.Event
     _closers: list[Callable[[], object]]
+    _browsers: Browsers | None = None
     _javascript = ""  # the container of socket.io-client, once it is wanted
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
@@ -130,6 +139,62 @@ class Viewers:
         from sandbox.probes.socketio_crowd import Crowd
 
         return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
+
+    def browser(self) -> Browser:
+        """A real browser on the internet (see `Browser`); closed with the sandbox, or at the end of a ``with`` block.
+
+        Raises:
+            NotRunnable: Playwright or Chromium's image is not to be had; the variant is reported as not run.
+        """
+        if self._browsers is None:
+            from sandbox.controllers.browser import Browsers
+
+            self._browsers = Browsers(
+                self._containers,
+                self._images,
+                self._network,
+                self.timeline.record,
+                self.evidence_folder,
+                self._ending,
+            )
+        browser = self._browsers.connect()
+        self._closers.append(browser.close)
+        return browser
+
+    def page_loads(
+        self,
+        pages: str | Sequence[str],
+        *,
+        rate: float = 0.0,
+        visitors: int = 0,
+        seed: int = 0,
+        timeout: float = 10.0,
+        hosts: Sequence[str] = (),
+    ) -> assets.Crowd:
+        """Browsers on the internet that load pages and their assets all through a ``with`` block (see `assets.Crowd`).
+
+        Args:
+            pages: URLs by name; each visitor takes one of them.
+            rate: Page loads that begin in a second.
+            visitors: Instead of a rate: so many at any time. Without either only tabs are opened.
+            seed: Of the order of pages.
+            timeout: Seconds for one answer.
+            hosts: Further hosts that assets may come from.
+        """
+        import ssl
+
+        from sandbox.probes.assets import Crowd, Plan
+
+        urls = [pages] if isinstance(pages, str) else list(pages)
+        secure = any(url.startswith("https:") for url in urls)
+        context = ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode()) if secure else None
+        plan = Plan(urls, rate, visitors, seed=seed, timeout=timeout, hosts=hosts, context=context)
+        return Crowd(
+            plan,
+            where=lambda name, port: (self._internet.addresses(name)[0], port),
+            source=self._internet.source,
+            record=self.timeline.record,
+        )
 
     def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
         """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""

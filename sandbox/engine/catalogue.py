@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox import paths
 
 LOCAL = "aws-container-sandbox"
 DEBIAN = "trixie"
+_GENERATED = frozenset({"node_modules", ".nuxt", ".output"})  # what a source folder has once somebody has worked in it
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Component:
         folder: Its folder under compose/images, with a Dockerfile ("" for a base, which has none).
         contract: One line: what the local build has in common with the official image.
         suite: The Debian that the local build is made of; it is "bookworm" where trixie has no such version.
+        sources: Folders under compose/ that are in the build context beside the Dockerfile, by their last name.
+        arguments: Build arguments.
+        images: Build arguments that are the image of another component.
+        target: The stage of the Dockerfile that is the image ("": the last one).
     """
 
     name: str
@@ -30,6 +35,10 @@ class Component:
     folder: str
     contract: str
     suite: str = DEBIAN
+    sources: tuple[str, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def context(self) -> Path:
@@ -46,6 +55,22 @@ class Component:
         """What a task definition or a compose.yaml calls it: the official image, or our name where there is none."""
         return self.official or f"{LOCAL}/{self.name}"
 
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The files of the build context and their names in it, in an order that stays."""
+        for path in sorted(self.context.rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(self.context)), path
+        for source in self.sources:
+            folder = paths.share() / "compose" / source
+            for path in sorted(folder.rglob("*")):
+                inner = path.relative_to(folder)
+                if path.is_file() and _GENERATED.isdisjoint(inner.parts):
+                    yield str(folder.name / inner), path
+
+
+_NUXT = "the shop of compose/nuxt: /app/.output, port 3000, user node; HOST, PORT, BOOT_SECONDS, FAULT"
+_NUXT_SOURCES = ("nuxt/app", "nuxt/release")
+_NUXT2, _NUXT2_SOURCES = "the same shop with Nuxt 2", ("nuxt/app2", "nuxt/release")
 
 CATALOGUE: Mapping[str, Component] = {
     component.name: component
@@ -89,6 +114,28 @@ CATALOGUE: Mapping[str, Component] = {
         Component(
             "cache-tests", "", "cache-tests", "the suite http-tests/cache-tests: its origin on port 8000, its client"
         ),
+        Component("chromium", "", "chromium", "headless Chromium, its DevTools protocol on port 9222"),
+        Component("nuxt-a", "", "nuxt", _NUXT, sources=_NUXT_SOURCES, arguments={"RELEASE": "a"}),
+        Component("nuxt-b", "", "nuxt", _NUXT, sources=_NUXT_SOURCES, arguments={"RELEASE": "b"}),
+        Component(
+            "nuxt-b-after-a",
+            "",
+            "nuxt",
+            "nuxt-b that also has the assets of nuxt-a",
+            sources=_NUXT_SOURCES,
+            arguments={"RELEASE": "b"},
+            images={"PREVIOUS": "nuxt-a"},
+        ),
+        Component(
+            "nuxt-dev",
+            "",
+            "nuxt",
+            "Node, npm and the packages of the shop: `nuxt dev` on sources that are mounted in /app",
+            sources=_NUXT_SOURCES,
+            target="packages",
+        ),
+        Component("nuxt2-a", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "a"}),
+        Component("nuxt2-b", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "b"}),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }
@@ -99,9 +146,12 @@ def local_tag(name: str) -> str:
     component = CATALOGUE[name]
     digest = hashlib.sha256(component.suite.encode())
     if component.folder:
-        for path in sorted(component.context.rglob("*")):
-            if path.is_file():
-                digest.update(str(path.relative_to(component.context)).encode() + b"\0" + path.read_bytes() + b"\0")
+        for inner, path in component.files():
+            digest.update(inner.encode() + b"\0" + path.read_bytes() + b"\0")
+    made_of = {**component.arguments, **{argument: local_tag(other) for argument, other in component.images.items()}}
+    for argument, value in sorted(made_of.items()):
+        digest.update(f"{argument}={value}\0".encode())
+    digest.update(component.target.encode())
     return f"{LOCAL}/{name}:{digest.hexdigest()[:12]}"
 
 

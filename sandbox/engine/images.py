@@ -165,6 +165,7 @@ class Images:
         if not self._present(local):
             if component.folder:
                 self.ensure(component.base)
+            self.ensure_all(component.images.values())
             with self._turn_to_build():
                 if not self._present(local):  # another process may have built it while we waited
                     self._build(component, local)
@@ -237,14 +238,17 @@ class Images:
         self._progress(f"built image {component.name} in {time.monotonic() - begun:.0f} s")
 
     def _docker_build(self, component: Component, tag: str, base: str) -> None:
+        arguments = {**build_arguments(), **component.arguments}
+        arguments |= {argument: self.ensure(other) for argument, other in component.images.items()}
         log: list[str] = []
         step = ""
         try:
             for line in self._api.build(
-                fileobj=_context(component.context),
+                fileobj=_context(component),
                 custom_context=True,
                 tag=tag,
-                buildargs={"BASE": base, **build_arguments()},
+                buildargs={"BASE": base, **arguments},
+                target=component.target,
                 pull=False,
                 rm=True,
                 forcerm=True,
@@ -302,12 +306,12 @@ def host_ca() -> Path | None:
     return next((Path(item) for item in candidates if item and Path(item).is_file()), None)
 
 
-def _context(folder: Path) -> io.BytesIO:
-    """The folder as a build context, with the host's CA bundle beside the Dockerfile (an empty file without one)."""
+def _context(component: Component) -> io.BytesIO:
+    """The component's files as a build context, and the host's CA bundle with them (an empty file without one)."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        for path in _files(folder):
-            tar.add(path, arcname=str(path.relative_to(folder)), filter=_reproducible)
+        for inner, path in component.files():
+            tar.add(path, arcname=inner, filter=_reproducible)
     return io.BytesIO(with_host_ca(packed.getvalue()))
 
 
@@ -332,10 +336,6 @@ def plain_lines(text: str) -> list[str]:
     """What a step of a build printed, without the engine's colours and remarks of its own."""
     lines = _COLOUR.sub("", text).splitlines()
     return [line for line in lines if line.strip() and not line.startswith(_BUILDERS_OWN)]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -43,7 +43,8 @@ def _case(suite: ET.Element, result: Result) -> None:
         ET.SubElement(case, "failure", message=message).text = _xml_text("\n".join(result.evidence))
     elif result.error:
         ET.SubElement(case, "system-err").text = _xml_text(result.error)
-    ET.SubElement(case, "system-out").text = _xml_text("\n".join(result.evidence))
+    lines = [*result.evidence, *(f"file: {path}" for path in result.files)]
+    ET.SubElement(case, "system-out").text = _xml_text("\n".join(lines))
 
 
 def _xml_text(text: str) -> str:

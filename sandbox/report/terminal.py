@@ -85,6 +85,8 @@ def result_line(result: Result) -> None:
     out.print(f"{mark} {result.scenario} / {result.variant}: {result.outcome} ({result.seconds:.1f} s)")
     for line in result.evidence:
         out.print(f"    {escape(line)}", soft_wrap=True, style="dim")
+    for path in result.files:
+        out.print(f"    file: {escape(path)}", soft_wrap=True, style="dim")
     for line in result.error.splitlines():
         out.print(f"    {escape(line)}", soft_wrap=True, style="red")
 

@@ -253,7 +253,8 @@ class Site:
     def raw(self, request: bytes, port: int = 80) -> bytes:
         """All that comes back for some bytes."""
         with self.connect(port) as connection:
-            connection.sendall(request)
+            with contextlib.suppress(BrokenPipeError):  # it may have answered before it had all
+                connection.sendall(request)
             return read_all(connection)
 
     def close(self) -> None:

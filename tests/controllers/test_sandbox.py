@@ -56,7 +56,7 @@ def run_in_task(box, script):
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "asks", "image": box._toolbox, "command": ["sh", "-ec", script]}],
+        containerDefinitions=[{"name": "asks", "image": box._ground.toolbox, "command": ["sh", "-ec", script]}],
     )
     (task,) = ecs.run_task(
         cluster="c",

@@ -72,6 +72,14 @@ def test_the_ghost_stack_reads():
     assert str(ghost.calls[0]) == "route53.create_hosted_zone"
 
 
+def test_what_overrides_true_or_false_is_one_of_them(write):
+    stack = stacks.load(write("calls: []\nparameters: {rollback: false}"))
+    assert stack.with_parameters({"rollback": "true"}) == {"rollback": True}
+    for text in ("yes", "True", ""):
+        with pytest.raises(SandboxError, match="parameter 'rollback' is true or false"):
+            stack.with_parameters({"rollback": text})
+
+
 def test_what_overrides_a_number_is_a_number(write):
     stack = stacks.load(write("calls: []\nparameters: {count: 1, name: one}"))
     assert stack.with_parameters({"count": "2", "name": "3"}) == {"count": 2, "name": "3"}

@@ -254,3 +254,41 @@ class Cut:
             with contextlib.suppress(OSError):
                 item.shutdown(socket.SHUT_RDWR)
             item.close()
+
+
+def test_a_component_has_sources_arguments_and_another_component_s_image(engine, component, monkeypatch, tmp_path):
+    component("RUN mkdir /other && echo theirs > /other/file", "other")
+    folder = component("", "under-test")
+    (folder / "Dockerfile").write_text(
+        "ARG BASE\nARG OTHER\nFROM ${OTHER} AS other\nFROM ${BASE} AS wanted\nARG NAME\nRUN echo $NAME > /name\n"
+        "COPY source /source\nCOPY --from=other /other /other\nFROM nothing:there\n"
+    )
+    source = tmp_path / "source"
+    (source / "node_modules").mkdir(parents=True)
+    (source / "file").write_text("mine")
+    (source / "node_modules" / "package").write_text("not wanted")
+    made = replace(
+        CATALOGUE["under-test"],
+        sources=(str(source),),
+        arguments={"NAME": "one"},
+        images={"OTHER": "other"},
+        target="wanted",
+    )
+    monkeypatch.setitem(CATALOGUE, "under-test", made)
+    tag = images(engine).ensure("under-test")
+    try:
+        command = ["sh", "-c", "cat /name /other/file /source/file; ls /source"]
+        assert engine.containers.run(tag, command, remove=True) == b"one\ntheirs\nminefile\n"
+    finally:
+        engine.images.remove(tag, force=True)
+    changes = [
+        replace(made, arguments={"NAME": "two"}),
+        replace(made, images={"OTHER": "toolbox"}),
+        replace(made, target=""),
+        replace(made, sources=()),
+    ]
+    tags = {tag}
+    for change in changes:
+        monkeypatch.setitem(CATALOGUE, "under-test", change)
+        tags.add(catalogue.local_tag("under-test"))
+    assert len(tags) == 1 + len(changes)

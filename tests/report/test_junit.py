@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import xml.etree.ElementTree as ET
 
 from sandbox.report import junit
@@ -24,6 +25,12 @@ def test_a_suite_a_scenario_and_a_case_a_variant(tmp_path):
     ]
     assert dict(root[0][0].attrib) == {"classname": "a", "name": "one", "time": "1.50"}
     assert root.findtext("testsuite/testcase/system-out") == "a fact\nanother"
+
+
+def test_files_are_named_after_the_evidence(tmp_path):
+    pictured = dataclasses.replace(GOOD, files=("timelines/a.one/shop.png",))
+    told = written(tmp_path, pictured).findtext("testsuite/testcase/system-out")
+    assert told.splitlines()[-1] == "file: timelines/a.one/shop.png"
 
 
 def test_not_as_declared_is_a_failure_with_its_evidence(tmp_path):

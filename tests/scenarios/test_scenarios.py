@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox import runner, scenario
+from sandbox.errors import NotRunnable
 
 VARIANTS = [(item, variant) for item in scenario.load_all().values() for variant in item.variants]
 
@@ -17,5 +18,7 @@ def test_variant_does_what_it_declares(item, variant, request, tmp_path):
         option("--sandbox-images"), option("--sandbox-speed"), option("--sandbox-keep"), timelines=tmp_path
     )
     result = runner.run_variant(item, variant, options)
+    if result.install:
+        raise NotRunnable(result.error, command=result.install)
     assert result.outcome == variant.expect, "\n".join((*result.evidence, result.error))
     assert result.evidence

@@ -291,6 +291,9 @@ class Embedded:
 
     def instances(self) -> list[Ec2Instance]:
         """The instances, those that were terminated too."""
+        with self._lock:
+            if not self._loaded:
+                return []  # nobody can have started one: the API waits for moto
         found: list[Ec2Instance] = _moto().instances(self._account_id, self._region).instances()
         return found
 

@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from sandbox.aws.backends.certificates import correct_certificates
+from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
@@ -178,12 +179,22 @@ def _call(environ: dict[str, Any], path: str) -> tuple[int, Any, Any]:
     handler = _handler(_backend_name(url), url + path)
     if handler is None:
         return 501, *_error(environ, "NotImplemented", f"the embedded backend has no {service} at {path}")
+    if service == "s3" and is_refused(environ, path, _buckets()):
+        return 403, *_error(environ, "AccessDenied", "Access Denied")
+    if service == "s3" and environ["REQUEST_METHOD"] == "HEAD":
+        # moto would want "s3:HeadObject", which is no action, of who signs nothing.
+        environ.setdefault("HTTP_AUTHORIZATION", "everybody")
     request = _ServedRequest(environ)
     try:
         result = handler(request, request.raw_url, dict(request.headers))
     except HTTPException as error:
         return error.code or 500, error.get_headers(), error.get_body()
     return result if len(result) == 3 else (200, {}, result)
+
+
+def _buckets() -> dict[str, Any]:
+    buckets: dict[str, Any] = load("s3")[ACCOUNT_ID]["aws"].buckets
+    return buckets
 
 
 def _host(service: str, region: str, path: str, environ: dict[str, Any]) -> str:

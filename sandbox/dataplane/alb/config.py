@@ -43,8 +43,8 @@ ALGORITHMS = {
     "least_outstanding_requests": "leastconn",
     "weighted_random": "random(1)",
 }
-# Unique is enough, and a random number of 96 bits takes HAProxy longer than all else in this header.
-_TRACE = "1-%[date,hex,bytes(8),lower]-%[rand(4294967295),hex,bytes(8),lower]%[date(0,us),hex,lower]"
+# Unique is enough: a connection's random number and the time. A random number takes HAProxy longer than all the rest.
+_TRACE = "1-%[date,hex,bytes(8),lower]-%[var(sess.trace)]%[date(0,us),hex,lower]"
 # HAProxy says 503 of a target that refuses a connection, and of one that does not take it in time.
 _ENDED = f"SC 502 {rules.REASONS[502]}\nsC 504 {rules.REASONS[504]}\n"
 _SERVER = 'hdr Server awselb/2.0 hdr Date "%[date,http_date]"'
@@ -226,10 +226,10 @@ def _forwarded(attributes: Attributes) -> Iterator[str]:
     if mode == "remove":
         yield "http-request del-header X-Forwarded-For"
     elif mode == "append":
-        # The first does nothing where there is none, the second where there is one.
-        yield f'http-request replace-header X-Forwarded-For ^(.*)$ "\\1, {client}"'
+        has_one = "{ req.fhdr(x-forwarded-for) -m found }"
+        yield f'http-request replace-header X-Forwarded-For ^(.*)$ "\\1, {client}" if {has_one}'
         if attributes.xff_client_port:
-            yield f"http-request set-header X-Forwarded-For {client} unless {{ req.fhdr(x-forwarded-for) -m found }}"
+            yield f"http-request set-header X-Forwarded-For {client} unless {has_one}"
         else:
             yield "option forwardfor if-none"
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 
 from sandbox.dataplane.cdn.templates import environment, inner_headers, with_token
 from sandbox.model.cloudfront.config import Distribution, Origin
+from sandbox.model.s3 import bucket_of
 
 FIRST_PORT = 9000
 """Of 127.0.0.1: origins are reached there, the one numbered 0 first."""
@@ -52,11 +53,13 @@ def proxy(
 
 
 def _origin(origin: Origin, port: int, speed: float) -> dict[str, object]:
+    http = f"http://{origin.domain_name}:{origin.http_port}"
     return {
         "port": port,
         "protocol": origin.protocol,
-        "http": f"http://{origin.domain_name}:{origin.http_port}",
-        "https": f"https://{origin.domain_name}:{origin.https_port}",
+        "http": http,
+        # S3 is the sandbox's own endpoint, which speaks no TLS.
+        "https": http if bucket_of(origin.domain_name) else f"https://{origin.domain_name}:{origin.https_port}",
         # nginx asks an address once; CloudFront has several attempts, each with its time.
         "connect": _milliseconds(origin.connection_attempts * origin.connection_timeout / speed),
         "read": _milliseconds(origin.read_timeout / speed),

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.services.codebuild import CodeBuildService
 from sandbox.clock import RealClock
-from sandbox.controllers import releases
+from sandbox.controllers import release_services
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.pipeline import assembly
 from sandbox.errors import SandboxError
@@ -96,7 +96,7 @@ class Plane:
         return first["pipelineExecutionId"]
 
     def wait(self, execution, status="Succeeded", since=0, within=20):
-        return releases.wait(self.timeline, ("release", execution), status, within=within, since=since)
+        return release_services.wait(self.timeline, ("release", execution), status, within=within, since=since)
 
     def wait_told(self, kind, **facts):
         return self.timeline.wait_for(

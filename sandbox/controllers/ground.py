@@ -1,0 +1,83 @@
+"""What a sandbox stands on: the engine, the run, its images and its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from sandbox.controllers import process
+from sandbox.controllers.network import RunNetwork
+from sandbox.engine import sweep
+from sandbox.engine.containers import Containers
+from sandbox.engine.daemon import connect
+from sandbox.engine.images import Images
+from sandbox.engine.run import Run
+from sandbox.interrupts import held_back
+
+
+class Ground:
+    """Begins a run. The engine makes the networks while this process goes on, with what takes it long to load.
+
+    Args:
+        images: "auto", "official" or "build".
+        progress: Told what is being built, pulled or waited for.
+
+    Attributes:
+        run: The run.
+        containers: The run's.
+        images: Where images come from.
+        toolbox: The image of the sandbox's own containers.
+        sockets: The folder for the sockets of DNS and the endpoint.
+
+    Raises:
+        SandboxError: No engine answers, an image cannot be had, or the process has a sandbox already; nothing is left.
+    """
+
+    def __init__(self, images: str = "auto", progress: Callable[[str], None] = lambda text: None) -> None:
+        self._closing = ExitStack()
+        self._closing.callback(process.claim())
+        try:
+            client = connect()
+            self._closing.callback(client.close)
+            sweep.remove_dead_runs(client)
+            self.run = Run.begin()
+            self._closing.callback(self.run.end)
+            self.containers = Containers(client, self.run)
+            self._closing.callback(self.remove_containers)
+            self.images = Images(client, images, progress)
+            self.toolbox = self.images.ensure("toolbox")
+            self.sockets = self.run.folder / "sockets"
+            self.sockets.mkdir()
+            pool = ThreadPoolExecutor(1, thread_name_prefix="networks")
+            # A pool does not wait at its end for a thread in whose start it was interrupted.
+            with held_back():
+                self._network = pool.submit(RunNetwork, self.containers, self.sockets, self.toolbox)
+                self._closing.callback(self._close_network)
+            pool.shutdown(wait=False)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def network(self) -> RunNetwork:
+        """The networks; waits until they are there.
+
+        Raises:
+            SandboxError: The engine could not make them.
+        """
+        return self._network.result()
+
+    def remove_containers(self) -> None:
+        """Remove what the run has in the engine, unless it is kept."""
+        if not self.run.is_kept:
+            sweep.remove_run(self.containers.client, self.run.id)
+
+    def close(self) -> None:
+        """Remove everything. A second call does nothing."""
+        with held_back():
+            self._closing.close()
+
+    def _close_network(self) -> None:
+        if self._network.exception() is None:
+            self._network.result().close()
