@@ -426,8 +426,16 @@ def test_a_source_that_changes_starts_the_pipeline(plane):
 
 
 def test_events_tell_of_pipelines_stages_and_actions(plane):
-    execution = plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
-    plane.wait(execution, "Failed")
+    plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
+    plane.timeline.wait_for(
+        "the event of the pipeline's failure",
+        lambda seen: (
+            seen.kind == "event.published"
+            and seen["detail_type"] == "CodePipeline Pipeline Execution State Change"
+            and seen["event"]["detail"]["state"] == "FAILED"
+        ),
+        within=20,
+    )
     told = [seen["event"] for seen in plane.timeline.since() if seen.kind == "event.published"]
     told = [event for event in told if event["source"] == "aws.codepipeline"]
     assert [(event["detail-type"].split()[1], event["detail"]["state"]) for event in told] == [
