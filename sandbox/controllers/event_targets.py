@@ -133,6 +133,7 @@ class EventTargets:
                 "sqs": self._to_queue,
                 "logs": self._to_log_group,
                 "ecs": self._to_cluster,
+                "codepipeline": self._to_pipeline,
             }[job.service](job)
         except InvalidJsonError as error:
             raise TargetError(Failure("INVALID_JSON", str(error), retryable=False)) from error
@@ -198,6 +199,10 @@ class EventTargets:
         if failures:
             reason = ", ".join(f"{failure.get('arn', '')} {failure.get('reason', '')}".strip() for failure in failures)
             raise TargetError(Failure("ERROR_FROM_TARGET", reason, retryable=True))
+
+    def _to_pipeline(self, job: Job) -> None:
+        """Nothing of the event goes to a pipeline."""
+        self._client("codepipeline", job).start_pipeline_execution(name=job.arn.split(":")[5])
 
     def _client(self, service: str, job: Job) -> Any:
         return self._aws(service, job.arn.split(":")[3])

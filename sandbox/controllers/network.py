@@ -96,6 +96,7 @@ class RunNetwork:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._resolver: Future[str] | None = None
         self._viewer: Future[str] | None = None
+        self._clients: dict[str, str] = {}  # the public address of each one's container
 
     def start(self) -> None:
         """Begin to start the resolver, at the first call. The sockets that it relays to are served then.
@@ -134,18 +135,28 @@ class RunNetwork:
             publish: A port of the image's own program, which then runs, without capabilities: published on 127.0.0.1.
         """
         self.viewer()  # as it waits for the resolver
-        return self._containers.run_new(
+        address = self.public.take()
+        container = self._containers.run_new(
             Spec(
                 what,
                 image,
                 entrypoint=None if publish else ["sleep"],
                 command=None if publish else ["infinity"],
-                networks=[(self.internet.name, self.public.take())],
+                networks=[(self.internet.name, address)],
                 mounts=[self._internet_resolv_conf],
                 publish={publish: 0} if publish else {},
                 cap_drop=["ALL"] if publish else [],
             )
         )
+        self._clients[container] = address
+        return container
+
+    def remove_client(self, container: str) -> None:
+        """Remove a client; its address is another's then."""
+        self._containers.remove(container)
+        address = self._clients.pop(container, None)
+        if address is not None:
+            self.public.give_back(address)
 
     def close(self) -> None:
         """Wait until nothing more is being started."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sandbox.aws.clients import Clients
 from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.clock import Clock
 from sandbox.engine.containers import Containers
 from sandbox.engine.image_builds import ImageBuilder
 from sandbox.errors import SandboxError
@@ -33,16 +36,27 @@ class Registry:
     Args:
         containers: Of the run: images that are pushed carry its labels.
         aws: Clients of the sandbox's endpoint, where ECR's records are.
+        publish: Puts an event on EventBridge's default bus; must not block.
+        clock: Dates the events.
         timeline: Gets ``ecr.push`` for each image that is pushed.
 
     Attributes:
         is_down: Nobody can push or pull, as if the registry could not be reached.
     """
 
-    def __init__(self, containers: Containers, aws: Clients, timeline: Timeline) -> None:
+    def __init__(
+        self,
+        containers: Containers,
+        aws: Clients,
+        publish: Callable[[dict[str, Any]], None],
+        clock: Clock,
+        timeline: Timeline,
+    ) -> None:
         self._api = containers.client.api
         self.builder = ImageBuilder(containers.client, containers.run)
         self._aws = aws
+        self._publish = publish
+        self._clock = clock
         self._timeline = timeline
         self.is_down = False
 
@@ -78,6 +92,7 @@ class Registry:
                 raise SandboxError(f"{reference} cannot be pushed", state=_words(where, refusal)) from error
         say(f"{where.tag}: digest: {digest} size: {len(manifest)}")
         self._timeline.record("ecr.push", repository=where.repository, tag=where.tag, digest=digest)
+        self._publish(self._event(where, digest))
         return digest
 
     def find(self, reference: str) -> str | None:
@@ -100,6 +115,26 @@ class Registry:
                 f"{failed}: {where}: not found", hint=f"aws ecr list-images: what {where.repository} has"
             )
         return str(json.loads(manifest)["config"]["digest"])
+
+    def _event(self, where: EcrReference, digest: str) -> dict[str, Any]:
+        """As ECR tells of a push: user guide "Amazon ECR events and EventBridge"."""
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "ECR Image Action",
+            "source": "aws.ecr",
+            "account": where.account,
+            "time": datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": where.region,
+            "resources": [],
+            "detail": {
+                "result": "SUCCESS",
+                "action-type": "PUSH",
+                "repository-name": where.repository,
+                "image-digest": digest,
+                "image-tag": where.tag,
+            },
+        }
 
     def _manifest(self, image: str) -> str:
         found = self._api.inspect_image(image)

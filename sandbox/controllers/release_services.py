@@ -52,7 +52,7 @@ class Releases:
         self._clock = clock
         self._timeline = timeline
         self._closers: list[Callable[[], None]] = []
-        self.registry = Registry(containers, plane.aws, timeline)
+        self.registry = Registry(containers, plane.aws, plane.events.publish, clock, timeline)
         images.in_registry = self.registry.find
         plane.gateway.add_later("codebuild", lambda: self.codebuild)
         plane.gateway.add_later("codepipeline", self._make_codepipeline)

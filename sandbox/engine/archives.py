@@ -26,10 +26,11 @@ def packed(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
 
 
 def packed_folder(folder: Path) -> bytes:
-    """A tar archive of what is in a folder."""
+    """A tar archive of what is in a folder, owned by root; the folder itself, and its mode, are not in it."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
-        tar.add(folder, arcname=".")
+        for path in sorted(folder.iterdir()):
+            tar.add(path, arcname=path.name, filter=_owned_by_root)
     return made.getvalue()
 
 
@@ -79,3 +80,9 @@ def fetch(client: docker.DockerClient, container: str, folder: str, into: Path) 
     except tarfile.TarError as error:
         raise SandboxError(f"{folder} could not be copied out of its container", state=str(error)) from error
     return True
+
+
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    return entry

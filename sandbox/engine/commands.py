@@ -16,14 +16,14 @@ GONE = -1
 
 
 def run(client: docker.DockerClient, container: str, command: Sequence[str], say: Callable[[str], None]) -> int:
-    """Run a command, tell each line that it prints, and return its exit code (`GONE` if the container went).
+    """Run a command as root, tell each line that it prints, and return its exit code (`GONE` if the container went).
 
     Raises:
         SandboxError: The engine could not start it.
     """
     api = client.api
     try:
-        started = api.exec_create(container, list(command))["Id"]
+        started = api.exec_create(container, list(command), user="root")["Id"]
         pieces = api.exec_start(started, stream=True)
     except APIError as error:
         raise SandboxError(f"{command[0]} could not be run", state=str(error.explanation or error)) from error

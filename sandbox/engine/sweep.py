@@ -26,6 +26,7 @@ from sandbox.engine.run import (
 # Another process removes the same dead run: the container's removal is under way (409), or a network still has
 # a container that is on its way out (403). That process sees it through.
 _OTHERS_AT_WORK = {403, 409}
+_HALF_REMOVED = "unrecognized image ID"  # what the engine says of a layer that another removal has just taken
 _PASSES = 4
 
 
@@ -107,7 +108,14 @@ def _remove(client: docker.DockerClient, label: dict[str, str], chosen: Callable
     volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
     _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
     images = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})]  # those that releases have built
-    _each(lambda i: api.remove_image(i["Id"], force=True), images)
+    # One after the other, what was built from another one before it: they share layers, over which the engine stumbles.
+    for image in sorted(images, key=lambda i: -int(i["Created"])):
+        with contextlib.suppress(NotFound):
+            try:
+                api.remove_image(image["Id"], force=True)
+            except APIError as error:
+                if error.status_code not in _OTHERS_AT_WORK and _HALF_REMOVED not in str(error.explanation):
+                    raise
     return Swept(len(containers), len(networks), len(volumes), len(images))
 
 

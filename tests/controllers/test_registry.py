@@ -30,6 +30,16 @@ def test_what_is_pushed_is_described_and_run_by_tag_and_digest(tasks, ecr):
     digest = tasks.sandbox.push_image(tasks.image, f"{HOST}/team/web:v1")
     (found,) = ecr.describe_images(repositoryName="team/web")["imageDetails"]
     assert (found["imageTags"], found["imageDigest"]) == (["v1"], digest)
+    told = [seen["event"] for seen in tasks.sandbox.timeline.since() if seen.kind == "event.published"]
+    assert [event["detail"] for event in told if event["detail-type"] == "ECR Image Action"] == [
+        {
+            "result": "SUCCESS",
+            "action-type": "PUSH",
+            "repository-name": "team/web",
+            "image-digest": digest,
+            "image-tag": "v1",
+        }
+    ]
     for reference in (f"{HOST}/team/web:v1", f"{HOST}/team/web@{digest}"):
         task = tasks.start({"image": reference}, until={"RUNNING", "STOPPED"})
         assert tasks.describe(task)["lastStatus"] == "RUNNING"

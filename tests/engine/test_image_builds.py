@@ -62,6 +62,16 @@ def test_an_image_carries_the_labels_of_its_run_and_goes_with_it(client, toolbox
         client.api.inspect_image(image)
 
 
+def test_images_that_share_layers_all_go(client, toolbox):
+    run = Run.begin()
+    builder = ImageBuilder(client, run)
+    made = [builder.build(request_for(f"FROM {toolbox}\nRUN echo shared\nRUN echo {n}"), str) for n in range(4)]
+    made.append(builder.build(request_for(f"FROM {made[0]}\nRUN echo child"), str))
+    sweep.remove_run(client, run.id)
+    run.end()
+    assert client.api.images(filters={"label": f"{LABEL_RUN}={run.id}"}) == []
+
+
 def test_a_failure_shows_the_last_lines(builder, toolbox):
     with pytest.raises(SandboxError) as raised:
         builder.build(request_for(f"FROM {toolbox}\nRUN echo the reason; exit 7"), lambda text: None)
@@ -101,6 +111,11 @@ def test_files_go_in_and_come_out(client, container, tmp_path):
     archives.put(client, container, "/", archives.packed({"in/a": b"1", "in/b/c": b"2"}))
     assert archives.fetch(client, container, "/in", tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {"a", "b/c"}
+    (tmp_path / "b").chmod(0o700)
+    archives.put(client, container, "/", archives.packed_folder(tmp_path))
+    owners: list[str] = []
+    commands.run(client, container, ["stat", "-c", "%a %U", "/", "/b", "/a"], owners.append)
+    assert owners == ["755 root", "700 root", "644 root"]
     assert not archives.fetch(client, container, "/nowhere", tmp_path)
     with pytest.raises(SandboxError, match="could not be put into /nowhere"):
         archives.put(client, container, "/nowhere", archives.packed({"a": b""}))

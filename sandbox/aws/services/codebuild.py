@@ -224,6 +224,11 @@ class CodeBuildService:
             if request[member]["type"] not in types:
                 wanted = " or ".join(sorted(types))
                 raise _invalid(f"The sandbox does not carry out {member}.type {request[member]['type']}: {wanted} is.")
+        logs = request.get("logsConfig") or {}
+        if (logs.get("s3Logs") or {}).get("status", "DISABLED") != "DISABLED":
+            raise _invalid("The sandbox does not carry out logsConfig.s3Logs of a project.")
+        if (logs.get("cloudWatchLogs") or {}).get("status", "ENABLED") != "ENABLED":
+            raise _invalid("The sandbox does not carry out a project without logs in CloudWatch Logs.")
         if request["environment"]["type"] != "LINUX_CONTAINER":
             raise _invalid(f"The sandbox does not carry out environment.type {request['environment']['type']}.")
         if request["source"]["type"] == "NO_SOURCE" and not request["source"].get("buildspec"):

@@ -214,6 +214,8 @@ class CodePipelineService:
         """PutJobSuccessResult, of functions."""
         if request.get("continuationToken") and request.get("outputVariables"):
             raise AwsError("ValidationException", "outputVariables cannot be included with a continuationToken")
+        if request.get("currentRevision"):
+            raise AwsError("ValidationException", "The sandbox does not carry out currentRevision of functions' jobs.")
         self._jobs.succeeded(request["jobId"], request)
         return {}
 

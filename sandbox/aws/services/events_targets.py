@@ -24,9 +24,10 @@ _KINDS = {
     "logs": "log-group:",
     "events": "event-bus/",
     "ecs": "cluster/",
+    "codepipeline": "",
 }
 _PARAMETERS = {"sqs": "SqsParameters", "ecs": "EcsParameters"}
-_WITH_ROLE = {"events", "ecs"}  # the others are allowed to by a policy of their own
+_WITH_ROLE = {"events", "ecs", "codepipeline"}  # the others are allowed to by a policy of their own
 
 
 def check_target(target: Request) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -104,7 +105,7 @@ class Builds:
                 container = self._running.pop(build.id, None)
                 build.end(self._clock.now())
             if container is not None:
-                self._containers.remove(container)
+                self._network.remove_client(container)
         self._timeline.record(
             "codebuild.build",
             build=build.id,
@@ -122,7 +123,7 @@ class Builds:
             return
         for name in buildspec.PHASES:
             given = next((phase for phase in spec[0].phases if phase.name == name), None)
-            self._phase(build, name.upper(), lambda given=given: self._commands(build, given))  # type: ignore[misc]
+            self._phase(build, name.upper(), partial(self._commands, build, spec[0].shell, given))
         self._phase(build, "UPLOAD_ARTIFACTS", lambda: self._upload(build, spec[0]))
 
     def _phase(self, build: Build, name: str, work: Callable[[], object]) -> None:
@@ -203,18 +204,18 @@ class Builds:
         except (yaml.YAMLError, BuildspecError) as error:
             raise _PhaseFailed("YAML_FILE_ERROR", f"{name}: {error}") from error
 
-    def _commands(self, build: Build, phase: Phase | None) -> None:
+    def _commands(self, build: Build, shell: str, phase: Phase | None) -> None:
         if phase is None:
             return
         self._say(build, f"[Container] Entering phase {phase.name.upper()}")
         succeeding = build.failure() is None
-        failed = self._shell(build, phase.commands, succeeding=succeeding)
+        failed = self._shell(build, shell, phase.commands, succeeding=succeeding)
         if phase.at_last and not build.stopping:
-            failed = failed or self._shell(build, phase.at_last, succeeding=succeeding and not failed)
+            failed = failed or self._shell(build, shell, phase.at_last, succeeding=succeeding and not failed)
         if failed and not phase.goes_on:
             raise _PhaseFailed(_FAILED, failed)
 
-    def _shell(self, build: Build, lines: Sequence[str], *, succeeding: bool) -> str:
+    def _shell(self, build: Build, shell: str, lines: Sequence[str], *, succeeding: bool) -> str:
         """Run commands in one shell; what the phase's context says of the one that failed, or ""."""
         client, container = self._containers.client, self._running[build.id]
         archives.put(client, container, "/", archives.packed({script.PHASE.lstrip("/"): script.phase(lines).encode()}))
@@ -225,7 +226,7 @@ class Builds:
                 last[:] = [line.removeprefix(script.RUNNING)]
             self._say(build, line)
 
-        command = ["sh", script.PHASE, str(int(succeeding))]
+        command = [shell, script.PHASE, str(int(succeeding))]
         code = commands.run(client, container, command, say)
         if code == 0 or build.stopping:
             return ""
@@ -254,7 +255,7 @@ class Builds:
         commands.run(
             self._containers.client,
             self._running[build.id],
-            ["sh", "-c", script.READ_VARIABLES, "sh", *spec.exported],
+            [spec.shell, "-c", script.READ_VARIABLES, "sh", *spec.exported],
             found.append,
         )
         build.exported = dict(zip(spec.exported, found, strict=False))

@@ -16,7 +16,9 @@ RUNNING = "[Container] Running command "
 _ENVIRONMENT = "/codebuild/env.sh"
 _FOLDER = "/codebuild/folder"
 
+# One stream, so that the log has the lines in the order in which they were printed.
 _HEAD = f"""\
+exec 2>&1
 set -a
 . {_ENVIRONMENT}
 CODEBUILD_BUILD_SUCCEEDING="$1"

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -77,7 +78,10 @@ class PipelineController:
             ]
             for name, action in names:
                 trigger = {"triggerType": "PollForSourceChanges", "triggerDetail": action}
-                self.apply(lambda now, name=name, trigger=trigger: self._model.start(name, trigger, {}, "", now))  # type: ignore[misc]
+                self.apply(partial(self._started, name, trigger))
+
+    def _started(self, name: str, trigger: Mapping[str, str], now: float) -> tuple[Execution, list[Command]]:
+        return self._model.start(name, trigger, {}, "", now)
 
     def close(self) -> None:
         """Abandon what runs and take no more changes."""

@@ -13,7 +13,7 @@ from typing import Any
 FILE = "buildspec.yml"
 PHASES = ("install", "pre_build", "build", "post_build")
 
-_SHELLS = frozenset({"sh", "/bin/sh", "bash"})
+_SHELLS = {"sh": "sh", "/bin/sh": "sh", "bash": "bash", "/bin/bash": "bash"}
 _KEYS = {
     "": frozenset({"version", "env", "phases", "artifacts"}),
     "env": frozenset({"shell", "variables", "exported-variables"}),
@@ -66,12 +66,14 @@ class Buildspec:
         variables: Environment variables.
         exported: Names of those that are variables of the pipeline afterwards.
         artifacts: None: there are none.
+        shell: "sh" or "bash".
     """
 
     phases: tuple[Phase, ...]
     variables: Mapping[str, str]
     exported: tuple[str, ...]
     artifacts: Artifacts | None
+    shell: str = "sh"
 
 
 def parse(content: Any) -> Buildspec:
@@ -86,7 +88,7 @@ def parse(content: Any) -> Buildspec:
     env = content.get("env") or {}
     _check(env, "env", "env")
     if env.get("shell", "sh") not in _SHELLS:
-        raise BuildspecError(f"env/shell {env['shell']} is not carried out; sh is")
+        raise BuildspecError(f"env/shell {env['shell']} is not carried out; sh and bash are")
     given = content.get("phases")
     if not isinstance(given, dict) or not given:
         raise BuildspecError("phases: a buildspec has at least one phase")
@@ -99,6 +101,7 @@ def parse(content: Any) -> Buildspec:
         {str(name): str(value) for name, value in variables.items()},
         tuple(str(name) for name in env.get("exported-variables") or ()),
         _artifacts(content.get("artifacts")),
+        _SHELLS[env.get("shell", "sh")],
     )
 
 

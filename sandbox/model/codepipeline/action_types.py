@@ -24,6 +24,7 @@ class ActionType:
         outputs: Least and most output artifacts.
         required: Keys that its configuration must have.
         optional: Keys that it may have, and that are carried out.
+        others: Keys that it may have on AWS, and that are not carried out.
         only: Values that the sandbox carries out, by key; AWS has others.
         timeout: Seconds until it has failed.
     """
@@ -32,6 +33,7 @@ class ActionType:
     outputs: tuple[int, int]
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     timeout: float = _HOUR
 
@@ -41,12 +43,17 @@ _CODEBUILD = ActionType(
     (0, 5),
     frozenset({"ProjectName"}),
     frozenset({"PrimarySource", "EnvironmentVariables"}),
+    frozenset({"BatchEnabled", "CombineArtifacts"}),
     timeout=8 * _HOUR,
 )
 
 ACTION_TYPES: Mapping[Type, ActionType] = {
     ("Source", "AWS", "S3"): ActionType(
-        (0, 0), (1, 1), frozenset({"S3Bucket", "S3ObjectKey"}), frozenset({"PollForSourceChanges"})
+        (0, 0),
+        (1, 1),
+        frozenset({"S3Bucket", "S3ObjectKey"}),
+        frozenset({"PollForSourceChanges"}),
+        frozenset({"AllowOverrideForS3ObjectKey"}),
     ),
     # What a local repository goes through is not told to anybody: nothing starts a pipeline for it.
     ("Source", "AWS", "CodeCommit"): ActionType(
@@ -54,14 +61,14 @@ ACTION_TYPES: Mapping[Type, ActionType] = {
         (1, 1),
         frozenset({"RepositoryName", "BranchName", "PollForSourceChanges"}),
         frozenset({"OutputArtifactFormat"}),
-        {"PollForSourceChanges": frozenset({"false"}), "OutputArtifactFormat": frozenset({"CODE_ZIP"})},
+        only={"PollForSourceChanges": frozenset({"false"}), "OutputArtifactFormat": frozenset({"CODE_ZIP"})},
     ),
     ("Source", "AWS", "CodeStarSourceConnection"): ActionType(
         (0, 0),
         (1, 1),
         frozenset({"ConnectionArn", "FullRepositoryId", "BranchName", "DetectChanges"}),
         frozenset({"OutputArtifactFormat"}),
-        {"DetectChanges": frozenset({"false"}), "OutputArtifactFormat": frozenset({"CODE_ZIP"})},
+        only={"DetectChanges": frozenset({"false"}), "OutputArtifactFormat": frozenset({"CODE_ZIP"})},
     ),
     ("Build", "AWS", "CodeBuild"): _CODEBUILD,
     ("Test", "AWS", "CodeBuild"): _CODEBUILD,

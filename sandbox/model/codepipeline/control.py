@@ -154,7 +154,8 @@ class CodePipeline:
         busy = any(run.in_progress for run in runs)
         retryable = execution.status in MAY_RETRY or (execution.status == "InProgress" and busy and failed)
         moved = stage.name != stage_name or execution.waits or execution.version != record.version
-        if moved or not retryable or (busy and mode == "ALL_ACTIONS") or (mode == "FAILED_ACTIONS" and not failed):
+        nothing = mode == "FAILED_ACTIONS" and not failed and execution.status != "Stopped"
+        if moved or not retryable or nothing or (busy and mode == "ALL_ACTIONS"):
             raise PipelineError(
                 "StageNotRetryableException",
                 "Unable to retry. The pipeline structure or stage state might have changed while actions awaited "

@@ -136,7 +136,6 @@ class Execution:
     entered: int = 0
     attempt: int = 1
     stop_reason: str | None = None
-    status_summary: str = ""
     stages: dict[str, str] = field(default_factory=dict)
     runs: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)

@@ -176,6 +176,8 @@ def _action(given: Mapping[str, Any], region: str) -> Action:
                 f"The following action cannot contain a {member} field: {name}. To use the {member} field, "
                 "use a compute action."
             )
+    if any(item.get("files") for item in given.get("outputArtifacts") or ()):
+        raise invalid_action(f"Action {name}: only compute actions name the files of an output artifact")
     if given.get("region", region) != region:
         raise not_carried_out(f"actions of another region (action {name})")
     if "timeoutInMinutes" in given and key[0] != "Approval":
@@ -205,6 +207,8 @@ def _check_configuration(action: Action) -> None:
     where = f"Action configuration for action '{action.name}'"
     for key in sorted(kind.required - set(given) - set(kind.only)):
         raise invalid_action(f"{where} is missing required configuration '{key}'")
+    for key in sorted(set(given) & kind.others):
+        raise not_carried_out(f"{key} of action {action.name}")
     for key in sorted(set(given) - kind.required - kind.optional):
         raise invalid_action(f"{where} contains unknown configuration '{key}'")
     for key, values in kind.only.items():

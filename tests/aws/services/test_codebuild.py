@@ -61,6 +61,8 @@ def test_a_project_is_created_shown_updated_and_deleted(codebuild):
         ({"source": {"type": "GITHUB", "location": "https://github.com/a/b"}}, "source.location"),
         ({"source": {"type": "GITHUB"}}, "source.type GITHUB"),
         ({"artifacts": {"type": "S3"}}, "artifacts.type S3"),
+        ({"logsConfig": {"s3Logs": {"status": "ENABLED", "location": "b"}}}, "logsConfig.s3Logs"),
+        ({"logsConfig": {"cloudWatchLogs": {"status": "DISABLED"}}}, "a project without logs"),
         ({"environment": {**PROJECT["environment"], "type": "ARM_CONTAINER"}}, "environment.type ARM_CONTAINER"),
         (
             {

@@ -84,6 +84,15 @@ def test_variables_and_folders_go_from_phase_to_phase(builds):
     ]
 
 
+def test_the_shell_may_be_bash(builds):
+    shown, said = builds.run(
+        {"install": ["WORDS=(a b)", "PAIR=c"], "build": ["[[ $PAIR == c ]] && echo ${BASH_VERSION:0:1} ${PAIR^^}"]},
+        env={"shell": "bash", "exported-variables": ["PAIR"]},
+    )
+    assert (shown["buildStatus"], said) == ("SUCCEEDED", ["5 C"])
+    assert shown["exportedEnvironmentVariables"] == [{"name": "PAIR", "value": "c"}]
+
+
 def test_after_a_failed_build_phase_post_build_runs_and_knows(builds):
     shown, said = builds.run(
         {
@@ -178,7 +187,7 @@ def test_an_image_that_cannot_be_had_fails_in_provisioning(builds):
 
 
 def test_a_build_is_stopped_by_its_time_out_or_by_hand(builds):
-    build = builds.start({"build": ["echo begun", "sleep 100"]}, timeout=5)  # 15 s at this speed
+    build = builds.start({"build": ["echo begun", "sleep 100"]})
     builds.sandbox.timeline.wait_for(
         "the build to get to its commands",
         lambda seen: seen.kind == "codebuild.phase" and (seen["build"], seen["phase"]) == (build, "PRE_BUILD"),

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,8 +60,9 @@ def zipped(files: dict[str, str]) -> bytes:
 class Factory:
     """Makes what a release needs; each thing has a name of its own."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, empty: Path) -> None:
         self.sandbox = sandbox
+        self.empty = empty
         self.aws = sandbox.aws
         self.pipelines = sandbox.aws("codepipeline")
         self.timeline = sandbox.timeline
@@ -70,7 +72,7 @@ class Factory:
         self.aws("ecs").create_cluster(clusterName="c")
 
     def put_source(self, key: str, files: dict[str, str]) -> str:
-        return self.aws("s3").put_object(Bucket=self.bucket, Key=key, Body=zipped(files))["VersionId"]
+        return self.sandbox.put_source(self.bucket, key, self.empty, files)
 
     def repository(self) -> str:
         name = f"web-{next(_NUMBERS)}"
@@ -93,8 +95,8 @@ class Factory:
         )
         return name
 
-    def service(self, image: str = "nginx:1.27") -> str:
-        name = f"svc-{next(_NUMBERS)}"
+    def service(self, image: str = "nginx:1.27", name: str = "", cluster: str = "c") -> str:
+        name = name or f"svc-{next(_NUMBERS)}"
         mark = self.timeline.mark()
         self.aws("ecs").register_task_definition(
             family=name,
@@ -105,7 +107,7 @@ class Factory:
             containerDefinitions=[{"name": "web", "image": image, "stopTimeout": 2}],
         )
         self.aws("ecs").create_service(
-            cluster="c",
+            cluster=cluster,
             serviceName=name,
             taskDefinition=name,
             desiredCount=1,
@@ -126,9 +128,9 @@ class Factory:
             since=mark,
         )
 
-    def current(self, service: str) -> dict[str, Any]:
+    def current(self, service: str, cluster: str = "c") -> dict[str, Any]:
         """The container definition that a service runs, and its task definition's ARN."""
-        (found,) = self.aws("ecs").describe_services(cluster="c", services=[service])["services"]
+        (found,) = self.aws("ecs").describe_services(cluster=cluster, services=[service])["services"]
         definition = self.aws("ecs").describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
         return {"arn": found["taskDefinition"], **definition["containerDefinitions"][0]}
 
@@ -204,6 +206,6 @@ def definitions(*pairs: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(request):
+def made(request, tmp_path_factory):
     with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
-        yield Factory(sandbox)
+        yield Factory(sandbox, tmp_path_factory.mktemp("empty"))

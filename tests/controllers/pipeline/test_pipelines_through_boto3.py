@@ -18,9 +18,10 @@ from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.pipeline import assembly
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
+from tests.conftest import REPOSITORY
 from tests.controllers.pipeline.conftest import ROLE, action, definitions, deploy, source, zipped
 
-SPEED = 600  # a minute in a tenth of a second
+SPEED = 60  # a function has 20 s to answer, on a machine that may be busy
 
 ANSWERS = """
 import boto3, json
@@ -72,14 +73,14 @@ class Plane:
     def put(self, key, content):
         return self.aws("s3").put_object(Bucket="artifacts", Key=key, Body=content)["VersionId"]
 
-    def function(self):
+    def function(self, source=ANSWERS):
         self.aws("lambda").create_function(
             FunctionName="f",
             Runtime="python3.12",
             Role=ROLE,
             Handler="app.handler",
             Timeout=20,
-            Code={"ZipFile": zipped({"app.py": ANSWERS})},
+            Code={"ZipFile": zipped({"app.py": source})},
         )
 
     def create(self, *stages, name="release", **more):
@@ -272,6 +273,26 @@ def test_a_function_that_there_is_not_fails_its_action(plane):
     assert "could not be invoked" in plane.error(execution)["message"]
 
 
+@pytest.mark.parametrize(
+    ("files", "parameters", "words"),
+    [
+        ({}, "{", "JSONDecodeError"),
+        ({}, '{"container": "web", "taskDefinition": "none"}', "no item named 'imagedefinitions.json'"),
+        (
+            {"imagedefinitions.json": definitions(("web", "x"))},
+            '{"container": "web", "taskDefinition": "none", "cluster": "c", "command": ["migrate"]}',
+            "Unable to describe task definition",
+        ),
+    ],
+)
+def test_the_function_that_runs_a_task_says_what_is_wrong_with_its_parameters(plane, files, parameters, words):
+    plane.function((REPOSITORY / "compose" / "release" / "lambda" / "run_task.py").read_text())
+    plane.put("app.zip", zipped({"readme": "", **files}))
+    execution = plane.create(("Source", [source("app.zip")]), ("Call", [call(parameters, inputs=["code"])]))
+    plane.wait(execution, "Failed")
+    assert words in plane.error(execution)["message"]
+
+
 def test_jobs_are_answered_once(plane):
     unknown = {"jobId": "0" * 8 + "-0000-0000-0000-" + "0" * 12}
     assert code_of(plane.pipelines.put_job_success_result, **unknown) == "JobNotFoundException"
@@ -405,8 +426,16 @@ def test_a_source_that_changes_starts_the_pipeline(plane):
 
 
 def test_events_tell_of_pipelines_stages_and_actions(plane):
-    execution = plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
-    plane.wait(execution, "Failed")
+    plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
+    plane.timeline.wait_for(
+        "the event of the pipeline's failure",
+        lambda seen: (
+            seen.kind == "event.published"
+            and seen["detail_type"] == "CodePipeline Pipeline Execution State Change"
+            and seen["event"]["detail"]["state"] == "FAILED"
+        ),
+        within=20,
+    )
     told = [seen["event"] for seen in plane.timeline.since() if seen.kind == "event.published"]
     told = [event for event in told if event["source"] == "aws.codepipeline"]
     assert [(event["detail-type"].split()[1], event["detail"]["state"]) for event in told] == [
@@ -418,6 +447,23 @@ def test_events_tell_of_pipelines_stages_and_actions(plane):
     assert failed["detail"]["type"] == {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"}
     assert failed["detail"]["execution-result"]["error-code"] == "ConfigurationError"
     assert told[4]["detail"]["failure"]["failed-actions"][0]["action"] == "Get"
+
+
+def test_a_rule_starts_a_pipeline(plane):
+    execution = plane.create(("Source", [source("missing.zip")]), ("Gate", [ASK]))
+    plane.wait(execution, "Failed")
+    mark = plane.timeline.mark()
+    pattern = {"source": ["shop"]}
+    plane.aws("events").put_rule(Name="release", EventPattern=json.dumps(pattern))
+    target = {"Id": "p", "Arn": "arn:aws:codepipeline:us-east-1:123456789012:release", "RoleArn": ROLE}
+    plane.aws("events").put_targets(Rule="release", Targets=[target])
+    plane.aws("events").put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": "{}"}])
+    plane.timeline.wait_for(
+        "the pipeline to run again",
+        lambda seen: seen.kind == "pipeline.execution" and seen["execution"] != execution,
+        within=20,
+        since=mark,
+    )
 
 
 def test_the_definition_is_shown_updated_listed_and_deleted(plane):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -163,14 +165,33 @@ def test_a_release_that_crashes_is_rolled_back_and_its_action_fails_at_its_time_
     made.put_source("crash.zip", {"imagedefinitions.json": definitions(("web", f"{repository}:missing"))})
     mark = made.timeline.mark()
     name, execution = made.create(
-        ("Source", [source("crash.zip")]), ("Deploy", [deploy(service, "code", DeploymentTimeout="5")])
+        ("Source", [source("crash.zip")]), ("Deploy", [deploy(service, "code", DeploymentTimeout="10")])
     )
     made.said(mark, "deployment failed: tasks failed to start.")
     made.said(mark, "rolling back to deployment")
     made.sandbox.wait_pipeline(name, execution, "Failed")
     assert made.states(name)["Deploy"] == "Failed"
     ((_, why),) = made.failures(name, execution)
-    assert "did not complete within 5 minutes: the service has gone back to another deployment" in why
+    assert "did not complete within 10 minutes: the service has gone back to another deployment" in why
     assert made.current(service)["arn"] == before
     reasons = [s["stopped_reason"] for s in made.timeline.since(mark) if s.kind == "task.state" and s["stopped_reason"]]
     assert f"{repository}:missing: not found" in reasons[0]
+
+
+def test_the_release_of_the_documentation(made, tmp_path, monkeypatch):
+    document = (REPOSITORY / "docs" / "pipeline.md").read_text()
+    (buildspec,), (code,) = (
+        re.findall(rf"^```{language}\n(.*?)^```", document, re.MULTILINE | re.DOTALL) for language in ("yaml", "python")
+    )
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "Dockerfile").write_text(DOCKERFILE + "COPY page.html /usr/share/nginx/html/\n")
+    for name, text in {"page.conf": page("documented"), "page.html": "one", "buildspec.yml": buildspec}.items():
+        (app / name).write_text(text)
+    made.aws("ecs").create_cluster(clusterName="shop")
+    service = made.service(name="web", cluster="shop")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/pipeline.md", "exec"), {"sandbox": made.sandbox, "Path": Path})
+    images = made.aws("ecr").describe_images(repositoryName="web")["imageDetails"]
+    assert len(images) == 2
+    assert made.current(service, "shop")["arn"].endswith("web:3")

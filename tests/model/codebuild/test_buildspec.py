@@ -19,6 +19,7 @@ def test_phases_are_in_aws_order_whatever_theirs_is_in_the_file():
         )
     )
     assert spec.phases == (Phase("install", ("apt",), ("clean",)), Phase("post_build", ("push",)))
+    assert (spec.shell, parse(of(env={"shell": "/bin/bash"})).shell) == ("sh", "bash")
     assert (dict(spec.variables), spec.exported, spec.artifacts) == ({"TAG": "1"}, ("TAG",), None)
 
 

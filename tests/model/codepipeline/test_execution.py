@@ -168,6 +168,24 @@ def test_a_stopped_execution_can_be_retried_where_it_stopped(world):
     assert one.retry("Deploy", one.first)[-1] == "#1 run Roll"
 
 
+def test_one_that_was_stopped_between_two_groups_goes_on_with_the_next(world):
+    one = world(("Source", [SOURCE]), ("Work", [action("A", "invoke"), action("B", "invoke", order=2)]))
+    one.ok("Get")
+    one.stop(one.first)
+    assert one.ok("A") == ["#1 A SUCCEEDED", "#1 Work STOPPED", "#1 STOPPED"]
+    assert one.retry("Work", one.first)[-1] == "#1 run B"
+
+
+def test_failed_actions_are_retried_while_others_go_on_and_all_are_not(world):
+    one = world(("Source", [SOURCE]), ("Work", [action("A", "invoke"), action("B", "invoke")]))
+    one.ok("Get")
+    one.fail("A")
+    assert refused(one.retry, "Work", one.first, "ALL_ACTIONS") == "StageNotRetryableException"
+    assert one.retry("Work", one.first)[-1] == "#1 run A"
+    one.ok("A")
+    assert one.ok("B")[-1] == "#1 SUCCEEDED"
+
+
 def test_what_a_later_execution_has_entered_cannot_be_retried(world):
     one = world()
     one.ok("Get")

@@ -57,6 +57,10 @@ def test_what_is_taken_is_as_it_was_declared():
             *("InvalidActionDeclaration", "provider: 'Heroku'"),
         ),
         (of(action("B", "build", inputs=["code"], commands=["ls"])), "InvalidActionDeclaration", "commands field"),
+        (
+            of(action("B", "invoke", outputArtifacts=[{"name": "x", "files": ["a"]}])),
+            *("InvalidActionDeclaration", "only compute actions name the files"),
+        ),
         (of(action("B", "invoke", timeoutInMinutes=9)), "InvalidActionDeclaration", "timeoutInMinutes"),
         (
             of(DEPLOY, action("I", "invoke", namespace="N"), action("J", "invoke", namespace="N")),
@@ -78,6 +82,11 @@ def test_what_aws_refuses(declaration, code, words):
     [
         (of(DEPLOY, pipelineType="V2", executionMode="PARALLEL"), "executionMode PARALLEL"),
         (of(DEPLOY, pipelineType="V2", triggers=[{}]), "triggers"),
+        (
+            of(action("B", "build", inputs=["code"], configuration={"ProjectName": "p", "BatchEnabled": "true"})),
+            "BatchEnabled of action B",
+        ),
+        (of(action("B", "build", inputs=["code"], outputs=["x", "y"])), "secondary artifacts of CodeBuild (action B)"),
         (of(action("R", "deploy", inputs=["code"], region="eu-west-1")), "actions of another region (action R)"),
         (
             of(DEPLOY, artifactStore={"type": "S3", "location": "b", "encryptionKey": {"id": "k", "type": "KMS"}}),
