@@ -25,7 +25,6 @@ _WHOLE = {
     "healthy_threshold": (2, 10),
     "unhealthy_threshold": (2, 10),
     "deregistration_delay": (0, 3600),
-    "stickiness_duration": (1, 604_800),
     # ECS API reference, "DeploymentConfiguration" and "CreateService"
     "minimum_healthy_percent": (0, 1_000_000),
     "maximum_percent": (0, 1_000_000),
@@ -79,8 +78,8 @@ class Fleet:
         grace_period: healthCheckGracePeriodSeconds of the service.
         deregistration_delay: Of the target group.
         algorithm: Of the target group.
-        stickiness: Whether the target group has it (lb_cookie); each page load is that of a new visitor.
-        stickiness_duration: Its duration.
+        stickiness: Whether the target group has it (lb_cookie), for longer than a tab is open; each page load is that
+            of a new visitor.
         assets: How many files a page needs, each of which is a request.
         changed: How many of them have other names in the other build. They are asked for first.
         places: Where files are: in the task's image, each build its own; baked: the new image has those of the old
@@ -114,7 +113,6 @@ class Fleet:
     deregistration_delay: int = 300
     algorithm: Algorithm = "round_robin"
     stickiness: bool = False
-    stickiness_duration: int = 86_400
     assets: int = 8
     changed: int = 1
     places: Assets = "task"
