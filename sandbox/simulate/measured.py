@@ -12,9 +12,14 @@ from sandbox.timeline import Observation
 
 @dataclass(frozen=True)
 class Timing:
-    """How long tasks took, in AWS's seconds, in the mean; see `sandbox.model.rolling_deploy.fleet.Fleet`."""
+    """How long tasks took, in AWS's seconds: ``start`` and ``stop`` of a `sandbox.model.rolling_deploy.fleet.Fleet`.
 
-    start: float
+    Attributes:
+        start: Of each task, in the order in which they were started.
+        stop: In the mean.
+    """
+
+    start: tuple[float, ...]
     stop: float
 
 
@@ -31,19 +36,21 @@ def timing(observations: Iterable[Observation], *, speed: float, deregistration_
     """
     begun: dict[str, float] = {}
     told: dict[str, float] = {}
-    starts, stops = [], []
+    starts: dict[str, float] = {}
+    stops = []
     for seen in observations:
         if seen.kind != "task.state":
             continue
         task, status = seen["task"], seen["last_status"]
         if status == "PROVISIONING" and seen["desired_status"] == "RUNNING":
-            begun[task] = seen.at
+            begun[task] = starts[task] = seen.at
         elif status == "RUNNING" and seen["desired_status"] == "STOPPED":
             told[task] = seen.at
         elif status == "RUNNING" and task in begun:
-            starts.append(seen.at - begun.pop(task))
+            starts[task] = (seen.at - begun.pop(task)) * speed
         elif status == "DEPROVISIONING" and task in told:
             stops.append(seen.at - told.pop(task))
-    if not starts or not stops:
-        raise SandboxError(f"the timeline has no deployment: {len(starts)} tasks started, {len(stops)} stopped")
-    return Timing(fmean(starts) * speed, max(0.0, fmean(stops) * speed - deregistration_delay))
+    done = tuple(seconds for task, seconds in starts.items() if task not in begun)
+    if not done or not stops:
+        raise SandboxError(f"the timeline has no deployment: {len(done)} tasks started, {len(stops)} stopped")
+    return Timing(done, max(0.0, fmean(stops) * speed - deregistration_delay))

@@ -67,7 +67,8 @@ class Fleet:
         minimum_healthy_percent: Of the deployment configuration.
         maximum_percent: Of the deployment configuration.
         circuit_breaker: Whether the deployment circuit breaker is on, with rollback.
-        start: Seconds from the start of a task until its containers run: its interface, its image.
+        start: Seconds from the start of a task until its containers run: its interface, its image. Where they were
+            measured, those of each task in turn; the last value holds for all further ones.
         boot: Seconds from then until it answers health checks.
         stop: Seconds from SIGTERM until its containers have ended.
         spread: How unlike tasks are: ``start`` and ``boot`` of each are up to this share longer or shorter.
@@ -101,7 +102,7 @@ class Fleet:
     minimum_healthy_percent: int = 100
     maximum_percent: int = 200
     circuit_breaker: bool = False
-    start: float = 20.0
+    start: float | tuple[float, ...] = 20.0
     boot: float = 10.0
     stop: float = 1.0
     spread: float = 0.2
@@ -133,12 +134,12 @@ class Fleet:
         Raises:
             Refused: It names the field.
         """
-        for name, (least, most) in {**_WHOLE, **_NUMBERS}.items():
+        for name in (*_WHOLE, *_NUMBERS):
             value = getattr(self, name)
-            if not (math.isfinite(value) and least <= value <= most):
-                raise Refused(name, f"{value} is not from {least:g} to {most:g}")
-            if name in _WHOLE and int(value) != value:
-                raise Refused(name, f"{value} is not a whole number")
+            for one in value if isinstance(value, tuple) else (value,):
+                _check(name, one)
+        if self.start == ():
+            raise Refused("start", "there is no value")
         if self.rps <= 0:
             raise Refused("rps", f"{self.rps:g} is not above 0")
         if self.changed > self.assets:
@@ -150,6 +151,10 @@ class Fleet:
         if self.rollback_at is not None and not 0 < self.rollback_at < self.duration:
             raise Refused("rollback_at", f"{self.rollback_at:g} is not within the duration of {self.duration:g} s")
 
+    def start_of(self, number: int) -> float:
+        """``start`` of the task that is started as this one of all, from 0."""
+        return self.start[min(number, len(self.start) - 1)] if isinstance(self.start, tuple) else self.start
+
     @property
     def loads_per_second(self) -> float:
         """Page loads that begin per second."""
@@ -160,3 +165,11 @@ class Fleet:
         """Requests per second that the load balancer distributes: files that the edge has, or S3, do not come."""
         elsewhere = self.cdn or self.places == "s3"
         return self.loads_per_second if elsewhere else self.rps
+
+
+def _check(name: str, value: float) -> None:
+    least, most = _WHOLE.get(name) or _NUMBERS[name]
+    if not (math.isfinite(value) and least <= value <= most):
+        raise Refused(name, f"{value} is not from {least:g} to {most:g}")
+    if name in _WHOLE and int(value) != value:
+        raise Refused(name, f"{value} is not a whole number")

@@ -122,6 +122,7 @@ class _Deployment:
     reminder: Timer | None = None
     tokens_due: float = 0.0
     started: int = 0
+    running: int = 0
     given_up: int = 0
     bringing_up: bool = True
 
@@ -156,7 +157,7 @@ class _Deployment:
         self._bring_up()
         fleet, self.bringing_up = self.fleet, False
         self.epoch = self.clock.now()
-        self.started = 0
+        self.started = self.running = 0
         self.steps = []
         self._step()
         self._deploy("web:2")
@@ -240,7 +241,8 @@ class _Deployment:
                 self._later(self._launch_delay(), self._happen, arn, EniAttached(interface))
             case StartContainer(arn, name):
                 started = (ImagePulled(name, "sha256:1"), ContainerStarted(name, "id"))
-                self._later(self._takes(self.fleet.start), self._happen, arn, *started)
+                self._later(self._takes(self.fleet.start_of(self.running)), self._happen, arn, *started)
+                self.running += 1
             case StopContainer(arn, name):
                 self._later(self.fleet.stop, self._happen, arn, ContainerExited(name, 0))
             case DetachEni(arn):

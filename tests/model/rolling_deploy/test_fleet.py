@@ -16,6 +16,8 @@ from sandbox.model.rolling_deploy.fleet import Fleet, Refused
         ("rps", 0.0),
         ("rps", float("nan")),
         ("boot", -1.0),
+        ("start", ()),
+        ("start", (1.0, -1.0)),
         ("health_interval", 4),
         ("healthy_threshold", 1),
         ("deregistration_delay", 3_601),
@@ -32,6 +34,11 @@ def test_what_cannot_be_is_refused_by_name(field, value):
     with pytest.raises(Refused, match=field) as caught:
         Fleet(**{"tasks": 4, "rps": 10.0, "assets": 8, field: value})
     assert caught.value.parameter == field
+
+
+def test_what_was_measured_of_each_task():
+    fleet = Fleet(tasks=4, rps=900.0, start=(3.0, 1.0))
+    assert [fleet.start_of(number) for number in range(4)] == [3.0, 1.0, 1.0, 1.0]
 
 
 def test_a_load_is_the_page_and_its_files():
