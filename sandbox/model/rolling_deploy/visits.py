@@ -114,7 +114,7 @@ class _Visits:
 
     def seconds(self) -> Iterator[Second]:
         fleet, steps = self.fleet, list(_parts(self.rollout.steps, self.fleet.duration))
-        self._open_before(steps[0][2])
+        self._open_before()
         current = 0
         known: tuple[Step, Odds] | None = None
         for number in range(math.ceil(fleet.duration)):
@@ -196,12 +196,12 @@ class _Visits:
 
     # -- open tabs --
 
-    def _open_before(self, step: Step) -> None:
-        """Tabs have been opened for ever: as many as close."""
+    def _open_before(self) -> None:
+        """Tabs have been opened for ever: as many as close. The first targets are those before the deployment."""
         count = self.fleet.loads_per_second * self.fleet.tab_open
         old = self.tabs[Kind.OLD]
         if self.binds:
-            old.bound = {target: count / len(step.rotation) for target in step.rotation}
+            old.bound = dict.fromkeys(range(self.fleet.tasks), count / self.fleet.tasks)
         else:
             old.free = count
 
@@ -219,7 +219,7 @@ class _Visits:
         asked_by_free, tabs.free = _age(tabs.free, 0.0 if self.binds else opened, seconds, mean, left)
         asked_by_bound = 0.0
         if self.binds:
-            own = [one for one in step.rotation if one not in step.silent and self.rollout.is_new[one] == bool(build)]
+            own = {one for one in step.rotation if one not in step.silent and self.rollout.is_new[one] == bool(build)}
             share = opened / len(own) if own else 0.0
             bound = dict.fromkeys(own, 0.0) | tabs.bound
             for target, count in bound.items():

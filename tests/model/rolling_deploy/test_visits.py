@@ -71,6 +71,14 @@ def test_the_first_load_is_safe_with_stickiness_and_the_open_tab_is_not():
     assert prediction.first_broken is prediction.last_broken is None
 
 
+def test_tabs_of_targets_that_leave_at_once_ask_others():
+    """As many tabs ask in the first second as without stickiness, and nobody answers them."""
+    gone = replace(SLOW, minimum_healthy_percent=0, maximum_percent=100, stickiness=True)
+    first = predict(gone).seconds[0]
+    expected = SLOW.loads_per_second
+    assert first.tabs == first.broken_tabs == pytest.approx(expected, abs=4 * expected**0.5)
+
+
 def test_a_cdn_takes_the_effect_of_stickiness_away():
     """Files are asked for without cookies, whoever asks."""
     plain = predict(replace(SLOW, cdn=True))
