@@ -20,6 +20,7 @@ from sandbox import interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.report.files import check_writable
+from sandbox.simulate import commands as simulate
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -37,6 +38,7 @@ app = typer.Typer(
 images_app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
 app.add_typer(images_app, name="images")
 app.add_typer(checks.app, name="check")
+app.add_typer(simulate.app, name="simulate")
 
 ImagesOption = Annotated[
     str,

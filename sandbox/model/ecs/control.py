@@ -234,8 +234,9 @@ class Ecs:
             return []
         had_run, desired, status = "startedAt" in task.times, task.desired_status, task.last_status
         awaited = task.registration.state == "asked"
-        commands: list[Command] = list(task.handle(event, now))
         service = self.service_of(task)
+        worth = service.standing(task) if service else None
+        commands: list[Command] = list(task.handle(event, now))
         if task.host is not None and task.last_status == "STOPPED" != status:
             commands += [*self.host_changed(task), *self.capacity_changed(task.cluster_arn, now, but=service)]
         if service is None:
@@ -249,7 +250,10 @@ class Ecs:
             commands += service.task_running(task)
         if task.desired_status != desired:
             commands += service.task_stopped(task, now)
-        commands += services.schedule(self, service, now)
+        if service.settled and service.standing(task) is worth:  # it would decide what it has decided: nothing
+            commands += service.events.take()
+        else:
+            commands += services.schedule(self, service, now)
         service.end_if_drained(self.tasks_of(service))
         return commands
 

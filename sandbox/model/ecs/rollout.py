@@ -106,9 +106,10 @@ def standing_of(task: Task, *, lasted: bool, in_grace: bool = False) -> Standing
         return Standing.LEAVING if up else Standing.GONE
     if task.last_status != "RUNNING":
         return Standing.STARTING
-    if task.health_status == "UNHEALTHY" or task.registration.failing:
+    status = task.health_status if task.health_checked else "UNKNOWN"
+    if status == "UNHEALTHY" or task.registration.failing:
         return Standing.RUNNING if in_grace else Standing.UNHEALTHY
-    healthy = task.health_status == "HEALTHY" if task.health_checked else lasted or balanced(task)
+    healthy = status == "HEALTHY" if task.health_checked else lasted or balanced(task)
     healthy = healthy and task.registration.healthy
     return Standing.HEALTHY if healthy else Standing.RUNNING
 
@@ -119,6 +120,8 @@ def in_balance(members: Sequence[Member]) -> list[Member]:
     Source: developer guide "Use strategies to define Amazon ECS task placement" (tasks to terminate "maintain a balance
     across Availability Zones"). Tasks on Fargate stay as they are: in order of creation.
     """
+    if not any(task.host for task, _ in members):
+        return list(members)
     seen: Counter[str] = Counter()
     places = []
     for task, _ in members:

@@ -80,6 +80,8 @@ class Service:
         lasted: ARNs of the tasks that have been RUNNING for `HEALTHY_AFTER` seconds.
         grace: healthCheckGracePeriodSeconds.
         in_grace: ARNs of the tasks whose unhealthy checks are ignored still.
+        settled: It decided nothing the last time: nor will it, before the standing of a task changes, or it is asked
+            for another reason.
         events: What it tells.
     """
 
@@ -98,6 +100,7 @@ class Service:
     lasted: set[str] = field(default_factory=set)
     grace: int = 0
     in_grace: set[str] = field(default_factory=set)
+    settled: bool = False
     events: ServiceEvents = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,10 +115,7 @@ class Service:
 
     def decide(self, tasks: Sequence[Task], now: float) -> list[ServiceDecision]:
         """What to do next. ``tasks`` are the service's own, in order of creation."""
-        standings = [
-            (task, standing_of(task, lasted=task.arn in self.lasted, in_grace=task.arn in self.in_grace))
-            for task in tasks
-        ]
+        standings = [(task, self.standing(task)) for task in tasks]
         self._judge(standings)
         next_step = plan(self._fleet(standings), self._limits())
         if next_step.start or next_step.start_old or next_step.stop:
@@ -125,7 +125,13 @@ class Service:
             self.events.deployment_stuck(now)
         self._drop_empty(standings)
         self._settle(standings, now)
-        return self._decisions(next_step, standings)
+        decisions = self._decisions(next_step, standings)
+        self.settled = not decisions
+        return decisions
+
+    def standing(self, task: Task) -> Standing:
+        """What one of its tasks is worth to it now."""
+        return standing_of(task, lasted=task.arn in self.lasted, in_grace=task.arn in self.in_grace)
 
     def _limits(self) -> Limits:
         configuration = self.configuration
@@ -226,9 +232,9 @@ class Service:
             self.lasted.add(subject)
 
     def _settle(self, standings: Sequence[tuple[Task, Standing]], now: float) -> None:
-        live = [worth for _, worth in standings if worth not in {Standing.LEAVING, Standing.GONE}]
         if self.status != "ACTIVE" or self.steady or self.superseded or self.primary.rollout_state == "FAILED":
             return
+        live = [worth for _, worth in standings if worth not in {Standing.LEAVING, Standing.GONE}]
         if len(live) != self.desired_count or any(worth is not Standing.HEALTHY for worth in live):
             return
         self.steady = True

@@ -132,10 +132,15 @@ class GroupTargets:
             case Elapsed():
                 self._reminded = None
                 self._elapsed(now, commands)
-        if commands or isinstance(event, Elapsed | Changed):  # a check that changes nothing is the most frequent event
+        if self._may_reroute(event, commands):
             self._reroute(now, commands)
         self._remind(now, commands)
         return commands
+
+    def _may_reroute(self, event: Event, commands: list[Command]) -> bool:
+        """Whether there is something to find out: checks that are due, or change nothing, are the most frequent."""
+        grows = isinstance(event, Elapsed) and self.group.slow_start > 0
+        return grows or isinstance(event, Changed) or any(not isinstance(one, Check) for one in commands)
 
     def _befall(self, event: Idle | Unusable | Usable, state: _State, now: float, commands: list[Command]) -> None:
         match event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -424,6 +425,13 @@ class EcsMachine(RuleBasedStateMachine):
                 assert task.started_by in known or worth is Standing.GONE, "every task belongs to a deployment"
             shown = service.describe(tasks)
             assert shown["runningCount"] + shown["pendingCount"] <= len(tasks)
+
+    @invariant()
+    def a_settled_service_has_nothing_to_decide(self) -> None:
+        for service in self.ecs.services.values():
+            if service.settled:
+                tasks = self.ecs.tasks_of(service)
+                assert copy.deepcopy(service).decide(tasks, self.now) == []
 
     @invariant()
     def nothing_stays_registered(self) -> None:

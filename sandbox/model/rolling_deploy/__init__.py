@@ -1,0 +1,1 @@
+"""A rolling deploy in virtual time: who gets requests when, and which page loads break by it."""

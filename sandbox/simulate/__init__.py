@@ -1,0 +1,1 @@
+"""``sandbox simulate``: the models in virtual time, for fleets that no machine could run. One module a situation."""
