@@ -127,6 +127,7 @@ def vcl(
             directive=_DIRECTIVES,
             always=sorted(freshness.ALWAYS_CACHED),
             with_header=sorted(freshness.CACHED_WITH_A_HEADER),
+            heeded=sorted(freshness.HEEDED_WHEN_FORBIDDEN),
             compressed_types=rf"(?i)^\s*(?:{'|'.join(map(_escape, sorted(answers.COMPRESSED_TYPES)))})\s*(?:;|$)",
             smallest=answers.SMALLEST,
             largest=answers.LARGEST,

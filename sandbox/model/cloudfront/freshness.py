@@ -14,6 +14,8 @@ from sandbox.model.cloudfront.policies import CachePolicy
 
 ALWAYS_CACHED = frozenset((404, 405, 414, 500, 501, 502, 503, 504))
 CACHED_WITH_A_HEADER = frozenset((400, 403, 412, 415))
+HEEDED_WHEN_FORBIDDEN = frozenset((404, 410, 414, 501))
+"""Errors that no-store, no-cache and private keep out of the cache; of all others these say nothing."""
 _ONLY_WITH_CACHE_CONTROL = frozenset((307, 308))
 
 
@@ -81,6 +83,8 @@ def of_error(status: int, headers: Headers, min_ttl: float, max_ttl: float, now:
     named = control.s_maxage if control.s_maxage is not None else control.max_age
     if status not in ALWAYS_CACHED and not (status in CACHED_WITH_A_HEADER and named is not None):
         return Lifetime(False, 0, f"status {status} is not cached")
+    if control.forbids and status in HEEDED_WHEN_FORBIDDEN:
+        return Lifetime(False, 0, f"{control.forbids} with status {status}")
     expires = date(headers.get("expires"))
     asked = float(named) if named is not None else (expires - now if expires is not None else 0.0)
     ttl = max(min_ttl, min(asked, max_ttl))

@@ -150,12 +150,19 @@ def error(status, said=None, minimum=10, maximum=3600, **headers):
 @pytest.mark.parametrize("status", sorted(ALWAYS_CACHED))
 def test_errors_are_kept_for_the_greater_of_minimum_and_header(status):
     assert error(status).ttl == 10
-    assert error(status, "no-store").ttl == 10
     assert error(status, "max-age=5").ttl == 10
     assert error(status, "max-age=60").ttl == 60
     assert error(status, "max-age=5, s-maxage=70").ttl == 70
     assert error(status, expires=formatdate(NOW + 50, usegmt=True)).ttl == 50
     assert error(status, "max-age=99999").ttl == 3600
+
+
+@pytest.mark.parametrize("said", ["no-store", "no-cache", "private", "private, max-age=60"])
+def test_few_errors_heed_what_forbids_keeping_them(said):
+    for status in (404, 414, 501):
+        assert error(status, said).reason == f"{said.partition(',')[0]} with status {status}"
+    for status in (405, 500, 502, 503, 504):
+        assert error(status, said).ttl == (60 if "max-age" in said else 10)
 
 
 @pytest.mark.parametrize("status", sorted(CACHED_WITH_A_HEADER))
