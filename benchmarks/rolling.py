@@ -4,7 +4,7 @@ Run: ``python benchmarks/rolling.py [speed]`` (default 10). The stack `nuxt` goe
 with 100/200 all four tasks are replaced in one wave, with 100/150 in two waves of two. What a wave must wait for:
 
 - the start of its tasks: the same containers (namespace owner, then H2O and Node) started in the same run by the
-  engine's API alone, until each task answers its page;
+  engine's API alone, until each task answers at the path of its checks;
 - the health checks: healthy threshold x interval at most, because the first ones come before Node listens, and the
   target has been unhealthy when one passes;
 - the deregistration delay;
@@ -56,7 +56,7 @@ class Plain:
         self._made: list[Container] = []
 
     def start(self) -> float:
-        """Seconds until each task has answered its page."""
+        """Seconds until each task has answered."""
         return _timed(self._start, self._tasks)
 
     def stop(self) -> float:
@@ -81,7 +81,7 @@ class Plain:
         deadline = time.monotonic() + WITHIN
         while not serves(address):
             if time.monotonic() > deadline:
-                raise SystemExit(f"{task} does not answer its page")
+                raise SystemExit(f"{task} does not answer")
             time.sleep(ASK_AGAIN)
 
     def _run(self, image: str, name: str, **more: Any) -> Container:
@@ -98,10 +98,10 @@ def _timed(work: Callable[[Any], object], items: Sequence[Any]) -> float:
 
 
 def serves(address: str) -> bool:
-    """Whether a task answers its page."""
+    """Whether a task answers at the path of its checks."""
     connection = http.client.HTTPConnection(address, 8080, timeout=5)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", "/health")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
