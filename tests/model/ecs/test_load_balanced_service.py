@@ -252,6 +252,20 @@ def test_tasks_that_fail_their_targets_checks_are_not_throttled(account: Account
     assert account.service.primary.rollout_state == "FAILED"
 
 
+def test_without_the_circuit_breaker_a_release_that_is_never_healthy_goes_on_for_ever(
+    account: Account, blue: str
+) -> None:
+    steady(account, blue, 1)
+    account.first_health = TargetHealth("unhealthy", "Target.ResponseCodeMismatch", BAD)
+    account.work(account.update(taskDefinition="blog"))
+    account.later(4000)
+    given_up = [task for task in account.tasks if task.stopped_reason.startswith("Task failed ELB")]
+    assert len(given_up) > 3
+    assert account.service.primary.rollout_state == "IN_PROGRESS"
+    assert [deployment.rollout_state for deployment in account.service.superseded] == ["COMPLETED"]
+    assert "web:1" in images(account)
+
+
 def test_a_target_of_a_task_that_has_gone_is_nobody_s(account: Account, blue: str) -> None:
     """Its address may be another task's by now."""
     steady(account, blue, 1)
