@@ -1,9 +1,10 @@
 """A rolling deploy of a page whose assets have hashed names: first loads, tabs left open, and the rollback.
 
-The service has two tasks. Those of build a are replaced one after another (maximumPercent 150), so that one task of
-each build answers from when the first old target drains until the second new one is healthy: loads that lie within
-that are those that `judge` hears of as "mixed". Then the tabs of build a are returned to, and the service goes back to
-its first revision, both tasks at once.
+The service has two tasks, one of which is replaced first (maximumPercent 150). Then maximumPercent 100 holds the
+deploy, with one task of each build, until enough pages have been loaded; 200 lets it go on. Loads within the time from
+the first old target's draining until the second new one is healthy are those "while both builds answer". When the old
+tasks are gone, the tabs of build a are returned to; then the service goes back to its first revision, both tasks at
+once.
 
 What is asked of alb.example.com is as at an edge location of CloudFront that has kept nothing. shop.example.com is one
 that keeps what anybody has asked for: the first answer for a file of the new build, be it an error, is everybody's.
@@ -33,7 +34,7 @@ A, B, B_AFTER_A = (f"aws-container-sandbox/nuxt-{build}" for build in ("a", "b",
 SERVICE, BUCKET = "shop", "shop-assets"
 TASKS = 2
 RATE = 12.0  # page loads a second
-LOADS = 24  # that a measurement takes, at least
+LOADS = 36  # that a measurement takes, at least
 TABS = 8
 TRIES = 4  # pages that the browser opens in mid-deploy, at most, to come across a dead one
 EXPIRED = 11.0  # AWS's seconds: CloudFront keeps an error for 10 where nobody says otherwise
@@ -65,12 +66,15 @@ def play(play: Play) -> None:
         mark = sandbox.timeline.mark()
         sandbox.progress("deploying build b, one task after another")
         sandbox.deploy(SERVICE, SERVICE, {"node": settings.get("image", B)})
+        sandbox.timeline.wait_for("the first new task to start", _starts, within=60, since=mark)
+        _limit(sandbox, 100)
         begun = _wait_targets(sandbox, "draining", 1, mark).at
         if settings.get("until_kept"):
             _until_an_error_is_kept(sandbox, crowd)
         if browser:
             _open_in_mid_deploy(browser, sites[0])
         _some_loads(crowd)
+        _limit(sandbox, 200)
         ended = _wait_targets(sandbox, "healthy", TASKS, mark).at
         _measure(play, MIXED, [one for one in crowd.loads if begun <= one.at and one.at + one.seconds <= ended])
 
@@ -92,15 +96,25 @@ def _roll_back(play: Play, crowd: Crowd) -> None:
     sandbox = play.sandbox
     sandbox.progress("rolling back to build a, both tasks at once")
     begun, mark = sandbox.clock.now(), sandbox.timeline.mark()
-    both = {"minimumHealthyPercent": 100, "maximumPercent": 200}
-    sandbox.aws("ecs").update_service(
-        cluster=SERVICE, service=SERVICE, taskDefinition=f"{SERVICE}:1", deploymentConfiguration=both
-    )
+    sandbox.aws("ecs").update_service(cluster=SERVICE, service=SERVICE, taskDefinition=f"{SERVICE}:1")
     _wait_targets(sandbox, "healthy", TASKS, mark)
     _wait_targets(sandbox, "draining", TASKS, mark)
     _some_loads(crowd)
     _measure(play, ROLLBACK, [one for one in crowd.loads if one.at >= begun])
     _measure(play, ROLLBACK_TABS, _return_to(crowd, range(TABS, 2 * TABS)))
+
+
+def _starts(seen: Observation) -> bool:
+    return bool(
+        seen.kind == "task.state" and seen["last_status"] == "PROVISIONING" and seen["desired_status"] != "STOPPED"
+    )
+
+
+def _limit(sandbox: Sandbox, percent: int) -> None:
+    """Change how many tasks the service may have while it is deployed; that begins no deployment."""
+    sandbox.aws("ecs").update_service(
+        cluster=SERVICE, service=SERVICE, deploymentConfiguration={"maximumPercent": percent}
+    )
 
 
 def _wait_targets(sandbox: Sandbox, state: str, count: int, since: int) -> Observation:
@@ -133,18 +147,16 @@ def _until_an_error_is_kept(sandbox: Sandbox, crowd: Crowd) -> None:
     cloudfront = sandbox.aws("cloudfront")
     (distribution,) = (one["Id"] for one in cloudfront.list_distributions()["DistributionList"]["Items"])
     old = {url for tab in crowd.tabs for url in tab.answers}
-    number = len(crowd.loads)
     for attempt in range(50):
-        crowd.wait_loads(number + 4, within=60)
-        loads = crowd.loads_since(number)
-        if any(one.needed and one.url not in old for load in loads for one in load.failures):
+        since, known = sandbox.clock.now(), len(crowd.loads)
+        crowd.wait_loads(known + 4, within=60)
+        failures = [one for load in crowd.loads_since(known) for one in load.failures if one.at >= since]
+        if any(one.needed and one.url not in old for one in failures):
             return
-        number += len(loads)
-        if len(loads) >= 4:
-            cloudfront.create_invalidation(
-                DistributionId=distribution,
-                InvalidationBatch={"CallerReference": str(attempt), "Paths": {"Quantity": 1, "Items": ["/_nuxt/*"]}},
-            )
+        paths = {"Quantity": 1, "Items": ["/_nuxt/*"]}
+        cloudfront.create_invalidation(
+            DistributionId=distribution, InvalidationBatch={"CallerReference": str(attempt), "Paths": paths}
+        )
     raise SandboxError("no edge location was told that a file of the new build is missing")
 
 
