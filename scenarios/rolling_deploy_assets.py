@@ -39,6 +39,7 @@ TABS = 8
 TRIES = 4  # pages that the browser opens in mid-deploy, at most, to come across a dead one
 EXPIRED = 11.0  # AWS's seconds: CloudFront keeps an error for 10 where nobody says otherwise
 ABSENT = (MISSING, DENIED, WRONG_TYPE)  # what a file is that its host does not have; a busy machine's errors are others
+WITHIN = 30.0  # seconds for what the browser does on a busy machine; a dead page is known for one when it is quiet
 HYDRATED, GALLERY, GALLERY_BUTTON = "#open-gallery:not([disabled])", "#gallery", "#open-gallery"
 
 MIXED, AFTER, OPEN_TABS, ROLLBACK, ROLLBACK_TABS = "mixed", "after", "tabs", "rollback", "rollback-tabs"
@@ -63,7 +64,7 @@ def play(play: Play) -> None:
     with sandbox.page_loads(sites, rate=RATE) as crowd:
         crowd.open_tabs(TABS)
         browser = sandbox.browser() if settings.get("browser") else None
-        left_open = browser.open(sites[0], selector=HYDRATED) if browser else None
+        left_open = browser.open(sites[0], selector=HYDRATED, within=WITHIN) if browser else None
         mark = sandbox.timeline.mark()
         sandbox.progress("deploying build b, one task after another")
         sandbox.deploy(SERVICE, SERVICE, {"node": settings.get("image", B)})
@@ -163,14 +164,14 @@ def _until_an_error_is_kept(sandbox: Sandbox, crowd: Crowd) -> None:
 
 def _open_in_mid_deploy(browser: Browser, site: str) -> None:
     for _ in range(TRIES):
-        tab = browser.open(site, selector=HYDRATED)
+        tab = browser.open(site, selector=HYDRATED, within=WITHIN)
         if not tab.visit.works:
             break
     tab.screenshot("mid-deploy")
 
 
 def _use(tab: Tab) -> None:
-    tab.click(GALLERY_BUTTON, selector=GALLERY)
+    tab.click(GALLERY_BUTTON, selector=GALLERY, within=WITHIN)
     tab.screenshot("tab-left-open")
 
 
