@@ -33,8 +33,8 @@ WAY = {BALANCER: "past CloudFront", CDN: "through CloudFront"}
 A, B, B_AFTER_A = (f"aws-container-sandbox/nuxt-{build}" for build in ("a", "b", "b-after-a"))
 SERVICE, BUCKET = "shop", "shop-assets"
 TASKS = 2
-RATE = 20.0  # page loads a second
-LOADS = 40  # that a measurement takes, at least
+RATE = 12.0  # page loads a second
+LOADS = 30  # that a measurement takes, at least
 TABS = 8
 TRIES = 4  # pages that the browser opens in mid-deploy, at most, to come across a dead one
 EXPIRED = 11.0  # AWS's seconds: CloudFront keeps an error for 10 where nobody says otherwise
@@ -207,9 +207,13 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     """Failed when loads or tabs of a measure that decides lacked a file, or a page was dead in the browser."""
     measured = [seen for seen in observations if seen.kind == "roll.measured"]
     visits = [seen for seen in observations if seen.kind == "browser.visited"]
-    dead = [seen for seen in visits if not seen["works"]]
-    failed = bool(dead) or any(seen["decides"] and seen["counted"] for seen in measured)
+    failed = any(map(_lacks_a_file, visits)) or any(seen["decides"] and seen["counted"] for seen in measured)
     return Verdict(failed, (*map(_fact, measured), *map(_seen_in_browser, [*_pages(visits), *_clicks(visits)])))
+
+
+def _lacks_a_file(visit: Observation) -> bool:
+    """Whether the page is dead, and was answered for a file with an error or with something else."""
+    return not visit["works"] and any(one["status"] for one in visit["failures"])
 
 
 def _fact(measured: Observation) -> str:

@@ -25,8 +25,8 @@ def measured(measure, broken, *, decides=True, cause="missing", counted=None):
     return Observation(100.0, "roll.measured", facts)
 
 
-def visited(action, works):
-    failures = [] if works else [{"url": "http://a/_nuxt/x.js", "status": 404, "kind": "script", "error": ""}]
+def visited(action, works, status=404, error=""):
+    failures = [] if works else [{"url": "http://a/_nuxt/x.js", "status": status, "kind": "script", "error": error}]
     return Observation(101.0, "browser.visited", {"action": action, "works": works, "failures": failures})
 
 
@@ -55,6 +55,12 @@ def test_a_dead_page_in_the_browser_reproduces(dead):
     verdict = SCENARIO.judge([measured("mixed", 0), *visits])
     assert verdict.outcome == "reproduces"
     assert any("dead (/_nuxt/x.js: 404)" in fact for fact in verdict.evidence)
+
+
+def test_a_file_that_is_late_in_the_browser_is_told_and_no_more():
+    verdict = SCENARIO.judge([measured("mixed", 0), visited("open", True), visited("open", False, 0, "no answer")])
+    assert verdict.outcome == "holds"
+    assert verdict.evidence[1] == "Chromium, page opened in mid-deploy: dead (/_nuxt/x.js: no answer)"
 
 
 def test_a_browser_in_which_all_works_holds():
