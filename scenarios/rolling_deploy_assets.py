@@ -300,8 +300,8 @@ SCENARIO = Scenario(
         Variant(
             "cdn-keeps-the-404",
             "reproduces",
-            "CloudFront keeps a 404 for a day: the new build is broken long after the deploy",
-            {**IN_TASKS, "errors": "a-day"},
+            "the header that has files kept for a year is set on a 404, too: broken long after the deploy",
+            {**IN_TASKS, "h2o": "h2o-kept"},
             {"sites": (CDN,), "decides": (AFTER,), "until_kept": True, "long_after": True},
         ),
         Variant(
