@@ -103,10 +103,14 @@ def test_what_h2o_makes_of_a_file_that_is_missing(containers, image):
         "-o",
         "/dev/null",
         "-w",
-        "%{http_code} %{content_type}",
+        "%{http_code} %{content_type} %header{cache-control}",
         "http://localhost:8080/_nuxt/no.js",
     ]
-    for folder, expected in (("h2o", "404 application/json"), ("h2o-single-page", "200 text/html;charset=utf-8")):
+    for folder, expected in (
+        ("h2o", "404 application/json no-cache"),
+        ("h2o-single-page", "200 text/html;charset=utf-8 "),
+        ("h2o-kept", "404 application/json public, max-age=31536000, immutable"),
+    ):
         mount = Mount("/etc/h2o", str(FOLDER / folder), type="bind", read_only=True)
         h2o = containers.run_new(Spec(folder, image("h2o"), network_of=server, mounts=[mount]))
         deadline = time.monotonic() + 10
