@@ -1,0 +1,1 @@
+console.log('telemetry is on')
