@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,32 +10,26 @@ from sandbox import paths
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-URL = "http://alb.example.com/"
-NAME = "shop"  # of the cluster, the service, the pipeline, the project and the repository
-BUCKET = "shop-releases"
-ROLE = "arn:aws:iam::123456789012:role/release"
-TIMEOUT = 4  # minutes, DeploymentTimeout; 60 on AWS where nothing is said
-SOURCE = paths.share() / "compose" / "release" / "shop"
-FORGOTTEN = "COPY telemetry.mjs /app/telemetry.mjs\n"
+URL = "http://orders.example.com/"
+NAME = "orders"  # of the cluster, the service, the container and the pipeline
+FOLDER = paths.share() / "compose" / "orders"
+RELEASE = FOLDER / "releases" / "currency"
+TIMEOUT = 4  # minutes, DeploymentTimeout of a release that does not run; 60 on AWS where nothing is said
 ENDED = frozenset({"Succeeded", "Failed"})
-
-# One task; at the speed of this scenario a health check has 1.5 s of the wall clock.
-SMALL = {"tasks": "1", "health_interval": "40", "health_timeout": "30", "deregistration_delay": "20"}
 
 
 def play(play: Play) -> None:
     """Release by a pipeline, until both the pipeline and the service have come to what they end in."""
     sandbox, ecs = play.sandbox, play.sandbox.aws("ecs")
-    prepare(sandbox)
-    dockerfile = (SOURCE / "Dockerfile").read_text()
-    if play.variant.settings["forgotten"]:
-        dockerfile = dockerfile.replace(FORGOTTEN, "")
-    sandbox.put_source(BUCKET, "shop.zip", SOURCE, {"Dockerfile": dockerfile})
     pipelines, timeline = sandbox.aws("codepipeline"), sandbox.timeline
+    await_event(sandbox, "has reached a steady state", since=0)
+    committed = play.variant.settings["committed"]
+    files = {name: (RELEASE / name).read_text() for name in committed}
+    sandbox.put_source("orders-releases", "orders.zip", FOLDER / "release", files)
     with sandbox.visit(URL):
         sandbox.progress("a release goes through the pipeline")
         mark = timeline.mark()
-        pipelines.create_pipeline(pipeline=pipeline())
+        pipelines.create_pipeline(pipeline=pipeline(play.variant.settings))
         (first,) = pipelines.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"]
         execution = first["pipelineExecutionId"]
         timeline.wait_for(
@@ -62,7 +57,7 @@ def play(play: Play) -> None:
         task_definition=short(primary["taskDefinition"]),
         rollout_state=primary["rolloutState"],
         running=service["runningCount"],
-        events_since=later,
+        is_whole=all(path.name in committed for path in RELEASE.iterdir()),
     )
 
 
@@ -76,61 +71,13 @@ def await_event(sandbox: Any, *words: str, since: int) -> None:
     )
 
 
-def prepare(sandbox: Any) -> None:
-    """What a pipeline needs: a bucket, a repository, and a project that builds the image."""
-    sandbox.aws("s3").create_bucket(Bucket=BUCKET)
-    sandbox.aws("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    repository = sandbox.aws("ecr").create_repository(repositoryName=NAME)["repository"]["repositoryUri"]
-    sandbox.aws("codebuild").create_project(
-        name=NAME,
-        source={"type": "CODEPIPELINE"},
-        artifacts={"type": "CODEPIPELINE"},
-        environment={
-            "type": "LINUX_CONTAINER",
-            "image": "aws/codebuild/standard:7.0",
-            "computeType": "BUILD_GENERAL1_SMALL",
-            "privilegedMode": True,
-            "environmentVariables": [{"name": "REPOSITORY", "value": repository}],
-        },
-        serviceRole=ROLE,
-    )
-
-
-def pipeline() -> dict[str, Any]:
-    """Source, build, and a rolling update of the service."""
-    source = {"S3Bucket": BUCKET, "S3ObjectKey": "shop.zip", "PollForSourceChanges": "false"}
-    service = {"ClusterName": NAME, "ServiceName": NAME, "DeploymentTimeout": str(TIMEOUT)}
-    return {
-        "name": NAME,
-        "roleArn": ROLE,
-        "artifactStore": {"type": "S3", "location": BUCKET},
-        "stages": [
-            {"name": "Source", "actions": [action("Get", "Source", "S3", source, outputs=["code"])]},
-            {
-                "name": "Build",
-                "actions": [action("Make", "Build", "CodeBuild", {"ProjectName": NAME}, ["code"], ["image"])],
-            },
-            {"name": "Deploy", "actions": [action("Roll", "Deploy", "ECS", service, ["image"])]},
-        ],
-    }
-
-
-def action(
-    name: str,
-    category: str,
-    provider: str,
-    configuration: Mapping[str, str],
-    inputs: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-) -> dict[str, Any]:
-    """An ActionDeclaration."""
-    return {
-        "name": name,
-        "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
-        "configuration": dict(configuration),
-        "inputArtifacts": [{"name": item} for item in inputs],
-        "outputArtifacts": [{"name": item} for item in outputs],
-    }
+def pipeline(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """compose/orders/pipeline.json without migrations."""
+    definition: dict[str, Any] = json.loads((FOLDER / "pipeline.json").read_text())
+    definition["stages"] = [stage for stage in definition["stages"] if stage["name"] in {"Source", "Build", "Deploy"}]
+    if "timeout" in settings:
+        definition["stages"][-1]["actions"][0]["configuration"]["DeploymentTimeout"] = settings["timeout"]
+    return definition
 
 
 def short(arn: str) -> str:
@@ -139,7 +86,7 @@ def short(arn: str) -> str:
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:
-    """Failed when the service is left with a release that does not run."""
+    """Failed when the service is left with a release that does not run, or one that runs does not come to it."""
     (left,) = (seen for seen in observations if seen.kind == "release.left")
     rolls = [seen for seen in observations if seen.kind == "pipeline.action" and seen["action"] == "Roll"]
     ended = rolls[-1]
@@ -149,65 +96,71 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     crashes = [
         seen
         for seen in observations
-        if seen.kind == "container.exited" and seen["container"] == "node" and seen["exit_code"] == 1
+        if seen.kind == "container.exited" and seen["container"] == NAME and seen["exit_code"] == 1
     ]
     if crashes:
         why = next((line for line in crashes[0]["log"] if "Error" in line), "")
         facts.append(f"{len(crashes)} tasks of the release ended with code 1: {why}")
     said = [seen["message"] for seen in observations if seen.kind == "service.event"]
     facts += [message for message in said if "deployment failed" in message or "rolling back" in message]
-    after = [seen["message"] for seen in observations[left["events_since"] :] if seen.kind == "service.event"]
-    started = [message for message in after if "has started" in message]
-    if started and left["rollout_state"] == "IN_PROGRESS":
-        facts.append(f"after the pipeline had failed: {started[0]}")
+    end = max(number for number, seen in enumerate(observations) if seen.kind == "pipeline.execution")
+    after = [seen["message"] for seen in observations[end:] if seen.kind == "service.event"]
+    if left["rollout_state"] == "IN_PROGRESS":
+        facts += [f"after the pipeline has failed: {message}" for message in after if "has started" in message][:1]
     facts.append(
         f"in the end the service has {left['task_definition']}, whose deployment is {left['rollout_state']}; "
         f"{left['running']} running"
     )
     facts.append(f"the page: {visits['requests']} requests meanwhile, {visits['failed']} of them failed")
-    return Verdict(left["rollout_state"] != "COMPLETED" or visits["failed"] > 0, tuple(facts))
+    is_live = left["stages"]["Deploy"] == "Succeeded"
+    failed = left["rollout_state"] != "COMPLETED" or visits["failed"] > 0 or (left["is_whole"] and not is_live)
+    return Verdict(failed, tuple(facts))
 
+
+# It ran where it was written; the repository lacks a file.
+CRASHES = {"committed": ["statements.py"], "timeout": str(TIMEOUT)}
 
 SCENARIO = Scenario(
     name="pipeline-rollback",
-    stack="nuxt",
+    stack="orders",
     symptom=(
-        "A deploy stands still for an hour, then fails; the site is up, and days later it is gone with the last old task."
+        "A deploy stands still for an hour and fails. The site is up, but ECS still starts tasks that crash, or the "
+        "service has a revision that nobody can run."
     ),
     cause=(
         "The new tasks crash, so the old ones stay. CodePipeline's ECS action waits for its DeploymentTimeout and takes "
-        "nothing back: ECS goes on to start tasks of the bad revision, or, with a circuit breaker alone, stops trying and "
-        "leaves it as the service's revision."
+        "nothing back: ECS goes on to start tasks of the bad revision, or, with a circuit breaker alone, stops trying "
+        "and leaves it as the service's revision."
     ),
     fix=(
         "Turn on the deployment circuit breaker with rollback, set DeploymentTimeout to minutes, and alarm on "
         "SERVICE_DEPLOYMENT_FAILED, which is said long before the pipeline fails."
     ),
     variants=(
-        Variant("no-circuit-breaker", "reproduces", "no deploymentCircuitBreaker", SMALL, {"forgotten": True}),
+        Variant("no-circuit-breaker", "reproduces", "no deploymentCircuitBreaker", {"tasks": "1"}, CRASHES),
         Variant(
             "circuit-breaker-without-rollback",
             "reproduces",
             "deploymentCircuitBreaker: enable alone",
-            {**SMALL, "circuit_breaker": "true"},
-            {"forgotten": True},
+            {"tasks": "1", "circuit_breaker": "true"},
+            CRASHES,
         ),
         Variant(
             "circuit-breaker-with-rollback",
             "holds",
             "deploymentCircuitBreaker: enable and rollback",
-            {**SMALL, "circuit_breaker": "true", "rollback": "true"},
-            {"forgotten": True},
+            {"tasks": "1", "circuit_breaker": "true", "rollback": "true"},
+            CRASHES,
         ),
         Variant(
             "good-release",
             "holds",
             "a release that runs",
-            {**SMALL, "circuit_breaker": "true", "rollback": "true"},
-            {"forgotten": False},
+            {"tasks": "1", "circuit_breaker": "true", "rollback": "true"},
+            {"committed": ["statements.py", "currency.py"]},
         ),
     ),
     play=play,
     judge=judge,
-    speed=20,
+    speed=40,
 )

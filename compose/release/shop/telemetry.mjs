@@ -1,1 +1,0 @@
-console.log('telemetry is on')
