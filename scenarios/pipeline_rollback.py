@@ -128,9 +128,9 @@ SCENARIO = Scenario(
         "service has a revision that nobody can run."
     ),
     cause=(
-        "The new tasks crash, so the old ones stay. CodePipeline's ECS action waits for its DeploymentTimeout and takes "
-        "nothing back: ECS goes on to start tasks of the bad revision, or, with a circuit breaker alone, stops trying "
-        "and leaves it as the service's revision."
+        "The new tasks crash, so the old ones stay. CodePipeline's ECS action waits for its DeploymentTimeout and "
+        "takes nothing back: ECS goes on to start tasks of the bad revision, or, with a circuit breaker alone, stops "
+        "trying and leaves it as the service's revision."
     ),
     fix=(
         "Turn on the deployment circuit breaker with rollback, set DeploymentTimeout to minutes, and alarm on "
