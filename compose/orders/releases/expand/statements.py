@@ -1,4 +1,4 @@
-"""Both columns are written, and either is read: the tasks of the release before know one, those of the next the other."""
+"""Both columns are written and either is read: the tasks before it know one of them, those after it the other."""
 
 RELEASE = "expand"
 SCHEMA = "CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, total INTEGER, amount INTEGER)"
