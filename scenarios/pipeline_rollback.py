@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox import paths
+from sandbox import evidence, paths
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
@@ -26,7 +26,7 @@ def play(play: Play) -> None:
     committed = play.variant.settings["committed"]
     files = {name: (RELEASE / name).read_text() for name in committed}
     sandbox.put_source("orders-releases", "orders.zip", FOLDER / "release", files)
-    with sandbox.visit(URL):
+    with sandbox.visit(URL, timeout=5):
         sandbox.progress("a release goes through the pipeline")
         mark = timeline.mark()
         pipelines.create_pipeline(pipeline=pipeline(play.variant.settings))
@@ -99,8 +99,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
         if seen.kind == "container.exited" and seen["container"] == NAME and seen["exit_code"] == 1
     ]
     if crashes:
-        why = next((line for line in crashes[0]["log"] if "Error" in line), "")
-        facts.append(f"{len(crashes)} tasks of the release ended with code 1: {why}")
+        facts.append(f"{len(crashes)} tasks of the release ended with code 1: {evidence.last_words(crashes[0])}")
     said = [seen["message"] for seen in observations if seen.kind == "service.event"]
     facts += [message for message in said if "deployment failed" in message or "rolling back" in message]
     end = max(number for number, seen in enumerate(observations) if seen.kind == "pipeline.execution")
