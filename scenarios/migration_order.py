@@ -19,6 +19,8 @@ FOLDER = paths.share() / "compose" / "orders"
 MIGRATE = "python migrate.py"
 INTERVAL = 0.1  # seconds, between a customer's order with the look at it and the next
 ENDED = frozenset({"Succeeded", "Failed"})
+# One task is replaced after the other: meanwhile both releases serve.
+SIDE_BY_SIDE = {"tasks": "2", "maximum_percent": "150"}
 
 
 def play(play: Play) -> None:
@@ -122,12 +124,16 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 
 
 def by_release(answers: Sequence[Observation]) -> Iterator[str]:
-    """One line for each release whose tasks have answered, in the order in which they came."""
+    """A line for each release whose tasks have answered, in the order in which they came, and one for both at once."""
     for release in dict.fromkeys(seen["release"] for seen in answers):
         own = [seen for seen in answers if seen["release"] == release]
         counted = Counter(seen["wrong"] for seen in own if seen["wrong"])
         which = "; ".join(f"{count} times {text}" for text, count in counted.most_common(2)) or "all well"
         yield f"  tasks of '{release or 'nobody'}': {len(own)} answers, {which}"
+    names = [seen["release"] for seen in answers]
+    mixed = answers[names.index(names[-1]) : len(names) - names[::-1].index(names[0])]
+    if names[0] != names[-1] and mixed:
+        yield f"  while both served: {len(mixed)} answers, {sum(bool(seen['wrong']) for seen in mixed)} of them wrong"
 
 
 SCENARIO = Scenario(
@@ -148,13 +154,15 @@ SCENARIO = Scenario(
             "rename-in-one-release",
             "reproduces",
             "the migration renames a column that the old tasks read and write",
-            settings={"releases": ["rename"]},
+            SIDE_BY_SIDE,
+            {"releases": ["rename"]},
         ),
         Variant(
             "expand-and-contract",
             "holds",
             "one release adds the column, the next one fills it, and drops the old one after its deployment",
-            settings={"releases": ["expand", "contract"]},
+            SIDE_BY_SIDE,
+            {"releases": ["expand", "contract"]},
         ),
         Variant(
             "failed-migration-stops",

@@ -33,13 +33,15 @@ ENDED = Observation(
 
 def test_an_old_task_that_does_not_know_the_schema_reproduces():
     wrong = "HTTP 500, no such column: total"
-    verdict = SCENARIO.judge([answer("first"), migrated("Succeeded"), answer("first", wrong), answer("rename"), ENDED])
+    answers = [answer("first", wrong), answer("rename"), answer("first", wrong), answer("rename")]
+    verdict = SCENARIO.judge([answer("first"), migrated("Succeeded"), *answers, ENDED])
     assert verdict.outcome == "reproduces"
     assert verdict.evidence == (
         "Migrate/Before Succeeded: the task exited with code 0",
         "release 'rename': Migrate Succeeded, Deploy Succeeded",
-        "  tasks of 'first': 2 answers, 1 times HTTP 500, no such column: total",
-        "  tasks of 'rename': 1 answers, all well",
+        "  tasks of 'first': 3 answers, 2 times HTTP 500, no such column: total",
+        "  tasks of 'rename': 2 answers, all well",
+        "  while both served: 2 answers, 1 of them wrong",
     )
 
 
