@@ -32,6 +32,7 @@ class Outcome:
         reason: ECS's rolloutStateReason.
         seconds: How long it took.
         events: What the service said meanwhile.
+        stopped: Where it was not completed: which of its tasks stopped first, and why ("": none has).
     """
 
     cluster: str
@@ -44,6 +45,7 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     events: list[str] = field(default_factory=list)
+    stopped: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As docs/formats.md has it."""
@@ -160,8 +162,23 @@ def _roll(ecs: Any, found: Mapping[str, Any], own: dict[str, str], within: float
             paused.wait(_LOOK_AGAIN)
             (service,) = ecs.describe_services(cluster=cluster, services=[name])["services"]
     outcome.seconds = round(time.monotonic() - begun, 1)
+    if outcome.result != "completed":
+        outcome.stopped = _first_stopped(ecs, cluster, deployment)
+        if outcome.stopped:
+            tell(f"  {outcome.stopped}")
     tell(f"{name}: {outcome.result} after {outcome.seconds:g} s")
     return outcome
+
+
+def _first_stopped(ecs: Any, cluster: str, deployment: str) -> str:
+    arns = ecs.list_tasks(cluster=cluster, startedBy=deployment, desiredStatus="STOPPED")["taskArns"]
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
+    if not tasks:
+        return ""
+    first = min(tasks, key=lambda task: task["createdAt"])
+    codes = [f"{one['name']}: exit code {one['exitCode']}" for one in first["containers"] if one.get("exitCode")]
+    why = f" ({', '.join(codes)})" if codes else ""
+    return f"task {_short(first['taskArn'])} stopped: {first.get('stoppedReason', '')}{why}"
 
 
 def _said_of(service: Mapping[str, Any], deployment: str) -> str:
