@@ -85,7 +85,7 @@ class Scenario:
         judge: The verdict from the observations.
         awaits_ready: The stack is up when the script begins. Else only its calls have been made, and `play` waits
             itself: for a failure that keeps a stack from coming up.
-        speed: Divides every AWS timer of its runs, beside ``--speed``: for what lasts minutes or more on AWS.
+        speed: Divides every AWS timer of its runs, unless ``--speed`` is more: for what lasts minutes on AWS.
     """
 
     name: str
