@@ -180,7 +180,8 @@ def _play(
     """Add the verdict to ``verdicts`` as soon as it is known: cleaning up comes after it and may fail."""
     from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
 
-    with Sandbox(images=options.images, speed=options.speed, progress=progress, timeline_file=file) as sandbox:
+    speed = max(options.speed, scenario.speed)
+    with Sandbox(images=options.images, speed=speed, progress=progress, timeline_file=file) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
         stack = bring_up(scenario.stack, dict(variant.parameters))
         scenario.play(Play(sandbox, stack, variant))

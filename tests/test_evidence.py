@@ -26,3 +26,12 @@ def test_a_task_runs_when_it_is_running_and_is_to_be():
     assert not evidence.runs(Observation(0.0, "task.state", {**state, "desired_status": "STOPPED"}))
     assert not evidence.runs(Observation(0.0, "task.state", {**state, "last_status": "PENDING"}))
     assert not evidence.runs(Observation(0.0, "dns.change", {}))
+
+
+def test_the_last_words_of_a_container_that_failed_name_the_error():
+    log = ["Error [ERR_MODULE_NOT_FOUND]: Cannot find module", "    at node:internal", "Node.js v22.20.0"]
+    assert evidence.last_words(seen(log=log, exit_code=1)) == "Error [ERR_MODULE_NOT_FOUND]: Cannot find module"
+    assert evidence.last_words(seen(log=["ValueError: a", "KeyError: b"], exit_code=1)) == "KeyError: b"
+    assert evidence.last_words(seen(log=["an error", "last"], exit_code=1)) == "last"
+    assert evidence.last_words(seen(log=["Error: handled", "bye"], exit_code=0)) == "bye"
+    assert evidence.last_words(seen(log=[], exit_code=1)) == ""

@@ -106,6 +106,17 @@ def test_a_verdict_stands_when_the_clean_up_fails_after_it(small_stack, monkeypa
 
 
 @pytest.mark.docker
+def test_a_scenario_may_divide_the_timers_unless_the_option_is_more(small_stack):
+    speeds = []
+    fast = dataclasses.replace(
+        scenario(str(small_stack())), speed=20, play=lambda play: speeds.append(play.sandbox.speed)
+    )
+    for option in (2, 30):
+        assert runner.run_variant(fast, VARIANTS[1], Options(speed=option)).outcome == "holds"
+    assert speeds == [20, 30]
+
+
+@pytest.mark.docker
 def test_a_script_that_waits_itself_begins_before_the_stack_is_up(small_stack):
     """Its page is never good: a script that wants the stack up is not played."""
     stack = str(small_stack(within=3).conf("return 503;"))

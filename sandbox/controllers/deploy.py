@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.aws.clients import Clients
+from sandbox.controllers.releases import roll
 from sandbox.controllers.up import UpState
 from sandbox.errors import SandboxError
-from sandbox.model.image_definitions import revision_with
 
 _LOOK_AGAIN = 0.5  # seconds; another process has the timeline, so there is nothing to be told by
 _AT_ONCE = 10  # services that DescribeServices takes
@@ -32,6 +32,7 @@ class Outcome:
         reason: ECS's rolloutStateReason.
         seconds: How long it took.
         events: What the service said meanwhile.
+        stopped: Where it was not completed: which of its tasks stopped first, and why ("": none has).
     """
 
     cluster: str
@@ -44,6 +45,7 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     events: list[str] = field(default_factory=list)
+    stopped: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As docs/formats.md has it."""
@@ -86,7 +88,7 @@ def deploy(
     ecs = clients("ecs")
     try:
         chosen = _choose(ecs, images, service)
-        return [_roll(ecs, found, definition, own, within, tell) for found, definition, own in chosen]
+        return [_roll(ecs, found, own, within, tell) for found, own in chosen]
     except ClientError as error:
         refusal = error.response["Error"]
         raise SandboxError("ECS refused", state=f"{refusal['Code']}: {refusal['Message']}") from error
@@ -96,22 +98,19 @@ def deploy(
         clients.close()
 
 
-_Chosen = tuple[dict[str, Any], dict[str, Any], dict[str, str]]
-
-
-def _choose(ecs: Any, images: Mapping[str, str], service: str) -> list[_Chosen]:
-    """The services to deploy to, with their task definition and the images that concern them."""
-    known: list[tuple[dict[str, Any], dict[str, Any], set[str]]] = []
+def _choose(ecs: Any, images: Mapping[str, str], service: str) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """The services to deploy to, with the images that concern them."""
+    known: list[tuple[dict[str, Any], set[str]]] = []
     for found in _services(ecs):
         definition = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
         names = {container["name"] for container in definition["containerDefinitions"]}
-        known.append((found, definition, names))
+        known.append((found, names))
     if service:
         known = [item for item in known if item[0]["serviceName"] == service]
     for name in images:
-        having = [item[0]["serviceName"] for item in known if name in item[2]]
+        having = [item[0]["serviceName"] for item in known if name in item[1]]
         if not having:
-            there = sorted(f"{item[0]['serviceName']}: {', '.join(sorted(item[2]))}" for item in known)
+            there = sorted(f"{item[0]['serviceName']}: {', '.join(sorted(item[1]))}" for item in known)
             where = f"service '{service}'" if service else "any service"
             raise SandboxError(
                 f"there is no container '{name}' in {where}", state="; ".join(there) or "there is no service"
@@ -122,8 +121,8 @@ def _choose(ecs: Any, images: Mapping[str, str], service: str) -> list[_Chosen]:
                 state=", ".join(having),
                 hint="choose one with --service",
             )
-    chosen = [(found, definition, {n: images[n] for n in images if n in names}) for found, definition, names in known]
-    return [item for item in chosen if item[2]]
+    chosen = [(found, {name: images[name] for name in images if name in names}) for found, names in known]
+    return [item for item in chosen if item[1]]
 
 
 def _services(ecs: Any) -> Iterator[dict[str, Any]]:
@@ -135,15 +134,11 @@ def _services(ecs: Any) -> Iterator[dict[str, Any]]:
             yield from ecs.describe_services(cluster=cluster, services=arns[start : start + _AT_ONCE])["services"]
 
 
-def _roll(
-    ecs: Any, found: Mapping[str, Any], definition: Mapping[str, Any], own: dict[str, str], within: float, tell: Tell
-) -> Outcome:
+def _roll(ecs: Any, found: Mapping[str, Any], own: dict[str, str], within: float, tell: Tell) -> Outcome:
     name, cluster = found["serviceName"], found["clusterArn"]
-    request = revision_with(definition, own)
-    revision = ecs.register_task_definition(**request)["taskDefinition"]["taskDefinitionArn"]
     said = {event["id"] for event in found["events"]}
     begun = time.monotonic()
-    service = ecs.update_service(cluster=cluster, service=name, taskDefinition=revision)["service"]
+    revision, service = roll(ecs, found, own)
     deployment = next(one["id"] for one in service["deployments"] if one["status"] == "PRIMARY")
     outcome = Outcome(
         cluster.rpartition("/")[2], name, own, _short(found["taskDefinition"]), _short(revision), deployment
@@ -167,8 +162,23 @@ def _roll(
             paused.wait(_LOOK_AGAIN)
             (service,) = ecs.describe_services(cluster=cluster, services=[name])["services"]
     outcome.seconds = round(time.monotonic() - begun, 1)
+    if outcome.result != "completed":
+        outcome.stopped = _first_stopped(ecs, cluster, deployment)
+        if outcome.stopped:
+            tell(f"  {outcome.stopped}")
     tell(f"{name}: {outcome.result} after {outcome.seconds:g} s")
     return outcome
+
+
+def _first_stopped(ecs: Any, cluster: str, deployment: str) -> str:
+    arns = ecs.list_tasks(cluster=cluster, startedBy=deployment, desiredStatus="STOPPED")["taskArns"]
+    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
+    if not tasks:
+        return ""
+    first = min(tasks, key=lambda task: task["createdAt"])
+    codes = [f"{one['name']}: exit code {one['exitCode']}" for one in first["containers"] if one.get("exitCode")]
+    why = f" ({', '.join(codes)})" if codes else ""
+    return f"task {_short(first['taskArn'])} stopped: {first.get('stoppedReason', '')}{why}"
 
 
 def _said_of(service: Mapping[str, Any], deployment: str) -> str:

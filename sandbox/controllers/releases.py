@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.model.image_definitions import InvalidImagesError, revision_with
 
 PUBLIC = "/app/.output/public"
 """Where the images of compose/nuxt have the files that browsers may ask for."""
 _KEPT = "public, max-age=31536000, immutable"
 _NAMES_THE_NEWEST = "_nuxt/builds/latest.json"  # the one file under /_nuxt/ whose name stays
-# RegisterTaskDefinition takes what DescribeTaskDefinition shows, but for what ECS itself has added.
-_SHOWN_ONLY = frozenset(
-    {"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"}
-    | {"registeredBy", "deregisteredAt"}
-)
 
 
 def upload(s3: Any, bucket: str, files: Mapping[str, bytes]) -> list[str]:
@@ -68,21 +64,33 @@ def deploy(
     found = ecs.describe_services(cluster=cluster, services=[service])["services"]
     if not found:
         raise SandboxError(f"there is no service '{service}' in cluster '{cluster}'")
-    shown = ecs.describe_task_definition(taskDefinition=found[0]["taskDefinition"], include=["TAGS"])
-    definition = {key: value for key, value in shown["taskDefinition"].items() if key not in _SHOWN_ONLY}
-    if shown.get("tags"):
-        definition["tags"] = shown["tags"]
-    containers = {container["name"]: container for container in definition["containerDefinitions"]}
-    for name, image in images.items():
-        if name not in containers:
-            raise SandboxError(
-                f"the task definition of service '{service}' has no container '{name}'",
-                hint=f"containers: {', '.join(containers)}",
-            )
-        variables = {one["name"]: one["value"] for one in containers[name].get("environment", ())}
-        variables |= environment or {}
-        containers[name]["image"] = image
-        containers[name]["environment"] = [{"name": key, "value": value} for key, value in variables.items()]
-    arn: str = ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
-    ecs.update_service(cluster=cluster, service=service, taskDefinition=arn)
-    return arn
+    try:
+        revision, _ = roll(ecs, found[0], images, environment)
+    except InvalidImagesError as error:
+        raise SandboxError(f"service '{service}' cannot be deployed", state=str(error)) from None
+    return revision
+
+
+def roll(
+    ecs: Any, service: Mapping[str, Any], images: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """What every release ends in: the next revision of a service's task definition, and the update to it.
+
+    Args:
+        ecs: boto3's client.
+        service: As DescribeServices shows it.
+        images: See `deploy`.
+        environment: See `deploy`.
+
+    Returns:
+        The ARN of the new revision, and the service as UpdateService answers it.
+
+    Raises:
+        InvalidImagesError: A container is not in the task definition.
+        ClientError: ECS refused.
+    """
+    shown = ecs.describe_task_definition(taskDefinition=service["taskDefinition"], include=["TAGS"])
+    request = revision_with(shown["taskDefinition"], images, shown.get("tags"), environment)
+    revision: str = ecs.register_task_definition(**request)["taskDefinition"]["taskDefinitionArn"]
+    answer = ecs.update_service(cluster=service["clusterArn"], service=service["serviceName"], taskDefinition=revision)
+    return revision, answer["service"]

@@ -102,13 +102,17 @@ class Viewers:
         self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
         return result
 
-    def visit(self, url: str) -> Visitor:
+    def visit(self, url: str, *, timeout: float = 1.0) -> Visitor:
         """A visitor who asks for ``url`` all through a ``with`` block and keeps the name's address for its TTL.
 
         Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
+
+        Args:
+            url: http://NAME/PATH.
+            timeout: Seconds to connect, and for each read.
         """
         ask = partial(dns.query, rdtype="A", server=self.dns_address)
-        return Visitor(url, ask, self._internet.connect, self.timeline.record)
+        return Visitor(url, ask, self._internet.connect, self.timeline.record, timeout=timeout)
 
     def socketio_session(
         self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0

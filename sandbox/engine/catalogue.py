@@ -136,6 +136,14 @@ CATALOGUE: Mapping[str, Component] = {
         ),
         Component("nuxt2-a", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "a"}),
         Component("nuxt2-b", "", "nuxt2", _NUXT2, sources=_NUXT2_SOURCES, arguments={"RELEASE": "b"}),
+        Component(
+            "orders",
+            "",
+            "orders",
+            "the first release of compose/orders: /app, port 5000, DATABASE",
+            sources=("orders/app",),
+            images={"PYTHON": "flask-socketio"},
+        ),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

@@ -49,13 +49,19 @@ def parse(content: bytes, name: str = FILE) -> dict[str, str]:
     return images
 
 
-def revision_with(definition: Mapping[str, Any], images: Mapping[str, str], tags: Any = ()) -> dict[str, Any]:
+def revision_with(
+    definition: Mapping[str, Any],
+    images: Mapping[str, str],
+    tags: Any = (),
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The request to RegisterTaskDefinition for a revision that has these images, and is otherwise as it was.
 
     Args:
         definition: As DescribeTaskDefinition shows it.
         images: By the containers' names.
         tags: Of the revision.
+        environment: Variables that these containers get as well, in place of those of the same names.
 
     Raises:
         InvalidImagesError: A container is not in the task definition.
@@ -69,6 +75,10 @@ def revision_with(definition: Mapping[str, Any], images: Mapping[str, str], tags
                 f"it has {', '.join(sorted(names))}"
             )
     for container in containers:
-        container["image"] = images.get(container["name"], container["image"])
+        if container["name"] in images:
+            container["image"] = images[container["name"]]
+            if environment:
+                variables = {one["name"]: one["value"] for one in container.get("environment", ())} | dict(environment)
+                container["environment"] = [{"name": key, "value": value} for key, value in variables.items()]
     request = {key: value for key, value in definition.items() if key not in _ONLY_SHOWN}
     return {**request, "containerDefinitions": containers, **({"tags": list(tags)} if tags else {})}

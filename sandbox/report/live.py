@@ -23,7 +23,8 @@ def _task(seen: Observation) -> str:
 
 
 def _exited(seen: Observation) -> str:
-    said = f": {Text.from_ansi(seen['log'][-1]).plain}" if seen["log"] else ""
+    words = Text.from_ansi(evidence.last_words(seen)).plain
+    said = f": {words}" if words else ""
     return f"container {seen['container']} of task {evidence.task(seen)} exited with code {seen['exit_code']}{said}"
 
 

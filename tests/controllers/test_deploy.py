@@ -68,6 +68,7 @@ def test_images_are_deployed_and_rolled_back(cli, small_stack):
     assert (outcome["result"], outcome["before"], outcome["task_definition"]) == ("rolled back", "small:2", "small:3")
     assert outcome["reason"].endswith("tasks failed to start.")
     assert any("rolling back to deployment" in event for event in outcome["events"])
+    assert "stopped: CannotPullContainerError" in outcome["stopped"]
     code, _, err = cli.run("deploy", "small", "--image", "app=nginx:1.27")
     assert (code, "there is no container 'app' in any service" in err, "small: nginx" in err) == (2, True, True)
     up.interrupt()

@@ -51,6 +51,15 @@ def test_the_revision_has_the_new_image_and_all_else():
     assert DEFINITION["containerDefinitions"][0]["image"] == "old"
 
 
+def test_variables_go_to_the_containers_that_get_an_image():
+    given = {"name": "web", "image": "old", "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+    definition = {**DEFINITION, "containerDefinitions": [given, {"name": "proxy", "image": "kept"}]}
+    made = revision_with(definition, {"web": "new"}, environment={"B": "3", "C": "4"})["containerDefinitions"]
+    assert made[0]["environment"] == [{"name": k, "value": v} for k, v in (("A", "1"), ("B", "3"), ("C", "4"))]
+    assert made[1] == {"name": "proxy", "image": "kept"}
+    assert given["environment"][1]["value"] == "2"
+
+
 def test_a_container_that_there_is_not_is_named():
     with pytest.raises(InvalidImagesError, match="web:3 has no container 'app'; it has proxy, web"):
         revision_with(DEFINITION, {"app": "new"})

@@ -29,9 +29,11 @@ def unzip(content: bytes, folder: Path) -> None:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """A ZIP archive of files by path."""
+    """A ZIP archive of files by path, which anybody may read: an image that copies them may have a user of its own."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return made.getvalue()

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.clients import Clients
 from sandbox.clock import Clock
 from sandbox.controllers.pipeline.job import ActionFailedError, Artifacts, Job
+from sandbox.controllers.releases import roll
 from sandbox.model import image_definitions
 from sandbox.model.codepipeline.execution import Success
 from sandbox.model.image_definitions import InvalidImagesError
@@ -64,11 +65,8 @@ class EcsDeploy:
         found = ecs.describe_services(cluster=cluster, services=[name])["services"]
         if not found or found[0]["status"] == "INACTIVE":
             raise ActionFailedError("ConfigurationError", f"The cluster {cluster} has no active service {name}")
-        described = ecs.describe_task_definition(taskDefinition=found[0]["taskDefinition"], include=["TAGS"])
-        request = image_definitions.revision_with(described["taskDefinition"], images, described.get("tags"))
-        revision = ecs.register_task_definition(**request)["taskDefinition"]["taskDefinitionArn"]
         with _Deployment(self._timeline, job) as deployment:
-            answer = ecs.update_service(cluster=cluster, service=name, taskDefinition=revision)["service"]
+            revision, answer = roll(ecs, found[0], images)
             deployment.id = next(one["id"] for one in answer["deployments"] if one["status"] == "PRIMARY")
             job.progress(external_id=deployment.id, summary=f"Deploying {revision.rpartition('/')[2]} to {name}")
             if any(one["id"] == deployment.id and one["rolloutState"] == "COMPLETED" for one in answer["deployments"]):

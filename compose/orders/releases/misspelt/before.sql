@@ -1,0 +1,2 @@
+ALTER TABLE orders ADD COLUMN amount INTEGER;
+UPDATE orders SET amount = totl;
