@@ -1,17 +1,22 @@
-"""The order of tests where several workers share them: each begins with long ones, and short ones fill the end.
+"""The order of tests where several workers share them: what takes long first, and pure tests fill the end.
 
-A test marked ``long(seconds)`` takes about that long by itself: mostly it waits for containers, for AWS's timers or for
-Terraform. A worker that met one last would finish alone, with its cores idle. Only tests that share no fixture with
-their neighbours are to be marked, since they are taken out of their module.
+A worker that meets a long test last finishes alone while cores idle. And the tests of a module with containers share
+what its fixtures start, which is started once more for each worker that gets some of them. So long tests and whole
+modules are dealt out beforehand; what is left for idle workers to take are the tests that need nothing.
+
+A test marked ``long(seconds)`` takes about that long by itself: mostly it waits, for containers, AWS's timers or
+Terraform. Only tests that share no fixture with their neighbours are to be marked, since they leave their module.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import pytest
+
+WITH_ENGINE = 1.5  # seconds; a usual test that needs the engine
 
 
 @pytest.hookimpl(trylast=True)
@@ -19,35 +24,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order them for the workers of pytest-xdist; without workers there is nothing to gain."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
-        items[:] = [items[index] for index in dealt([_seconds(item) for item in items], workers)]
+        items[:] = [items[index] for index in dealt([_weighed(item) for item in items], workers)]
 
 
-def _seconds(item: pytest.Item) -> float:
-    marker = item.get_closest_marker("long")
-    return marker.args[0] if marker else 0.0
+def _weighed(item: pytest.Item) -> tuple[Hashable, float]:
+    if marker := item.get_closest_marker("long"):
+        return item.nodeid, marker.args[0]
+    return item.path, WITH_ENGINE if item.get_closest_marker("docker") else 0.0
 
 
-def dealt(seconds: Sequence[float], workers: int) -> list[int]:
+def dealt(tests: Sequence[tuple[Hashable, float]], workers: int) -> list[int]:
     """The tests' order, by their numbers.
 
     ``--dist worksteal`` gives each worker as many tests, in the order of the list, and an idle one takes from the end
-    of another's. So each share begins with its long tests, the longest first; a long test goes to the share that has
-    the least to do. The others keep their order, for the sake of what a module's tests share.
+    of another's. So each share begins with groups, the longest first; a group goes whole to the share that has the
+    least to do, if it has room. The tests of no time fill the shares up.
 
     Args:
-        seconds: How long each test takes; 0 where it is not marked.
+        tests: The group and the seconds of each.
         workers: How many share them.
     """
-    left = len(seconds)
-    sizes = []
-    for number in range(workers, 0, -1):  # as xdist counts
-        sizes.append(left // number)
-        left -= sizes[-1]
-    shares: list[list[int]] = [[] for _ in sizes]
-    for test in sorted((test for test, long in enumerate(seconds) if long), key=lambda test: -seconds[test]):
-        with_room = [share for share, size in zip(shares, sizes, strict=True) if len(share) < size]
-        min(with_room, key=lambda share: sum(seconds[given] for given in share)).append(test)
-    others = iter([test for test, long in enumerate(seconds) if not long])
-    for share, size in zip(shares, sizes, strict=True):
-        share.extend(itertools.islice(others, size - len(share)))
-    return [test for share in shares for test in share]
+    groups: dict[Hashable, list[int]] = {}
+    for number, (group, seconds) in enumerate(tests):
+        if seconds:
+            groups.setdefault(group, []).append(number)
+
+    def time(numbers: list[int]) -> float:
+        return sum(tests[number][1] for number in numbers)
+
+    left = len(tests)
+    rooms = []
+    for others in range(workers, 0, -1):  # as xdist counts
+        rooms.append(left // others)
+        left -= rooms[-1]
+    shares: list[list[int]] = [[] for _ in rooms]
+    for group in sorted(groups.values(), key=time, reverse=True):
+        rest = group
+        while rest:
+            roomy = [share for share in range(workers) if rooms[share] >= len(rest)]
+            share = min(roomy, key=lambda share: time(shares[share])) if roomy else rooms.index(max(rooms))
+            given, rest = rest[: rooms[share]], rest[rooms[share] :]
+            shares[share] += given
+            rooms[share] -= len(given)
+    pure = iter([number for number, (_, seconds) in enumerate(tests) if not seconds])
+    for share, room in zip(shares, rooms, strict=True):
+        share.extend(itertools.islice(pure, room))
+    return list(itertools.chain(*shares))
