@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+# Where it is set, each of pytest's workers rewrites the assertions of every test module, which is most of collecting them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test cache-tests lint setup images bench clean
 .DEFAULT_GOAL := run
