@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+# Where it is set, each of pytest's workers rewrites the assertions of every test module, which is most of collecting them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test cache-tests lint setup images bench clean
 .DEFAULT_GOAL := run
@@ -10,9 +12,11 @@ UV_VERSION := 0.13.9
 run: setup
 	@$(BIN)/sandbox run
 
-# Three at a time on two cores: most tests wait for containers.
+# Five at a time on two cores: of a long test's time about a third is spent computing, the rest waiting for containers, AWS's
+# timers and Terraform (tests/order.py).
+WORKERS ?= 5
 test: setup
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
 cache-tests: setup

@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
+
 REPOSITORY = Path(__file__).parent.parent
 
 # Machines are noisy, and no test is of time: one example may be slow.

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.docker
 
 FOLDER = paths.share() / "compose" / "socketio"
 PAGE = "http://chat.example.com"
+CLIENTS = ("python", "javascript")
 NOTHING = dict.fromkeys(STEPS[1:8], NOT_TRIED)
 REFUSED = {**NOTHING, "polling": "HTTP 400", "websocket-only": "HTTP 400"}
 ONE = {"broadcast": "heard, one process"}
@@ -85,6 +86,10 @@ class Chat:
         finally:
             self.containers.remove(proxy)
 
+    def sessions(self, url=PAGE, **options):
+        """The outcomes of one session of each client of today."""
+        return {client: self.session(client, url, **options) for client in CLIENTS}
+
     def session(self, client, url=PAGE, **options):
         """The outcomes of one."""
         if client == "python":
@@ -122,14 +127,12 @@ def expected(different=()):
     return {step: outcome for step, outcome in GOOD.items() if step != "idle"} | dict(different)
 
 
-@pytest.mark.parametrize("client", ["python", "javascript"])
 @pytest.mark.parametrize("mode", ["threading", "gevent", "eventlet"])
-def test_without_a_proxy_everything_works(chats, mode, client):
-    session = chats(mode).session(client, f"{PAGE}:5001", other=f"{PAGE}:5002")
-    assert session == expected()
+def test_without_a_proxy_everything_works(chats, mode):
+    sessions = chats(mode).sessions(f"{PAGE}:5001", other=f"{PAGE}:5002")
+    assert sessions == dict.fromkeys(CLIENTS, expected())
 
 
-@pytest.mark.parametrize("client", ["python", "javascript"])
 @pytest.mark.parametrize(
     ("conf", "mode", "different"),
     [
@@ -152,21 +155,22 @@ def test_without_a_proxy_everything_works(chats, mode, client):
         ("nginx-asobann", "gevent", {**REFUSED, "websocket-only": NO_OPEN}),
     ],
 )
-def test_what_a_proxy_changes_it_changes_for_both_clients(chats, conf, mode, different, client):
+def test_what_a_proxy_changes_it_changes_for_both_clients(chats, conf, mode, different):
     chat = chats(mode)
     with chat.behind(conf):
-        assert chat.session(client) == expected(different)
+        assert chat.sessions() == dict.fromkeys(CLIENTS, expected(different))
 
 
-@pytest.mark.parametrize(("client", "alone"), [("python", "Connection error"), ("javascript", "HTTP 402")])
-def test_gevents_server_refuses_http_1_0(chats, client, alone):
+def test_gevents_server_refuses_http_1_0(chats):
     # gevent-websocket's answer, "402 Bad Request", ends before the length that it names.
     chat = chats("gevent")
     with chat.behind("nginx-http-1.0"):
-        assert chat.session(client) == expected({"upgrade": "polling", "websocket-only": alone})
+        assert chat.sessions() == {
+            "python": expected({"upgrade": "polling", "websocket-only": "Connection error"}),
+            "javascript": expected({"upgrade": "polling", "websocket-only": "HTTP 402"}),
+        }
 
 
-@pytest.mark.parametrize("client", ["python", "javascript"])
 @pytest.mark.parametrize(
     ("conf", "mode", "different"),
     [
@@ -177,17 +181,16 @@ def test_gevents_server_refuses_http_1_0(chats, client, alone):
         ("nginx-host-without-port", "gevent", {**REFUSED, "websocket-only": NO_OPEN}),
     ],
 )
-def test_host_has_the_port_where_it_is_not_80(chats, conf, mode, different, client):
+def test_host_has_the_port_where_it_is_not_80(chats, conf, mode, different):
     chat = chats(mode)
     with chat.behind(conf):
-        assert chat.session(client, f"{PAGE}:8080") == expected(different)
+        assert chat.sessions(f"{PAGE}:8080") == dict.fromkeys(CLIENTS, expected(different))
 
 
-@pytest.mark.parametrize("client", ["python", "javascript"])
-def test_a_read_timeout_below_the_ping_interval_cuts_an_idle_websocket(chats, client):
+def test_a_read_timeout_below_the_ping_interval_cuts_an_idle_websocket(chats):
     chat = chats("threading")
     with chat.behind("nginx-read-timeout"):
-        assert chat.session(client, idle=8.0) == expected({"idle": "cut"})
+        assert chat.sessions(idle=8.0) == dict.fromkeys(CLIENTS, expected({"idle": "cut"}))
 
 
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"]])
@@ -221,8 +224,6 @@ def test_the_versions_of_2020(chats, conf, different):
         assert chat.session("javascript-2") == expected(different)
 
 
-@pytest.mark.parametrize("client", ["python", "javascript"])
-def test_where_nobody_listens_every_step_says_so(chats, client):
-    session = chats("threading").session(client, f"{PAGE}:5009")
-    assert session["polling"] == "connection refused"
-    assert session == expected({**REFUSED, "polling": "connection refused", "websocket-only": "connection refused"})
+def test_where_nobody_listens_every_step_says_so(chats):
+    refused = {**REFUSED, "polling": "connection refused", "websocket-only": "connection refused"}
+    assert chats("threading").sessions(f"{PAGE}:5009") == dict.fromkeys(CLIENTS, expected(refused))

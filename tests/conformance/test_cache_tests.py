@@ -17,6 +17,7 @@ HINT = f"Where that is right, `make cache-tests UPDATE=1` writes it into {FILE.n
 
 
 @pytest.mark.docker
+@pytest.mark.long(60)
 def test_the_cdn_does_what_is_expected_of_it(request):
     expected = expectations.parse(FILE.read_text())
     # At the speed of the suite's own pauses, whatever that of other tests is.

@@ -11,6 +11,7 @@ VARIANTS = [(item, variant) for item in scenario.load_all().values() for variant
 
 
 @pytest.mark.docker
+@pytest.mark.long(30)
 @pytest.mark.parametrize(("item", "variant"), VARIANTS, ids=[f"{s.name}-{v.name}" for s, v in VARIANTS])
 def test_variant_does_what_it_declares(item, variant, request, tmp_path):
     option = request.config.getoption

@@ -198,6 +198,7 @@ def terraform(carrier, make_terraform):
     clock.close()
 
 
+@pytest.mark.long(40)
 def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform, carrier: Recorder) -> None:
     code, output = terraform("init")
     assert code == 0, output

@@ -205,6 +205,7 @@ def terraform(balancing: Recorder, make_terraform: Callable[[str, Clients], Terr
     clock.close()
 
 
+@pytest.mark.long(120)
 def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform: Terraform, balancing: Recorder) -> None:
     code, output = terraform("init")
     assert code == 0, output

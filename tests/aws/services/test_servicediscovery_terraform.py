@@ -111,6 +111,7 @@ def ports(ec2):
     return sorted((one["FromPort"], "range" if one["IpRanges"] else "group") for one in permissions)
 
 
+@pytest.mark.long(40)
 def test_terraform_applies_plans_nothing_more_updates_and_destroys(plane, make_terraform):
     terraform = make_terraform(SHOP, plane.aws)
     sd, ec2 = plane.aws("servicediscovery"), plane.aws("ec2")
