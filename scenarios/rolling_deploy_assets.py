@@ -179,7 +179,7 @@ def _measure(play: Play, measure: str, loads: Sequence[PageLoad]) -> None:
     """Record what became of page loads, by the way that they took."""
     settings = play.variant.settings
     if not loads:
-        raise SandboxError(f"no page load was of {WHAT[measure]}", hint="a lower --speed leaves time for some")
+        raise SandboxError(f"no page load was of {WHAT[measure]}", hint="a machine that is less busy")
     for site in sorted({one.url for one in loads}):
         of_site = [one for one in loads if one.url == site]
         broken = [one for one in of_site if one.broken]
@@ -314,4 +314,5 @@ SCENARIO = Scenario(
     ),
     play=play,
     judge=judge,
+    speed=5.0,  # most of it is waiting for health checks
 )
