@@ -397,6 +397,7 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except SystemExit as ending:
         if ending.code == EXIT_INTERRUPTED:
+            interrupts.ignore()
             terminal.err.print("interrupted")
         raise
     except Exception as error:

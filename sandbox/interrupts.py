@@ -22,6 +22,12 @@ def install() -> None:
         signal.signal(number, _interrupt)
 
 
+def ignore() -> None:
+    """Nothing is left to be cut short: Python, as it ends, would let a late signal kill the process after all."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(number: int, frame: Any) -> None:
     global _last  # noqa: PLW0603 -- signals belong to the process
     now = time.monotonic()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -38,7 +39,8 @@ def test_the_browser_is_named_or_the_command_that_installs_it(monkeypatch):
 def test_what_is_there_is_named_with_its_version():
     checks = by_name()
     assert checks["engine"].ok
-    assert daemon.connect().version()["Version"] in checks["engine"].detail
+    with contextlib.closing(daemon.connect()) as client:
+        assert client.version()["Version"] in checks["engine"].detail
     assert "GB free" in checks["disk"].detail or "not on this machine" in checks["disk"].detail
     assert {f"image {name}" for name in CATALOGUE} <= set(checks)
 
@@ -54,7 +56,8 @@ def test_each_check_that_fails_names_what_mends_it(monkeypatch):
 
 @pytest.mark.docker
 def test_an_image_that_is_there_says_where_it_comes_from():
-    reference = Images(daemon.connect(), "auto", lambda text: None).ensure("nginx")
+    with contextlib.closing(daemon.connect()) as client:
+        reference = Images(client, "auto", lambda text: None).ensure("nginx")
     check = by_name()["image nginx"]
     assert check.ok
     assert reference in check.detail
