@@ -16,9 +16,10 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox import interrupts
+from sandbox import image_commands, interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
+from sandbox.image_commands import ImagesOption
 from sandbox.report.files import check_writable
 from sandbox.simulate import commands as simulate
 
@@ -35,15 +36,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run AWS container deployments on this machine, and see them fail here instead of in production.",
 )
-images_app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
-app.add_typer(images_app, name="images")
+app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(simulate.app, name="simulate")
 
-ImagesOption = Annotated[
-    str,
-    typer.Option("--images", help="Where images come from: auto (present, else pull, else build), official, build."),
-]
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 
 
@@ -59,7 +55,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/fo
     if as_json:
         content = {
             "version": 1,
-            "scenarios": [_scenario_as_json(item) for item in scenarios],
+            "scenarios": [item.as_json() for item in scenarios],
             "stacks": [{"name": name, "description": text} for name, text in stacks.items()],
         }
         print(json.dumps(content, indent=2))
@@ -344,46 +340,6 @@ def doctor(
         raise typer.Exit(EXIT_USAGE)
 
 
-@images_app.command("list")
-def images_list(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
-    """List the components, whether their image is present, and where it comes from."""
-    from sandbox.engine import daemon
-    from sandbox.engine.images import Images
-    from sandbox.report import terminal
-
-    rows = Images(daemon.connect(), "auto", lambda text: None).list()
-    if as_json:
-        print(json.dumps([row.as_json() for row in rows], indent=2))
-    else:
-        terminal.images(rows)
-
-
-@images_app.command("build")
-def images_build(
-    names: Annotated[list[str] | None, typer.Argument(help="Components (all where none is named).")] = None,
-    images: ImagesOption = "auto",
-) -> None:
-    """Get images: pull or build what is missing."""
-    from sandbox.engine import compose_plugin, daemon
-    from sandbox.engine.catalogue import CATALOGUE
-    from sandbox.engine.images import Images
-    from sandbox.report import terminal
-
-    _check(images)
-    for name in names or ():
-        if name not in CATALOGUE:
-            raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")
-    client = daemon.connect()
-    # Compose is only a tool of this machine: where there is one already, its component is not needed.
-    wanted = names or [name for name in CATALOGUE if name != "compose-plugin" or compose_plugin.find() is None]
-    with terminal.Progress("images") as progress:
-        source = Images(client, images, progress.step)
-        for name in wanted:
-            reference = source.ensure(name)
-            if name == "compose-plugin":
-                compose_plugin.extract(client, reference)
-
-
 def main() -> None:
     """Entry point: errors become a message and an exit code, never a trace."""
     from sandbox.report import terminal
@@ -399,15 +355,18 @@ def main() -> None:
         if ending.code == EXIT_INTERRUPTED:
             interrupts.ignore()
             terminal.err.print("interrupted")
+            sys.stdout.flush()
+            # Python remembers a KeyboardInterrupt within exec(), where dataclasses are made, and though it was caught
+            # would end by the signal instead of with a code.
+            os._exit(EXIT_INTERRUPTED)
         raise
     except Exception as error:
         terminal.error(SandboxError.unforeseen("the command failed", error))
         sys.exit(EXIT_USAGE)
 
 
-def _check(images: str, speed: float = 1.0) -> None:
-    if images not in {"auto", "official", "build"}:
-        raise SandboxError(f"--images {images}: there is no such mode", hint="auto, official or build")
+def _check(images: str, speed: float) -> None:
+    image_commands.check_mode(images)
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
 
@@ -426,20 +385,6 @@ def _parameters(items: list[str], option: str = "--set") -> dict[str, str]:
         if not name or not equals:
             raise SandboxError(f"{option} wants NAME=VALUE, not '{name}'")
     return {name: value for name, _, value in pairs}
-
-
-def _scenario_as_json(scenario: Any) -> dict[str, Any]:
-    return {
-        "name": scenario.name,
-        "stack": scenario.stack,
-        "symptom": scenario.symptom,
-        "cause": scenario.cause,
-        "fix": scenario.fix,
-        "variants": [
-            {"name": item.name, "expectation": item.expect, "description": item.description}
-            for item in scenario.variants
-        ],
-    }
 
 
 def _write_results(finished: Any, json_file: Path | None, junit_file: Path | None, write_junit: Any) -> None:

@@ -23,7 +23,7 @@ def install() -> None:
 
 
 def ignore() -> None:
-    """Nothing is left to be cut short: Python, as it ends, would let a late signal kill the process after all."""
+    """Nothing is left that an interruption could begin."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

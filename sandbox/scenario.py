@@ -120,6 +120,20 @@ class Scenario:
             hint=f"variants: {', '.join(variant.name for variant in self.variants)}",
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """As in ``list --json`` (docs/formats.md)."""
+        return {
+            "name": self.name,
+            "stack": self.stack,
+            "symptom": self.symptom,
+            "cause": self.cause,
+            "fix": self.fix,
+            "variants": [
+                {"name": item.name, "expectation": item.expect, "description": item.description}
+                for item in self.variants
+            ],
+        }
+
 
 def load_all(folder: Path | None = None) -> dict[str, Scenario]:
     """The scenarios in ``folder`` (by default those that come with the sandbox), by name.

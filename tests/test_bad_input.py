@@ -293,7 +293,7 @@ def test_ctrl_c_twice_at_once_while_starting(cli, small_stack, until):
     until(lambda: bool(list(cli.folder.glob("acs-*/*/sockets"))))
     up.interrupt(group=True)
     up.interrupt()
-    assert up.end(within=20) == 130
+    assert up.end(within=20) == 130, up.err
     assert "Traceback" not in up.err
     assert cli.left() == []
 

@@ -50,9 +50,9 @@ def address(containers, container):
     return next(iter(networks.values()))["IPAddress"]
 
 
-def application(containers, image, name="flask-socketio", **environment):
+def application(containers, image, name="flask-socketio", what="app", **environment):
     mounts = [{"Target": "/app", "Source": str(APP), "Type": "bind", "ReadOnly": True}]
-    return containers.run_new(Spec("app", image(name), environment=environment, mounts=mounts))
+    return containers.run_new(Spec(what, image(name), environment=environment, mounts=mounts))
 
 
 def test_redis_runs_as_its_user_and_others_reach_it(containers, image):
@@ -108,23 +108,27 @@ def test_h2o_runs_as_it_is(containers, image):
     ],
 )
 def test_the_application_ends_its_clients_and_itself_on_sigterm(containers, image, name, mode, protocol):
-    app = application(containers, image, name, ASYNC_MODE=mode)
     check = "import urllib.request as u; print(u.urlopen('http://localhost:5000/health').read().decode())"
-    assert '"status":"ok"' in until(containers, app, ["python", "-c", check])
-    with contextlib.closing(HTTPConnection(address(containers, app), 5000, timeout=30)) as client:
-        path = f"/socket.io/?EIO={protocol}&transport=polling"
-        client.request("GET", path)
-        (sid,) = re.findall(rb'"sid":"([^"]+)"', client.getresponse().read())
-        client.request("GET", f"{path}&sid={sid.decode()}")
-        begun = time.monotonic()
-        containers.client.api.stop(app, timeout=20)
-        assert time.monotonic() - begun < 10
-        poll = client.getresponse()
-        assert poll.status == 200
-        # Not the packet CLOSE ("1"), after which python-socketio does not come back; CONNECT of version 3 may come.
-        assert not poll.read().endswith(b"1")
-    assert containers.client.api.inspect_container(app)["State"]["ExitCode"] == 0
-    assert log(containers, app).rstrip().endswith("ended")
+    for attempt in range(4):
+        app = application(containers, image, name, f"app-{attempt}", ASYNC_MODE=mode)
+        assert '"status":"ok"' in until(containers, app, ["python", "-c", check])
+        with contextlib.closing(HTTPConnection(address(containers, app), 5000, timeout=30)) as client:
+            path = f"/socket.io/?EIO={protocol}&transport=polling"
+            client.request("GET", path)
+            (sid,) = re.findall(rb'"sid":"([^"]+)"', client.getresponse().read())
+            client.request("GET", f"{path}&sid={sid.decode()}")
+            begun = time.monotonic()
+            containers.client.api.stop(app, timeout=20)
+            assert time.monotonic() - begun < 10
+            poll = client.getresponse()
+            said = poll.read()
+        assert containers.client.api.inspect_container(app)["State"]["ExitCode"] == 0
+        assert log(containers, app).rstrip().endswith("ended")
+        if poll.status != 503:  # on a busy machine the signal may overtake the poll, which is refused then
+            break
+    assert poll.status == 200
+    # Not the packet CLOSE ("1"), after which python-socketio does not come back; CONNECT of version 3 may come.
+    assert not said.endswith(b"1")
 
 
 @pytest.mark.parametrize(

@@ -395,8 +395,11 @@ def test_all_four_in_their_order(site):
 
 def test_a_viewer_response_function_replaces_a_body_for_this_viewer_alone(site):
     assert site.get("/viewed/replaced").body == "replaced"
-    told = [seen for seen in site.sandbox.timeline.since() if seen.kind == "cdn.response"]
-    assert any(seen["url"].endswith("/viewed/replaced") for seen in told)
+    site.sandbox.timeline.wait_for(
+        "the answer on the timeline",
+        lambda seen: seen.kind == "cdn.response" and seen["url"].endswith("/viewed/replaced"),
+        within=10,
+    )
 
 
 def test_a_viewer_response_function_does_not_run_for_an_error(site):

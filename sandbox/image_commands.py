@@ -1,0 +1,68 @@
+"""The sub-commands of ``sandbox images``. What they need is imported when they run."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from sandbox.errors import SandboxError
+
+app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
+
+ImagesOption = Annotated[
+    str,
+    typer.Option("--images", help="Where images come from: auto (present, else pull, else build), official, build."),
+]
+
+
+def check_mode(images: str) -> None:
+    """Refuse what ``--images`` cannot be.
+
+    Raises:
+        SandboxError: There is no such mode.
+    """
+    if images not in {"auto", "official", "build"}:
+        raise SandboxError(f"--images {images}: there is no such mode", hint="auto, official or build")
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
+    """List the components, whether their image is present, and where it comes from."""
+    from sandbox.engine import daemon
+    from sandbox.engine.images import Images
+    from sandbox.report import terminal
+
+    with closing(daemon.connect()) as client:
+        rows = Images(client, "auto", lambda text: None).list()
+    if as_json:
+        print(json.dumps([row.as_json() for row in rows], indent=2))
+    else:
+        terminal.images(rows)
+
+
+@app.command()
+def build(
+    names: Annotated[list[str] | None, typer.Argument(help="Components (all where none is named).")] = None,
+    images: ImagesOption = "auto",
+) -> None:
+    """Get images: pull or build what is missing."""
+    from sandbox.engine import compose_plugin, daemon
+    from sandbox.engine.catalogue import CATALOGUE
+    from sandbox.engine.images import Images
+    from sandbox.report import terminal
+
+    check_mode(images)
+    for name in names or ():
+        if name not in CATALOGUE:
+            raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")
+    # Compose is only a tool of this machine: where there is one already, its component is not needed.
+    wanted = names or [name for name in CATALOGUE if name != "compose-plugin" or compose_plugin.find() is None]
+    with closing(daemon.connect()) as client, terminal.Progress("images") as progress:
+        source = Images(client, images, progress.step)
+        for name in wanted:
+            reference = source.ensure(name)
+            if name == "compose-plugin":
+                compose_plugin.extract(client, reference)
