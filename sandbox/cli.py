@@ -342,27 +342,31 @@ def doctor(
 
 def main() -> None:
     """Entry point: errors become a message and an exit code, never a trace."""
-    from sandbox.report import terminal
-
     gc.set_threshold(_GARBAGE_THRESHOLD)
     interrupts.install()
     try:
         app()  # prints usage errors itself, and exits
     except SandboxError as failure:
-        terminal.error(failure)
+        _say(failure)
         sys.exit(EXIT_USAGE)
     except SystemExit as ending:
         if ending.code == EXIT_INTERRUPTED:
             interrupts.ignore()
-            terminal.err.print("interrupted")
+            print("interrupted", file=sys.stderr, flush=True)
             sys.stdout.flush()
             # Python remembers a KeyboardInterrupt within exec(), where dataclasses are made, and though it was caught
             # would end by the signal instead of with a code.
             os._exit(EXIT_INTERRUPTED)
         raise
     except Exception as error:
-        terminal.error(SandboxError.unforeseen("the command failed", error))
+        _say(SandboxError.unforeseen("the command failed", error))
         sys.exit(EXIT_USAGE)
+
+
+def _say(failure: SandboxError) -> None:
+    from sandbox.report import terminal  # it takes a while to load, and help has no use for it
+
+    terminal.error(failure)
 
 
 def _check(images: str, speed: float) -> None:
