@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import docker
 from docker.errors import APIError
 
+from sandbox.engine.containers import closed_at_the_end
 from sandbox.engine.images import LOST
 from sandbox.errors import SandboxError
 
@@ -30,7 +31,7 @@ def run(client: docker.DockerClient, container: str, command: Sequence[str], say
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     try:
-        for piece in pieces:
+        for piece in closed_at_the_end(pieces):
             *lines, rest = (rest + decoder.decode(piece)).split("\n")
             for line in lines:
                 say(line.rstrip("\r"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import docker
 import requests
 from docker.errors import APIError, NotFound
-from docker.types import Mount
+from docker.types import CancellableStream, Mount
 
 from sandbox.engine import daemon
 from sandbox.engine.run import LABEL_RUN, Run
@@ -377,9 +378,19 @@ class Containers:
             self._events.close()
 
 
-def _until_lost(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def closed_at_the_end(pieces: CancellableStream) -> Iterator[bytes]:
+    """What a stream of the engine gives; its connection, which docker's client leaves to the caller, is closed then."""
     try:
         yield from pieces
+    finally:
+        with contextlib.suppress(OSError):
+            pieces.close()
+        pieces._response.close()  # the socket is open as long as the file that was made of it
+
+
+def _until_lost(pieces: CancellableStream) -> Iterator[bytes]:
+    try:
+        yield from closed_at_the_end(pieces)
     except (APIError, requests.RequestException, OSError):  # the container has been removed, or the engine is gone
         return
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+import warnings
 
 import docker.types
 import pytest
 
-from sandbox.engine import sweep
+from sandbox.engine import commands, sweep
 from sandbox.engine.containers import Containers, Exit, Spec
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
@@ -100,3 +102,16 @@ def test_nothing_is_left_of_a_removed_run(containers, toolbox):
     swept = sweep.remove_run(containers.client, containers.run.id)
     assert (swept.containers, swept.volumes) == (2, 1)
     assert not sweep.remove_run(containers.client, containers.run.id)
+
+
+def test_connections_of_commands_whose_output_is_followed_are_closed(containers, toolbox):
+    container = containers.run_new(Spec("says", toolbox, entrypoint=["sleep"], command=["60"]))
+    said = []
+    gc.collect()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert b"".join(containers.stream(container, ["echo", "one"])) == b"one\n"
+        assert commands.run(containers.client, container, ["echo", "two"], said.append) == 0
+        gc.collect()
+    assert said == ["two"]
+    assert [one.message for one in seen if issubclass(one.category, ResourceWarning)] == []

@@ -526,5 +526,4 @@ class EcsMachine(RuleBasedStateMachine):
 
 
 EcsMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-# What other tests of this process have left to the garbage collector is not this one's matter.
-TestEcs = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")(EcsMachine.TestCase)
+TestEcs = pytest.mark.filterwarnings("error")(EcsMachine.TestCase)
