@@ -14,6 +14,7 @@ from sandbox.aws.clients import Clients
 from sandbox.controllers.releases import roll
 from sandbox.controllers.up import UpState
 from sandbox.errors import SandboxError
+from sandbox.model.ecs.outcome import outcome_of
 
 _LOOK_AGAIN = 0.5  # seconds; another process has the timeline, so there is nothing to be told by
 _AT_ONCE = 10  # services that DescribeServices takes
@@ -152,7 +153,7 @@ def _roll(ecs: Any, found: Mapping[str, Any], own: dict[str, str], within: float
                 said.add(event["id"])
                 outcome.events.append(event["message"])
                 tell(f"  {event['message']}")
-        now, outcome.reason, outcome.result = _judge(service, deployment)
+        now, outcome.reason, outcome.result = outcome_of(service, deployment)
         if now != state:
             state = now
             tell(f"  deployment {deployment} is {state}: {outcome.reason}")
@@ -179,30 +180,6 @@ def _first_stopped(ecs: Any, cluster: str, deployment: str) -> str:
     codes = [f"{one['name']}: exit code {one['exitCode']}" for one in first["containers"] if one.get("exitCode")]
     why = f" ({', '.join(codes)})" if codes else ""
     return f"task {_short(first['taskArn'])} stopped: {first.get('stoppedReason', '')}{why}"
-
-
-def _said_of(service: Mapping[str, Any], deployment: str) -> str:
-    """What the service said last of a deployment that it does not show any more."""
-    return next(
-        (event["message"] for event in service["events"] if f"(deployment {deployment})" in event["message"]), ""
-    )
-
-
-def _judge(service: Mapping[str, Any], deployment: str) -> tuple[str, str, str]:
-    """The deployment's rollout state, the reason of it, and what became of it ("" as long as that is open)."""
-    mine = next((one for one in service["deployments"] if one["id"] == deployment), None)
-    others = [one for one in service["deployments"] if one["id"] != deployment]
-    if mine is not None and mine["rolloutState"] == "COMPLETED":
-        return "COMPLETED", mine["rolloutStateReason"], "completed"
-    if mine is not None and mine["rolloutState"] == "IN_PROGRESS":
-        return "IN_PROGRESS", mine["rolloutStateReason"], ""
-    reason = mine["rolloutStateReason"] if mine else _said_of(service, deployment)
-    primary = next(one for one in service["deployments"] if one["status"] == "PRIMARY")
-    if primary["id"] == deployment and not any(one["rolloutState"] == "IN_PROGRESS" for one in others):
-        return "FAILED", reason, "failed"  # there is no roll-back
-    if primary["id"] != deployment and primary["rolloutState"] == "COMPLETED":
-        return "FAILED", reason, "rolled back"
-    return "FAILED", reason, ""
 
 
 def _short(arn: str) -> str:

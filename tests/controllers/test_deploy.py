@@ -24,29 +24,6 @@ def test_a_sandbox_that_has_gone_is_an_error():
         deploy.deploy("http://127.0.0.1:9", {"web": "x"}, tell=print)
 
 
-def deployment(id_, status, state):
-    return {"id": id_, "status": status, "rolloutState": state, "rolloutStateReason": state.lower()}
-
-
-@pytest.mark.parametrize(
-    ("deployments", "judged"),
-    [
-        ([("new", "PRIMARY", "IN_PROGRESS"), ("old", "ACTIVE", "COMPLETED")], ("IN_PROGRESS", "in_progress", "")),
-        ([("new", "PRIMARY", "COMPLETED")], ("COMPLETED", "completed", "completed")),
-        ([("new", "PRIMARY", "FAILED"), ("old", "ACTIVE", "COMPLETED")], ("FAILED", "failed", "failed")),
-        ([("old", "PRIMARY", "IN_PROGRESS"), ("new", "ACTIVE", "FAILED")], ("FAILED", "failed", "")),
-        ([("old", "PRIMARY", "COMPLETED")], ("FAILED", "(deployment new) deployment failed: x", "rolled back")),
-    ],
-)
-def test_what_becomes_of_a_deployment(deployments, judged):
-    events = [
-        {"message": "(deployment old) deployment completed."},
-        {"message": "(deployment new) deployment failed: x"},
-    ]
-    service = {"deployments": [deployment(*one) for one in deployments], "events": events}
-    assert deploy._judge(service, "new") == judged
-
-
 @pytest.mark.docker
 def test_images_are_deployed_and_rolled_back(cli, small_stack):
     stack = small_stack()
