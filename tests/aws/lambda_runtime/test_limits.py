@@ -100,11 +100,12 @@ def test_many_processes_one_after_another_are_fine(run: Callable[..., Any], make
     source = (
         "import os\ndef handler(count, context):\n"
         "    for _ in range(count):\n"
-        "        if not os.fork(): os._exit(0)\n"
-        "        os.wait()\n"
+        "        for _ in range(20):\n"  # a busy machine makes each wait for a child long
+        "            if not os.fork(): os._exit(0)\n"
+        "        for _ in range(20): os.wait()\n"
         "    return 'fine'"
     )
-    assert run(make(source, timeout=60), 1100) == "fine"
+    assert run(make(source, timeout=600), 55) == "fine"
 
 
 def test_too_many_processes(runtime: FunctionRuntime, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
