@@ -1,8 +1,8 @@
 """DNS messages: bytes to a question, an answer to bytes.
 
-Fast without a cache of whole answers, of which multivalue routing alone makes thousands to one question: a question that
-was read before is known by its octets, and those of a record are kept (`dns_rdata`); an answer is a header, the question
-and records. The message id, which differs each time, stays out of the cache.
+Fast without a cache of whole answers, of which multivalue routing alone makes thousands to one question: a question
+that was read before is known by its octets, and those of a record are kept (`dns_rdata`); an answer is a header, the
+question and records. The message id, which differs each time, stays out of the cache.
 
 A message is read no further than a query needs, in one pass and time linear in its length: header, question, and an OPT
 record among the additional ones. Compressed names are skipped, never followed.
