@@ -15,6 +15,14 @@ Answer = dict[str, Any]
 
 _PAGE = 100
 _OWNERS = {"SELF", "OTHER_ACCOUNTS"}
+# API Reference, "NamespaceFilter", "ServiceFilter", "OperationFilter": Condition.
+_CONDITIONS = {
+    "TYPE": {"EQ", "IN", "BEGINS_WITH"},
+    "NAME": {"EQ", "BEGINS_WITH"},
+    "HTTP_NAME": {"EQ", "BEGINS_WITH"},
+    "STATUS": {"EQ", "IN"},
+    "UPDATE_DATE": {"BETWEEN"},
+}
 
 
 def namespace(one: Namespace, services: int, account: str) -> Answer:
@@ -59,6 +67,12 @@ def service(one: Service, account: str) -> Answer:
         }
     if one.custom_health:
         shown["HealthCheckCustomConfig"] = {"FailureThreshold": 1}
+    if one.health_check:
+        shown["HealthCheckConfig"] = {
+            "Type": one.health_check.type,
+            "ResourcePath": one.health_check.path,
+            "FailureThreshold": one.health_check.threshold,
+        }
     return shown
 
 
@@ -95,6 +109,8 @@ def wanted(item: Mapping[str, Any], filters: Iterable[Mapping[str, Any]]) -> boo
 
 def _passes(item: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
     name, values, condition = one["Name"], one["Values"], one.get("Condition", "EQ")
+    if condition not in _CONDITIONS.get(name, {"EQ"}):
+        raise AwsError("InvalidInput", f"The condition {condition} is not supported for {name}")
     if name == "RESOURCE_OWNER":
         if values[0] not in _OWNERS:
             raise AwsError("InvalidInput", "RESOURCE_OWNER must be SELF or OTHER_ACCOUNTS")
