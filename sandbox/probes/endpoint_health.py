@@ -36,8 +36,8 @@ def check_endpoint(check: EndpointCheck, connect: Connect, real_seconds: Callabl
         connection = connect(check.address or check.host, check.port, connect_within)
     except TimeoutError:
         return f"no connection within {check.connect_within:g} s"
-    except OSError as error:
-        return f"no connection: {error.strerror or error}"
+    except (OSError, ValueError) as error:  # a name that cannot be one, too
+        return f"no connection: {error}"
     with connection:
         if check.protocol == "TCP":
             return ""
@@ -45,15 +45,16 @@ def check_endpoint(check: EndpointCheck, connect: Connect, real_seconds: Callabl
             return _ask(check, connection, max(real_seconds(ANSWER_WITHIN), LEAST_TIMEOUT))
         except TimeoutError:
             return f"no answer within {ANSWER_WITHIN:g} s"
-        except OSError as error:  # of TLS, too
-            return f"no answer: {error.strerror or error}"
+        except (OSError, ValueError) as error:  # of TLS, too, and a name that it does not take
+            return f"no answer: {error}"
 
 
 def _ask(check: EndpointCheck, connection: socket.socket, within: float) -> str:
     deadline = time.monotonic() + within
     connection.settimeout(within)
     if check.protocol == "HTTPS":
-        connection = _unverified().wrap_socket(connection, server_hostname=check.host if check.names_host else None)
+        named = (check.host or None) if check.names_host else None
+        connection = _unverified().wrap_socket(connection, server_hostname=named)
     with connection:
         connection.sendall(check.request())
         received = _receive(connection, b"", deadline, lambda data: b"\r\n\r\n" in data or len(data) > _LONGEST_HEAD)

@@ -227,6 +227,8 @@ def test_https_takes_any_certificate(tmp_path):
     endpoint = Endpoint(context)
     try:
         assert ask(endpoint.port, "HTTPS", host="other.example", names_host=True) == ""
+        assert ask(endpoint.port, "HTTPS", names_host=True) == ""
+        assert ask(endpoint.port, "HTTPS", host="x" * 64 + ".example", names_host=True).startswith("no answer")
         assert ask(endpoint.port, "HTTPS_STR_MATCH", search="well") == ""
         assert ask(endpoint.port, "HTTPS_STR_MATCH", search="ill") == "the search string is not in the body"
         assert ask(endpoint.port, "HTTP").startswith("no answer")

@@ -90,9 +90,9 @@ class ServiceDiscoveryService:
 
     def list_namespaces(self, request: Request, context: RequestContext) -> Answer:
         """ListNamespaces."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             return [
                 shown.summary(shown.namespace(one, _count(cloudmap, one.id), context.account_id))
                 for one in cloudmap.namespaces.values()
@@ -130,9 +130,9 @@ class ServiceDiscoveryService:
 
     def list_services(self, request: Request, context: RequestContext) -> Answer:
         """ListServices."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             return [
                 shown.summary(shown.service(one, context.account_id), "NamespaceId")
                 for one in cloudmap.services.values()
@@ -265,9 +265,9 @@ class ServiceDiscoveryService:
 
     def list_operations(self, request: Request, context: RequestContext) -> Answer:
         """ListOperations, the newest first."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             found = [shown.operation(one, now, context.account_id) for one in reversed(cloudmap.operations.values())]
             return [one for one in found if shown.wanted(_filtered_by(one), filters)]
 
