@@ -143,6 +143,15 @@ def test_a_record_with_a_failing_health_check_leaves_the_answers_and_comes_back(
     assert len(endpoint.asked) <= asked + 1  # one may have been under way
 
 
+@pytest.mark.parametrize(("type_", "port"), [("HTTP", 80), ("HTTPS", 443), ("HTTPS_STR_MATCH", 443)])
+def test_the_port_is_the_protocols_unless_one_is_given(plane, type_, port):
+    route53 = plane.aws("route53")
+    for given, expected in [({}, port), ({"Port": 8443}, 8443)]:
+        config = {"IPAddress": "192.0.2.1", "Type": type_, "SearchString": "x", **given}
+        made = route53.create_health_check(CallerReference=str(given), HealthCheckConfig=config)
+        assert made["HealthCheck"]["HealthCheckConfig"]["Port"] == expected
+
+
 # -- Cloud Map's --
 
 

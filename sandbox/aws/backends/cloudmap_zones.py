@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.aws.backends.health_checks import put_health_check, remove_health_check
 from sandbox.aws.backends.zone_changes import OWNER, changing
-from sandbox.aws.backends.zones import HEALTHY, moto_fields
+from sandbox.aws.backends.zones import OURS, moto_fields
 from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.model.cloudmap_messages import PutHealthCheck
 from sandbox.model.cloudmap_records import Namespace
@@ -62,15 +62,18 @@ class CloudMapZones:
         zone = self._backend().zones[namespace.zone_id]
         make: Any = MotoRecordSet  # its CloudFormation half is abstract in moto, and unused
         apex = canonical(namespace.name)
-        made = []
+        # Of hundreds of instances one has changed: the records of the others stay.
+        held = {getattr(one, OURS, None): one for one in zone.rrsets}
+        put = []
         for record_set in record_sets:
-            one = make(moto_fields(record_set))
-            setattr(one, HEALTHY, record_set.healthy)
-            made.append(one)
+            if record_set not in held:
+                held[record_set] = make(moto_fields(record_set))
+                setattr(held[record_set], OURS, record_set)
+            put.append(held[record_set])
         with changing:
             self._set_soa_ttl(zone, namespace)
             own = [one for one in zone.rrsets if one.type in {"SOA", "NS"} and canonical(one.name) == apex]
-            zone.rrsets = own + made
+            zone.rrsets = own + put
 
     def put_health_check(self, wanted: PutHealthCheck) -> None:
         """Let Route 53 have a health check."""

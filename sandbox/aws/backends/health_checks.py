@@ -14,6 +14,21 @@ Observe = Callable[[str], tuple[str, float] | None]
 """A health check's id -> what its checker has found last ("": a success) and when; None: nothing yet."""
 
 
+def correct_health_checks() -> None:
+    """Let a health check with HTTPS have port 443 where none is given, from now on in this process; moto has 80."""
+    from moto.route53.models import HealthCheck
+
+    health_check: Any = HealthCheck
+    begin = health_check.__init__
+
+    def with_port(self: Any, health_check_id: str, caller_reference: str, health_check_args: dict[str, Any]) -> None:
+        begin(self, health_check_id, caller_reference, health_check_args)
+        if not health_check_args.get("port") and str(self.type_).startswith("HTTPS"):
+            self.port = 443
+
+    health_check.__init__ = with_port
+
+
 def endpoint_checks() -> Mapping[str, EndpointCheck]:
     """The health checks of endpoints, by id; those of other types are stored, and are nothing to carry out."""
     held = list(_backend().health_checks.values())

@@ -8,8 +8,8 @@ from typing import Any
 from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.model.route53 import HostedZone, RecordSet, canonical
 
-HEALTHY = "sandbox_healthy"
-"""What Cloud Map notes of a record of moto's."""
+OURS = "sandbox_record_set"
+"""What Cloud Map notes of a record of moto's: the record set that it was made of, with its health."""
 
 
 def hosted_zones(
@@ -74,9 +74,9 @@ def moto_fields(one: RecordSet) -> dict[str, Any]:
 
 def read_record_set(record_set: Any, is_healthy: Callable[[str], bool] = lambda health_check_id: True) -> RecordSet:
     """One of moto's record sets as our model's."""
-    healthy = getattr(record_set, HEALTHY, None)
-    if healthy is None:
-        healthy = not record_set.health_check_id or is_healthy(record_set.health_check_id)
+    ours: RecordSet | None = getattr(record_set, OURS, None)
+    if ours is not None:
+        return ours
     alias = record_set.alias_target or {}
     return RecordSet(
         name=record_set.name,
@@ -89,5 +89,5 @@ def read_record_set(record_set: Any, is_healthy: Callable[[str], bool] = lambda 
         multivalue=bool(record_set.multi_value_answer),
         alias_target=alias.get("DNSName"),
         health_check_id=record_set.health_check_id,
-        healthy=healthy,
+        healthy=not record_set.health_check_id or is_healthy(record_set.health_check_id),
     )
