@@ -107,7 +107,8 @@ class CloudMap(Namespaces):
         """UpdateService: the description, the seconds to live of the records, and the health check of Route 53.
 
         A HealthCheckConfig that is left out goes away. A DnsConfig, or a description, that is left out stays; a record
-        that is left out of a DnsConfig is InvalidInput ("DnsConfig": the types cannot be changed).
+        that is left out of a DnsConfig is InvalidInput ("DnsConfig": the types cannot be changed). In an HTTP namespace
+        only the description can be changed.
 
         Raises:
             CloudMapError: ServiceNotFound, InvalidInput.
@@ -119,13 +120,17 @@ class CloudMap(Namespaces):
         if sorted(record.type for record in records) != sorted(service.record_types):
             raise CloudMapError("InvalidInput", "The types of a service's DNS records cannot be changed")
         health_check = checks.health_check(change, service.namespace.type, records)
+        if service.namespace.type == "HTTP":
+            if health_check not in {None, service.health_check}:
+                raise CloudMapError("InvalidInput", "The settings of a service in an HTTP namespace cannot be changed")
+            health_check = service.health_check
         if health_check is not None and service.custom_health:
             raise CloudMapError("InvalidInput", "The service has a HealthCheckCustomConfig, which stays")
         if health_check and service.health_check and health_check.type != service.health_check.type:
             raise CloudMapError("InvalidInput", "The type of a health check cannot be changed")
         if health_check is not None:
             for instance in service.instances.values():
-                checks.endpoint(instance.attributes)
+                checks.check_endpoint(instance.attributes)
         changed = (records, health_check) != (service.records, service.health_check)
         service.records, service.health_check = records, health_check
         service.description = change.get("Description", service.description)
@@ -300,7 +305,7 @@ class CloudMap(Namespaces):
         An alias has none ("HealthCheckConfig": alias records).
         """
         before = instance.health_check_id
-        if service.health_check is None or "AWS_ALIAS_DNS_NAME" in instance.attributes:
+        if service.health_check is None or checks.is_alias(instance.attributes):
             if before:
                 instance.health_check_id, instance.healthy, instance.checked = "", True, False
             return before

@@ -75,7 +75,7 @@ def check_attributes(service: Service, attributes: Mapping[str, str]) -> None:
             )
     _check_values(attributes)
     types = service.record_types
-    if "AWS_ALIAS_DNS_NAME" in attributes:
+    if is_alias(attributes):
         others = [name for name in attributes if name.startswith("AWS_INSTANCE_")]
         if others or service.routing_policy != "WEIGHTED" or not {"A", "AAAA"}.intersection(types):
             raise CloudMapError(
@@ -98,6 +98,21 @@ def check_attributes(service: Service, attributes: Mapping[str, str]) -> None:
             "InvalidInput", "SRV records require AWS_INSTANCE_PORT, and AWS_INSTANCE_IPV4 or AWS_INSTANCE_IPV6"
         )
     if service.health_check is not None:
+        check_endpoint(attributes)
+
+
+def is_alias(attributes: Mapping[str, str]) -> bool:
+    """Whether an instance is an alias to a resource of AWS's, which Route 53 does not check ("HealthCheckConfig")."""
+    return "AWS_ALIAS_DNS_NAME" in attributes
+
+
+def check_endpoint(attributes: Mapping[str, str]) -> None:
+    """Whether an instance can have a health check of Route 53, or needs none.
+
+    Raises:
+        CloudMapError: InvalidInput.
+    """
+    if not is_alias(attributes):
         endpoint(attributes)
 
 

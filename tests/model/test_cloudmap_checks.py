@@ -226,6 +226,25 @@ def test_a_health_check_can_be_added_changed_and_left_out(cloud):
     assert {record.health_check_id for record in cloud.zones[service.namespace.zone_id][1]} == {None}
 
 
+def test_an_alias_keeps_no_health_check_from_being_added(cloud):
+    service = public(cloud, "A", policy="WEIGHTED", check=None)
+    cloud.register(service, "lb", AWS_ALIAS_DNS_NAME="lb-1.us-east-1.elb.amazonaws.com")
+    cloud.do("update_service", update(service, HealthCheckConfig=CHECK), 0.0)
+    assert (cloud.checks, service.health_check is None) == ({}, False)
+
+
+def test_in_an_http_namespace_only_the_description_changes(cloud):
+    service = cloud.service(namespace=cloud.namespace("HTTP", "shop"), check=CHECK)
+    cloud.register(service, "i", **HERE)
+    before = dict(cloud.checks)
+    for settings in ({}, {"HealthCheckConfig": CHECK}):
+        change = {"Id": service.id, "Service": {"Description": "d", **settings}}
+        cloud.do("update_service", change, 0.0)
+        assert (service.description, service.health_check is None, cloud.checks) == ("d", False, before)
+    other = {"Id": service.id, "Service": {"HealthCheckConfig": {**CHECK, "FailureThreshold": 9}}}
+    assert refusal(cloud, "update_service", other, 0.0).code == "InvalidInput"
+
+
 def test_a_custom_health_check_stays_and_takes_no_other_beside_it(cloud):
     service = cloud.service("A", namespace=cloud.namespace("DNS_PUBLIC", "shop.example"), health=True)
     cloud.do("update_service", update(service), 0.0)
