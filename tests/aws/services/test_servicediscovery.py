@@ -352,6 +352,46 @@ def test_a_registration_under_way_is_named(plane, sd, namespace):
     assert values(ask(plane, "web.shop.local", "A")) == ["10.0.0.5"]
 
 
+def test_of_an_attribute_that_is_sent_twice_the_last_counts(plane, sd, namespace):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    twice = '{"AWS_INSTANCE_IPV4": "10.0.0.4", "colour": "blue", "AWS_INSTANCE_IPV4": "10.0.0.5", "colour": "red"}'
+    body = f'{{"ServiceId": "{service}", "InstanceId": "i-1", "Attributes": {twice}}}'
+
+    def send_twice(request, **_):
+        request.body = body.encode()
+        request.headers["Content-Length"] = str(len(body))
+
+    events = sd.meta.events
+    events.register("before-send.servicediscovery.RegisterInstance", send_twice)
+    try:
+        sd.register_instance(ServiceId=service, InstanceId="i-1", Attributes=ADDRESS)
+    finally:
+        events.unregister("before-send.servicediscovery.RegisterInstance", send_twice)
+    shown = sd.get_instance(ServiceId=service, InstanceId="i-1")["Instance"]["Attributes"]
+    assert shown == {"AWS_INSTANCE_IPV4": "10.0.0.5", "colour": "red"}
+    assert values(ask(plane, "web.shop.local", "A")) == ["10.0.0.5"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"InstanceId": "no spaces", "Attributes": ADDRESS},
+        {"InstanceId": "x" * 65, "Attributes": ADDRESS},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "two words": "x"}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k" * 256: "x"}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k": "x" * 1025}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k": "two\nlines"}},
+        {"InstanceId": "i", "Attributes": {}},
+    ],
+)
+def test_registrations_that_are_refused_leave_nothing(sd, namespace, request_):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    with pytest.raises(sd.exceptions.InvalidInput):
+        sd.register_instance(ServiceId=service, **request_)
+    assert sd.list_instances(ServiceId=service)["Instances"] == []
+    assert sd.list_operations(Filters=[{"Name": "SERVICE_ID", "Values": [service]}])["Operations"] == []
+
+
 def test_conditions_that_filters_do_not_have(sd):
     for list_, filter_ in [
         (sd.list_namespaces, {"Name": "NAME", "Values": ["a"], "Condition": "IN"}),
