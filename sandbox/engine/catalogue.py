@@ -144,6 +144,13 @@ CATALOGUE: Mapping[str, Component] = {
             sources=("orders/app",),
             images={"PYTHON": "flask-socketio"},
         ),
+        Component(
+            "discovery",
+            "",
+            "discovery",
+            "flask-socketio with curl and dnsmasq: runs the services of compose/discovery/app",
+            images={"PYTHON": "flask-socketio"},
+        ),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }
