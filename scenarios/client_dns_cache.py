@@ -66,7 +66,7 @@ def _outcomes(burst: Observation) -> str:
 SCENARIO = Scenario(
     name="client-dns-cache",
     stack="discovery",
-    symptom="After a deploy of the back service all its tasks are well, and the front service fails until it is restarted.",
+    symptom="After a deploy of the back service its tasks are well, and the front service fails until it is restarted.",
     cause=(
         "The client asked DNS when it started, and never again: nginx with a literal name in proxy_pass, HAProxy "
         "without `resolvers`, a JVM with networkaddress.cache.ttl=-1. HAProxy takes one address besides, so that one "

@@ -56,17 +56,10 @@ def judge(observations: Sequence[Observation]) -> Verdict:
     ]
     bad = [index for index, seen in enumerate(outcomes) if seen["status"] != 200]
     if bad:
-        first, last = outcomes[bad[0]], outcomes[bad[-1]]
-        over = outcomes[bad[-1] + 1 :]
+        first, over = outcomes[bad[0]], outcomes[bad[-1] + 1 :]
         why = f"HTTP {first['status']}" if first["status"] else first["error"]
-        facts.append(
-            f"the first ({why}) {first.at - left[0].at:.1f} s after the first old task had left"
-            + (
-                f"; from {over[0].at - left[0].at:.1f} s on all is well"
-                if over
-                else f"; the last {last.at - left[0].at:.1f} s"
-            )
-        )
+        until = f"from {over[0].at - left[0].at:.1f} s on all is well" if over else "to the end"
+        facts.append(f"the first ({why}) {first.at - left[0].at:.1f} s after the first old task had left; {until}")
     return Verdict(end["failed"] > 0, tuple(facts))
 
 
@@ -85,8 +78,8 @@ SCENARIO = Scenario(
         "that ends at once is gone by then."
     ),
     fix=(
-        "Go on serving after SIGTERM for longer than the TTL, with a stopTimeout above that (120 s at most on Fargate), "
-        "and keep the TTL short."
+        "Go on serving after SIGTERM for longer than the TTL, with a stopTimeout above that (120 s at most on "
+        "Fargate), and keep the TTL short."
     ),
     variants=(
         Variant("stops-at-once", "reproduces", "the tasks end at SIGTERM", {"ttl": str(TTL)}),

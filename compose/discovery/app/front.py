@@ -1,8 +1,8 @@
 """The front service: GET / asks the back service and shows who has answered; a 502 where nobody has.
 
 Environment:
-    BACK: where the back service is, HOST:PORT: its name (the system then looks its addresses up for each connection), or
-        a proxy in the same task, which looks them up its own way.
+    BACK: where the back service is, HOST:PORT: its name (the system then looks its addresses up for each connection),
+        or a proxy in the same task, which looks them up its own way.
     NAME: the back service's name, whose addresses the page shows.
     KEEP_CONNECTION: "true": one connection is kept for all requests, as pools of HTTP clients do.
 """
