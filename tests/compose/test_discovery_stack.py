@@ -72,8 +72,23 @@ def test_log_lines_that_do_not_come_are_told_of(store):
 def test_the_answers_have_the_ttls_of_the_stack(store):
     found = store.resolve(NAME)
     assert {record.ttl for record in found.answers} == {10}
-    missing = store.resolve("nobody.shop.local")
-    assert (missing.rcode, [record.ttl for record in missing.authority]) == ("NXDOMAIN", [15])
+
+
+@pytest.mark.docker
+def test_the_last_instance_takes_the_name_with_it(store):
+    discovery = store.aws("servicediscovery")
+    (namespace,) = discovery.list_namespaces()["Namespaces"]
+    config = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
+    service = discovery.create_service(Name="short", NamespaceId=namespace["Id"], DnsConfig=config)["Service"]["Id"]
+    instances = {"one": "10.0.0.1", "two": "10.0.0.2"}
+    for instance, address in instances.items():
+        attributes = {"AWS_INSTANCE_IPV4": address}
+        discovery.register_instance(ServiceId=service, InstanceId=instance, Attributes=attributes)
+    for instance in instances:
+        assert store.resolve("short.shop.local").rcode == "NOERROR"
+        discovery.deregister_instance(ServiceId=service, InstanceId=instance)
+    gone = store.resolve("short.shop.local")
+    assert (gone.rcode, [record.ttl for record in gone.authority]) == ("NXDOMAIN", [15])
 
 
 @pytest.mark.docker
