@@ -120,7 +120,7 @@ def _launch(group: Any, count: int, tags: dict[str, str]) -> None:
     for _ in range(count):
         taken = [state.availability_zone for state in group.instance_states if state.lifecycle_state in COUNTED]
         zone = zone_for(list(subnets) or list(group.availability_zones), taken)
-        profile = group.launch_config.instance_profile_name if group.launch_config and not template else None
+        profile = group.launch_config.iam_instance_profile if group.launch_config and not template else None
         reservation = group.autoscaling_backend.ec2_backend.run_instances(
             group.image_id,
             1,
