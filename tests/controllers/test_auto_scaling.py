@@ -224,3 +224,21 @@ def test_a_group_without_profile_or_cluster_has_instances_in_ec2_alone(box):
         )
     scaling.delete_auto_scaling_group(AutoScalingGroupName="bare", ForceDelete=True)
     seen(box, "bare", "Terminated", ids[1], since=mark)
+
+
+def test_a_group_registers_its_instances_with_its_target_group(box):
+    elb, scaling = box.aws("elbv2"), box.aws("autoscaling")
+    (target_group,) = elb.create_target_group(
+        Name="targets", Protocol="HTTP", Port=80, VpcId=box.vpc, TargetType="instance"
+    )["TargetGroups"]
+    arn = target_group["TargetGroupArn"]
+    make_template(box, "targets", "node")
+    make_group(box, "targets", 1, TargetGroupARNs=[arn])
+    (instance,) = box.wait_in_service("targets", 1)
+    (registered,) = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    assert registered["Target"] == {"Id": instance, "Port": 80}
+    mark = box.timeline.mark()
+    scaling.set_desired_capacity(AutoScalingGroupName="targets", DesiredCapacity=0)
+    seen(box, "targets", "Terminated", instance, since=mark)
+    assert elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] == []
+    scaling.delete_auto_scaling_group(AutoScalingGroupName="targets")

@@ -50,7 +50,6 @@ class Command:
         delivery: TimeoutSeconds.
         detail: StatusDetails.
         invocations: By instance; none until the targets are known.
-        caller: Who sent it: the ARN of a role or user ("": unknown).
     """
 
     id: str
@@ -64,7 +63,6 @@ class Command:
     max_errors: str = rate.DEFAULT_ERRORS
     detail: str = "Pending"
     invocations: dict[str, Invocation] = field(default_factory=dict)
-    caller: str = ""
 
     @property
     def status(self) -> str:

@@ -6,7 +6,7 @@ Source, unless another is named: API reference of Systems Manager.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox.model.ssm.command import Command
@@ -243,11 +243,6 @@ class RunCommand:
         known.ended = now
         return []
 
-    def refused(self, command_id: str, instance_id: str) -> list[Effect]:
-        """The agent may not fetch the command."""
-        command = self.commands[command_id]
-        return self._set(command, command.invocations[instance_id], "AccessDenied") + self._go_on(command)
-
     # -- within --
 
     def _go_on(self, command: Command) -> list[Effect]:
@@ -326,6 +321,3 @@ class RunCommand:
             return []
         command.detail = detail
         return [CommandChanged(command.id, detail)]
-
-
-Change = Callable[[float], Iterable[Effect]]
