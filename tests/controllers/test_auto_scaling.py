@@ -242,3 +242,24 @@ def test_a_group_registers_its_instances_with_its_target_group(box):
     seen(box, "targets", "Terminated", instance, since=mark)
     assert elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] == []
     scaling.delete_auto_scaling_group(AutoScalingGroupName="targets")
+
+
+def test_an_instance_that_cannot_be_made_is_never_in_service(box):
+    """In EC2's default VPC, which is not the sandbox's."""
+    make_template(box, "elsewhere", "node", SecurityGroupIds=[])
+    mark = box.timeline.mark()
+    box.aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="elsewhere",
+        LaunchTemplate={"LaunchTemplateName": "elsewhere"},
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        AvailabilityZones=["us-east-1a"],
+    )
+    failed = box.timeline.wait_for(
+        "the instance to fail", lambda one: one.kind == "instance.failed", within=20, since=mark
+    )
+    assert failed["reason"] == "the instance is not in the sandbox's VPC"
+    assert shown(box, "elsewhere")[failed["instance"]]["LifecycleState"] == "Pending"
+    box.aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="elsewhere", ForceDelete=True)
+    seen(box, "elsewhere", "Terminated", failed["instance"], since=mark)
