@@ -14,7 +14,7 @@ from docker.errors import APIError
 from docker.utils.socket import frames_iter
 
 from sandbox.aws.protocol import REGION
-from sandbox.clock import Clock
+from sandbox.clock import Clock, aws_seconds
 from sandbox.engine import archives
 from sandbox.errors import SandboxError
 from sandbox.model.ssm.documents import Step
@@ -31,6 +31,8 @@ _UPLOADED = 256 * 2**20
 _LAST_WORDS = 1.0
 """Seconds of the wall clock for output that is still on its way when a script has been killed."""
 _ATTEMPTS = 10
+_LEAST_TIMEOUT = 2.0
+"""Seconds of the wall clock. --speed does not shorten a time-out below this: a script takes the time that it takes."""
 
 
 @dataclass
@@ -107,9 +109,8 @@ class Running:
             SandboxError: The instance is gone.
         """
         out, err = (Output(kept, _file() if to_s3 else None) for kept in (STDOUT_KEPT, STDERR_KEPT))
-        timer = clock.call_later(
-            self._step.timeout, lambda: self._in_background(lambda: self.kill("ExecutionTimedOut"))
-        )
+        timeout = max(self._step.timeout, aws_seconds(clock, _LEAST_TIMEOUT))
+        timer = clock.call_later(timeout, lambda: self._in_background(lambda: self.kill("ExecutionTimedOut")))
         try:
             code = self._read(out, err)
         except APIError as error:
