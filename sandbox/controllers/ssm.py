@@ -117,7 +117,11 @@ class SsmController:
         """The machine of an instance runs: its agent registers, if the instance's role lets it."""
         with self._lock:
             known = self.model.nodes.get(instance.id)
-            if (known is not None and known.state == "running") or not self._ec2.role_allows(instance.role, REGISTERS):
+            can_run = any(self._ec2.role_allows(instance.role, action) for action in (FETCHES, FETCHES_TOO))
+            if known is not None and known.state == "running":
+                known.can_run = can_run
+                return
+            if not self._ec2.role_allows(instance.role, REGISTERS):
                 return
             now = self._clock.now()
             node = Node(
@@ -126,7 +130,7 @@ class SsmController:
                 instance.interface.private_ip,
                 known.registered if known is not None else now,
                 now,
-                can_run=any(self._ec2.role_allows(instance.role, action) for action in (FETCHES, FETCHES_TOO)),
+                can_run=can_run,
             )
             self._timeline.record("ssm.node", instance=instance.id, state="registered")
             self._carry_out(self.model.register(node))
