@@ -204,7 +204,13 @@ class Sandbox(Viewers, Operator):
         )
         self._ecs.drop_instance = self._instances.drop
         self._control_plane.instances_changed = self._instances.refresh
-        answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
+        answers = Metadata(
+            self._ecs,
+            self.aws,
+            self._network.vpc.address(RESOLVER),
+            self._containers,
+            self._control_plane.sessions,
+        )
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
 from sandbox.aws.backends.ec2_records import Ec2Records
+from sandbox.aws.backends.identities import Identities, identify_with
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
@@ -123,6 +125,25 @@ class Embedded:
         self._network()
         return Ec2Records(_moto().load("ec2")[self._account_id][self._region])
 
+    def identities(self) -> Identities | None:
+        """What IAM and STS have; None while nobody has used IAM."""
+        iam, sts = _used("iam"), _used("sts")
+        if iam is None:
+            return None
+        return Identities(iam[self._account_id]["aws"], sts and sts[self._account_id]["aws"])
+
+    def topic_policy(self, arn: str) -> str | None:
+        """The policy of an SNS topic, or None where there is no such topic."""
+        sns = _used("sns")
+        topic = sns and sns[self._account_id][arn.split(":")[3]].topics.get(arn)
+        return None if topic is None else str(topic.policy)
+
+    def instance_tags(self, instance_id: str) -> dict[str, str]:
+        """The tags of an EC2 instance; empty where there is none."""
+        ec2 = _used("ec2")
+        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 else {}
+        return dict(found)
+
     def certificate(self, arn: str) -> tuple[str, str]:
         """A certificate of ACM with the chain that came with it, and its key, both PEM.
 
@@ -163,6 +184,7 @@ class Embedded:
         deliver_with(None)
         issue_with(None)
         used_by(None)
+        identify_with(None)
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
@@ -337,6 +359,12 @@ def _moto() -> ModuleType:
     from sandbox.aws.backends import moto_app
 
     return moto_app
+
+
+def _used(service: str) -> Any:
+    """The backends of a service of moto's that somebody has used, without importing moto; None while nobody has."""
+    app = sys.modules.get("sandbox.aws.backends.moto_app")
+    return app and app.loaded(service)
 
 
 def _new_id(prefix: str) -> str:
