@@ -22,7 +22,7 @@ from sandbox.aws.backends.certificates import Users, certificate, issue_with, us
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.identities import Identities, identify_with
 from sandbox.aws.backends.topics import deliver_with
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
@@ -212,6 +212,19 @@ class Embedded:
         """Those of ``subnet_ids`` that there are not."""
         unknown = [subnet_id for subnet_id in subnet_ids if subnet_id not in self._subnets]
         return self._network().missing_subnets(unknown) if unknown else []
+
+    def range_of_vpc(self, subnet_id: str) -> ipaddress.IPv4Network:
+        """The first IPv4 range of the VPC that a subnet is in.
+
+        Raises:
+            AwsError: InvalidSubnetID.NotFound.
+        """
+        records = self.ec2_records()
+        subnet = records.subnet(subnet_id)
+        vpc = records.vpc(subnet.vpc_id) if subnet else None
+        if vpc is None:
+            raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
+        return vpc.networks[0]
 
     def create_security_group(self, vpc_id: str, name: str, description: str, ingress: Iterable[Rule] = ()) -> str:
         """A security group that lets everything out, and in what ``ingress`` says; its id."""

@@ -187,13 +187,15 @@ class EcsService(InstanceActions):
         return {"service": self._change_service(request, services.delete)}
 
     def describe_services(self, request: Request, context: RequestContext) -> Answer:
-        """DescribeServices; unknown ones are in ``failures`` with reason MISSING."""
+        """DescribeServices; with their tags where they are asked for; unknown ones are failures with reason MISSING."""
         ecs = self._ecs
+        with_tags = "TAGS" in request.get("include", ())
         cluster = self._read(lambda: ecs.find_cluster(request.get("cluster")))
 
         def describe(name: str) -> Answer:
             service = ecs.find_service(cluster, name)
-            return service.describe(ecs.tasks_of(service))
+            tags = {"tags": list(service.raw.get("tags") or ())} if with_tags else {}
+            return {**service.describe(ecs.tasks_of(service)), **tags}
 
         found, failures = self._each(request["services"], describe, context, f"service/{cluster.name}")
         return {"services": found, "failures": failures}
