@@ -72,8 +72,10 @@ def test_a_task_in_another_vpc(sandbox: Sandbox) -> None:
     assert f"{resolver} " in out
     assert '"status": "ok"' in out, (out, err)
 
-    second = run_task(sandbox, cidr)  # another VPC of the same range shares the network
-    sandbox.wait_task(second, "RUNNING")
+    sandbox.aws("ecs").stop_task(cluster="c", task=arn)
+    sandbox.wait_task(arn, "STOPPED")
+    again = run_task(sandbox, cidr)  # a VPC of the same range, as Terraform makes it after destroy
+    sandbox.wait_task(again, "RUNNING")
 
 
 def test_a_range_that_is_taken(sandbox: Sandbox) -> None:
