@@ -96,6 +96,13 @@ class Authorization:
         session = self._sessions.issue(role_arn, session_name)
         return self._decide(session, [Asked(action, resource)], resource.split(":")[3])
 
+    def why_not_published(self, role_arn: str, topic_arn: str) -> str:
+        """Why Systems Manager, as the role that a command names, may not publish to a topic ("": it may)."""
+        if not self.trusts(role_arn, "ssm.amazonaws.com"):
+            return f"ssm.amazonaws.com is not authorized to assume {role_arn}"
+        decision = self.may(role_arn, "ssm", "SNS:Publish", topic_arn)
+        return "" if decision is None or decision.allowed else decision.message()
+
     def trusts(self, role_arn: str, service: str) -> bool:
         """Whether a service ("lambda.amazonaws.com") may assume a role; one that IAM does not have, all may."""
         role = self._role(role_arn)

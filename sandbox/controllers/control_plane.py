@@ -45,14 +45,21 @@ _CHANGE_INSTANCES = frozenset(
         *(
             ("autoscaling", operation)
             for operation in (
+                "AttachInstances",
                 "CreateAutoScalingGroup",
                 "DeleteAutoScalingGroup",
+                "DetachInstances",
+                "ExecutePolicy",
                 "SetDesiredCapacity",
+                "SetInstanceHealth",
                 "TerminateInstanceInAutoScalingGroup",
                 "UpdateAutoScalingGroup",
             )
         ),
         ("ecs", "CreateCluster"),
+        # What makes a managed node of an instance that runs already.
+        ("ec2", "AssociateIamInstanceProfile"),
+        *(("iam", operation) for operation in ("AddRoleToInstanceProfile", "AttachRolePolicy", "PutRolePolicy")),
     }
 )
 

@@ -18,11 +18,11 @@ from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
 from sandbox.controllers import spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
-from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ground import Ground
+from sandbox.controllers.instance_services import InstanceServices
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import RESOLVER
@@ -186,25 +186,31 @@ class Sandbox(Viewers, Operator):
             self._containers, self._network, vpcs, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
-        self._instances = ContainerInstances(
-            self._ecs, self._backend, self._interfaces, self._containers, self._network.vpc.cidr, self.timeline
+        self._instance_services = InstanceServices(
+            self._containers,
+            self._images,
+            self._network,
+            self._interfaces,
+            self._backend,
+            self._control_plane,
+            container_environment,
+            self.clock,
+            self.timeline,
         )
-        self._closers.append(self._instances.close)
+        self._closers.append(self._instance_services.close)
+        instances = self._instance_services.instances
         self._ecs.runner = TaskRunner(
             self._containers,
             self._interfaces,
             self._images,
-            ContainerSpecs(
-                self._containers, self._interfaces, container_environment, self.clock, self._instances.volume
-            ),
+            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock, instances.volume),
             TaskResources(self.aws, self._control_plane.logs),
             ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
-            self._instances.host,
+            instances.host,
             self.timeline,
         )
-        self._ecs.drop_instance = self._instances.drop
-        self._control_plane.instances_changed = self._instances.refresh
+        self._ecs.drop_instance = instances.drop
         answers = Metadata(
             self._ecs,
             self.aws,
@@ -289,12 +295,8 @@ class Sandbox(Viewers, Operator):
             self.timeline,
         )
         self._closers.append(made.close)
-        self._control_plane.instances_changed = self._see_instances
+        self._instance_services.changed = made.instances_changed
         return made
-
-    def _see_instances(self) -> None:
-        self._instances.refresh()
-        self.load_balancers.instances_changed()
 
     @property
     def authority(self) -> Authority:

@@ -2,8 +2,8 @@
 
 Another VPC than the sandbox's own gets a network when the first interface is in it, with its addresses, and a resolver
 at its second one. It is internal, as the first is: only interfaces with public addresses reach the internet, and no VPC
-reaches another. The network lasts as long as the sandbox does, for the next VPC of the same range: two at once share it,
-so that an address can be in one of them alone.
+reaches another. The network lasts as long as the sandbox does, for the next VPC of the same range: two at once share
+it, so that an address can be in one of them alone.
 """
 
 from __future__ import annotations

@@ -293,15 +293,45 @@ def test_aws_s_own_policies_and_boundaries(plane: Plane) -> None:
         iam.attach_role_policy(RoleName="writer", PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
 
 
-def test_what_a_service_does_as_a_role(plane: Plane) -> None:
-    """Systems Manager publishes as the role that SendCommand names."""
+def test_systems_manager_publishes_as_the_role_that_a_command_names(plane: Plane) -> None:
     topic = plane.aws("sns").create_topic(Name="done")["TopicArn"]
-    may = plane.plane.authorization.may
-    mute, loud = plane.role("mute"), plane.role("loud", allow("sns:Publish", topic))
-    decision = may(mute, "ssm", "SNS:Publish", topic)
-    assert decision is not None
-    assert decision.message() == no_identity("mute", "SNS:Publish", topic, "ssm")
-    decision = may(loud, "ssm", "SNS:Publish", topic)
-    assert decision is not None
-    assert decision.allowed
-    assert may(f"arn:aws:iam::{ACCOUNT}:role/none", "ssm", "SNS:Publish", topic) is None
+    why_not = plane.plane.authorization.why_not_published
+    publish = allow("sns:Publish", topic)
+    assert why_not(plane.role("mute", trusts="ssm.amazonaws.com"), topic) == no_identity(
+        "mute", "SNS:Publish", topic, "ssm"
+    )
+    assert why_not(plane.role("loud", publish, trusts="ssm.amazonaws.com"), topic) == ""
+    assert "not authorized to assume" in why_not(plane.role("of-lambda", publish), topic)
+    assert why_not(f"arn:aws:iam::{ACCOUNT}:role/none", topic) == ""
+
+
+def test_send_command_needs_the_document_the_instances_and_to_pass_the_role(plane: Plane) -> None:
+    (image, *_) = plane.aws("ec2").describe_images(Owners=["amazon"])["Images"]
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Role", "Value": "web"}]}]
+    made = plane.aws("ec2").run_instances(ImageId=image["ImageId"], MinCount=1, MaxCount=1, TagSpecifications=tags)
+    (instance,) = (one["InstanceId"] for one in made["Instances"])
+    notifier = plane.role("notifier", trusts="ssm.amazonaws.com")
+    document_arn = "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"
+    instance_arn = f"arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{instance}"
+    by_tag = allow("ssm:SendCommand", instance_arn, Condition={"StringEquals": {"ssm:resourceTag/Role": "web"}})
+    ssm = plane.as_role(plane.role("purge"))("ssm")
+    command = {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]}, "InstanceIds": [instance]}
+
+    def now_allowed(*statements: dict[str, Any]) -> None:
+        plane.aws("iam").put_role_policy(RoleName="purge", PolicyName="own", PolicyDocument=document(*statements))
+
+    wanted = {**command, "ServiceRoleArn": notifier}
+    statements: list[dict[str, Any]] = []
+    for action, resource, statement in (
+        ("ssm:SendCommand", document_arn, allow("ssm:SendCommand", document_arn)),
+        ("ssm:SendCommand", instance_arn, by_tag),
+        ("iam:PassRole", notifier, allow("iam:PassRole", notifier)),
+    ):
+        words = no_identity("purge", action, resource)
+        assert refused(ssm.send_command, **wanted) == ("AccessDeniedException", words, 400)
+        statements.append(statement)
+        now_allowed(*statements)
+    assert ssm.send_command(**wanted)["Command"]["CommandId"]
+    targets = {"DocumentName": "AWS-RunShellScript", "Targets": [{"Key": "tag:Role", "Values": ["web"]}]}
+    every = f"arn:aws:ec2:us-east-1:{ACCOUNT}:instance/*"
+    assert refused(ssm.send_command, **targets)[1] == no_identity("purge", "ssm:SendCommand", every)

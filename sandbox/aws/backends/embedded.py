@@ -14,13 +14,14 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.identities import Identities, identify_with
+from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
@@ -62,6 +63,8 @@ class Ec2Instance:
         interface: Its primary interface.
         user_data: As text.
         is_public: It is to have a public address.
+        role: The ARN of the role of its instance profile ("": none).
+        tags: Its tags.
     """
 
     id: str
@@ -72,6 +75,8 @@ class Ec2Instance:
     interface: Interface
     user_data: str
     is_public: bool
+    role: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -340,6 +345,24 @@ class Embedded:
     def is_ecs_optimized(self, image_id: str) -> bool:
         """Whether the AMI is one that Systems Manager has under /aws/service/ecs/optimized-ami."""
         return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
+
+    def role_allows(self, role_arn: str, action: str) -> bool:
+        """Whether a role's own policies allow an action on some resource; of a role that there is not, none do."""
+        return bool(_moto().instances(self._account_id, self._region).role_allows(role_arn, action))
+
+    def resource_group_members(self, name: str) -> list[str]:
+        """The EC2 instances of a resource group (those with its query's tags).
+
+        Raises:
+            AwsError: There is no such group.
+        """
+        found: list[str] = _moto().instances(self._account_id, self._region).resource_group_members(name)
+        return found
+
+    def scaling_groups(self) -> ScalingGroups:
+        """The Auto Scaling groups; waits until moto's are loaded."""
+        self._network()
+        return ScalingGroups(_moto().load("autoscaling")[self._account_id][self._region])
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""

@@ -30,6 +30,7 @@ from sandbox.aws.backends.identities import correct_caller_identity, correct_ide
 from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_offerings
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
+from sandbox.aws.backends.scaling import correct_groups
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
@@ -70,6 +71,8 @@ def load(service: str) -> Any:
             correct_identities()
         elif service == "sts":
             correct_caller_identity()
+        elif service == "autoscaling":
+            correct_groups()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_instances import correct_instances
@@ -157,7 +160,11 @@ def instances(account_id: str, region: str) -> MotoInstances:
     backend = load("ec2")[account_id][region]
     from sandbox.aws.backends.moto_instances import MotoInstances
 
-    return MotoInstances(backend, lambda: load("ssm")[account_id][region])
+    def other(service: str) -> Any:
+        backends = load(service)[account_id]
+        return backends["aws" if service == "iam" else region]  # IAM has no regions
+
+    return MotoInstances(backend, other)
 
 
 class _ServedRequest(Request):
