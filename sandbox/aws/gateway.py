@@ -30,6 +30,7 @@ from sandbox.aws.protocol import (
     ServiceEndpoint,
     error_response,
 )
+from sandbox.aws.repeats import Repeats
 from sandbox.errors import SandboxError
 from sandbox.model.s3 import bucket_of
 
@@ -124,6 +125,7 @@ class Gateway:
         self._unix_socket = unix_socket
         self._before_call = before_call
         self._authorize = authorize
+        self._repeats = Repeats()
         self._on_call = on_call
         self._listeners: list[_Listener] = []
         for service in services:
@@ -193,7 +195,9 @@ class Gateway:
             elif (unsigned := self._unsigned(request)) is not None:
                 response = unsigned
             else:
-                return self._answer(request, environ, start_response)
+                return self._repeats.answer(
+                    request, start_response, lambda start: self._answer(request, environ, start)
+                )
         except AwsError as error:
             response = error_response(error)
         except Exception as error:
