@@ -133,8 +133,16 @@ def function_published(shop: Shop, version: str) -> None:
 
 
 def service_made(shop: Shop, *, ttl: int, port: int) -> None:
-    (service,) = shop.aws("servicediscovery").list_services()["Services"]
-    assert (service["InstanceCount"], service["DnsConfig"]["DnsRecords"]) == (1, [{"Type": "SRV", "TTL": ttl}])
+    services = {one["Name"]: one for one in shop.aws("servicediscovery").list_services()["Services"]}
+    assert services.keys() == {"web", "checked", "found"}
+    web = services["web"]
+    assert (web["InstanceCount"], web["DnsConfig"]["DnsRecords"]) == (1, [{"Type": "SRV", "TTL": ttl}])
+    failures = 2 if ttl == 10 else 3
+    assert services["checked"]["HealthCheckConfig"] == {
+        "Type": "HTTP",
+        "ResourcePath": "/up",
+        "FailureThreshold": failures,
+    }
     assert ports(shop.aws("ec2")) == [(port, "group"), (port, "range")]
 
 

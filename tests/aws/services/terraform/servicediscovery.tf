@@ -29,6 +29,34 @@ resource "aws_service_discovery_service" "web" {
   tags = { team = "shop" }
 }
 
+resource "aws_service_discovery_service" "checked" {
+  name = "checked"
+  dns_config {
+    namespace_id   = aws_service_discovery_public_dns_namespace.www.id
+    routing_policy = "WEIGHTED"
+    dns_records {
+      ttl  = var.ttl
+      type = "A"
+    }
+  }
+  health_check_config {
+    type              = "HTTP"
+    resource_path     = "/up"
+    failure_threshold = var.ttl == 10 ? 2 : 3
+  }
+}
+
+resource "aws_service_discovery_service" "found" {
+  name         = "found"
+  namespace_id = aws_service_discovery_http_namespace.api.id
+  health_check_config { type = "TCP" }
+}
+
+data "aws_service_discovery_service" "web" {
+  name         = aws_service_discovery_service.web.name
+  namespace_id = aws_service_discovery_private_dns_namespace.shop.id
+}
+
 resource "aws_service_discovery_instance" "one" {
   instance_id = "one"
   service_id  = aws_service_discovery_service.web.id
