@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.aws.protocol import AwsError, RequestContext
+from sandbox.aws.services.paging import position, token
 from sandbox.model.ssm import library
 from sandbox.model.ssm.errors import SsmError
 from sandbox.model.ssm.library import Library
@@ -38,21 +37,13 @@ def page(items: Sequence[Any], request: Request, member: str, *, size: int = 50)
         AwsError: InvalidNextToken.
     """
     wanted = request.get("MaxResults") or size
-    start = _position(request["NextToken"]) if request.get("NextToken") else 0
+    start = position(request["NextToken"]) if request.get("NextToken") else 0
+    if start is None:
+        raise AwsError("InvalidNextToken", "The specified token is not valid.")
     answer: Answer = {member: list(items[start : start + wanted])}
     if start + wanted < len(items):
-        answer["NextToken"] = base64.b64encode(str(start + wanted).encode()).decode()
+        answer["NextToken"] = token(start + wanted)
     return answer
-
-
-def _position(token: str) -> int:
-    try:
-        text = base64.b64decode(token, validate=True).decode()
-    except (ValueError, binascii.Error):
-        text = ""
-    if not text.isdecimal():
-        raise AwsError("InvalidNextToken", "The specified token is not valid.")
-    return int(text)
 
 
 class DocumentActions:
