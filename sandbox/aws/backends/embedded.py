@@ -24,6 +24,7 @@ from sandbox.aws.backends.identities import Identities, identify_with
 from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.model.iam.evaluation import Principal, Request, evaluate
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
@@ -347,8 +348,11 @@ class Embedded:
         return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
 
     def role_allows(self, role_arn: str, action: str) -> bool:
-        """Whether a role's own policies allow an action on some resource; of a role that there is not, none do."""
-        return bool(_moto().instances(self._account_id, self._region).role_allows(role_arn, action))
+        """Whether a role's policies allow an action on some resource; of a role that there is not, none do."""
+        identities = self.identities()
+        role = identities.role(role_arn) if identities else None
+        request = Request(Principal(role_arn, role_arn, self._account_id), action, None)
+        return role is not None and evaluate(request, role.policies, boundary=role.boundary).allowed
 
     def resource_group_members(self, name: str) -> list[str]:
         """The EC2 instances of a resource group (those with its query's tags).
