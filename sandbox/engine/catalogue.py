@@ -180,6 +180,13 @@ CATALOGUE: Mapping[str, Component] = {
             modules=_LAMBDA_MODULES,
             images={"LOCALSTACK": "localstack-server", "LAMBDA": "localstack-lambda"},
         ),
+        Component(
+            "discovery",
+            "",
+            "discovery",
+            "flask-socketio with curl and dnsmasq: runs the services of compose/discovery/app",
+            images={"PYTHON": "flask-socketio"},
+        ),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }
