@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fnmatch
 import gzip
 import json
 from collections.abc import Callable, Mapping
@@ -107,14 +106,6 @@ class MotoInstances:
         with contextlib.suppress(EC2ClientError):  # terminated meanwhile
             self._ec2.get_network_interface(interface_id).public_ip = ip or None
 
-    def role_allows(self, role_arn: str, action: str) -> bool:
-        role = next((one for one in list(self._load("iam").roles.values()) if one.arn == role_arn), None)
-        if role is None:
-            return False
-        documents = [*role.policies.values(), *(one.document for one in role.managed_policies.values())]
-        effects = {effect for document in documents for effect in _effects(document, action)}
-        return "Allow" in effects and "Deny" not in effects
-
     def resource_group_members(self, name: str) -> list[str]:
         group = self._load("resource-groups").groups.by_name.get(name)
         if group is None:
@@ -160,21 +151,6 @@ def _user_data(given: Any) -> str:
     if content.startswith(b"\x1f\x8b"):
         content = gzip.decompress(content)
     return content.decode(errors="replace")
-
-
-def _effects(document: Any, action: str) -> set[str]:
-    """What a policy's statements say of an action: Allow, Deny, both or nothing."""
-    policy = json.loads(document) if isinstance(document, str) else document
-    statements = policy.get("Statement", [])
-    return {
-        statement.get("Effect", "")
-        for statement in ([statements] if isinstance(statements, dict) else statements)
-        if any(fnmatch.fnmatchcase(action.lower(), one.lower()) for one in _each(statement.get("Action")))
-    }
-
-
-def _each(actions: Any) -> list[str]:
-    return [actions] if isinstance(actions, str) else list(actions or ())
 
 
 def _has_tags(tags: Mapping[str, str], wanted: Mapping[str, list[str]]) -> bool:
