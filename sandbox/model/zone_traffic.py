@@ -47,10 +47,10 @@ def ruleset(own: Place, others: Iterable[Place]) -> str:
     if not zones:
         return ""
     lines = [f"table {TABLE} {{"]
-    lines += [f'  counter "{_PREFIX}{zone}" {{ }}' for zone in sorted(zones)]
+    lines += [f"  counter {_PREFIX}{zone} {{ }}" for zone in sorted(zones)]
     lines += ["  chain sent {", "    type filter hook postrouting priority 160; policy accept;"]
     lines += [
-        f'    ip saddr {own.address} ip daddr {{ {", ".join(addresses)} }} counter name "{_PREFIX}{zone}"'
+        f"    ip saddr {own.address} ip daddr {{ {', '.join(addresses)} }} counter name {_PREFIX}{zone}"
         for zone, addresses in sorted(zones.items())
     ]
     return "\n".join([*lines, "  }", "}\n"])

@@ -19,7 +19,7 @@ HERE, NEIGHBOUR, THERE = (
 
 def test_what_goes_to_another_zone_is_counted():
     text = ruleset(HERE, [HERE, NEIGHBOUR, THERE, Place("us-east-1b", "10.0.16.5")])
-    assert 'ip saddr 10.0.0.4 ip daddr { 10.0.16.4, 10.0.16.5 } counter name "to-us-east-1b"' in text
+    assert "ip saddr 10.0.0.4 ip daddr { 10.0.16.4, 10.0.16.5 } counter name to-us-east-1b" in text
     assert "10.0.0.5" not in text
 
 

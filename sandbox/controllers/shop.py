@@ -1,0 +1,131 @@
+"""The shop of the stack ``apcu``: what each of its machines has cached, its prices, and its purge.
+
+Observations:
+
+- ``shop.machine`` (instance, entries, oldest, price, source): a machine was asked, from within its nginx's container.
+  ``entries`` are those in its APCu, ``oldest`` is the age of the oldest in seconds (None: there is none); ``price`` is what
+  it then showed for product 1, in cents, and ``source`` where it had that from: apcu, redis or mysql.
+- ``shop.visits`` (prices): how many visitors have been shown which price of product 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sandbox.errors import SandboxError
+from sandbox.timeline import Observation
+
+if TYPE_CHECKING:
+    from sandbox.controllers.sandbox import Sandbox
+
+URL = "http://shop.example.com"
+CLUSTER = SERVICE = GROUP = "shop"
+_PRODUCT = "/product?id=1"
+_WITHIN = 60.0
+
+
+class Shop:
+    """The shop that is up in a sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def tasks(self) -> dict[str, str]:
+        """The service's task on each machine, by the EC2 instance's id."""
+        ecs = self._sandbox.aws("ecs")
+        arns = ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"]
+        tasks = ecs.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"] if arns else []
+        placed = {task["containerInstanceArn"]: task for task in tasks if task["lastStatus"] == "RUNNING"}
+        if not placed:
+            return {}
+        found = ecs.describe_container_instances(cluster=CLUSTER, containerInstances=list(placed))
+        on = {one["ec2InstanceId"]: placed[one["containerInstanceArn"]] for one in found["containerInstances"]}
+        return {instance: on[instance]["taskArn"] for instance in sorted(on)}
+
+    def wait_machines(self, count: int) -> dict[str, str]:
+        """Wait until so many machines have a task that a load balancer finds healthy; `tasks` then.
+
+        Raises:
+            SandboxError: They have not in time.
+        """
+        self._sandbox.wait_healthy(count, within=_WITHIN)
+        return self.tasks()
+
+    def look(self) -> list[dict[str, Any]]:
+        """Ask each machine for its cache, and then for product 1, which it has cached after that."""
+        seen = []
+        for instance, task in self.tasks().items():
+            cache, product = self.ask(task, "/cache"), self.ask(task, _PRODUCT)
+            ages = [entry["age"] for entry in cache["entries"]]
+            facts = {
+                "instance": instance,
+                "entries": len(ages),
+                "oldest": max(ages, default=None),
+                "price": product["price"],
+                "source": product["from"],
+            }
+            self._sandbox.timeline.record("shop.machine", **facts)
+            seen.append(facts)
+        return seen
+
+    def ask(self, task: str, path: str) -> Any:
+        """What nginx of a task answers to 127.0.0.1.
+
+        Raises:
+            SandboxError: No success.
+        """
+        command = ["curl", "--fail", "--silent", "--show-error", f"http://127.0.0.1{path}"]
+        code, out, said = self._sandbox.execute(task, "nginx", command)
+        if code:
+            raise SandboxError(f"{path} of task {task} did not answer", state=said.strip())
+        return json.loads(out)
+
+    def change_price(self, cents: int) -> None:
+        """Change the price of product 1, as the back office does.
+
+        Raises:
+            SandboxError: The shop did not take it.
+        """
+        result = self._sandbox.http_send("POST", f"{URL}/price?id=1&price={cents}")
+        if result.status != 200:
+            raise SandboxError("the price could not be changed", state=str(result))
+
+    def visit(self, count: int) -> None:
+        """Have visitors look at product 1, one after another."""
+        prices = Counter(json.loads(self._sandbox.http_fetch(URL + _PRODUCT).content)["price"] for _ in range(count))
+        self._sandbox.timeline.record("shop.visits", prices={str(price): prices[price] for price in sorted(prices)})
+
+    def purge(self) -> Observation:
+        """Invoke the function ``purge``, and wait for what Slack is told.
+
+        Raises:
+            SandboxError: The function failed, or Slack was told nothing in time.
+        """
+        mark = self._sandbox.timeline.mark()
+        answer = self._sandbox.aws("lambda").invoke(FunctionName="purge")
+        if "FunctionError" in answer:
+            raise SandboxError("the function purge failed", state=answer["Payload"].read().decode())
+        return self._sandbox.timeline.wait_for(
+            "Slack to be told of the purge", lambda seen: seen.kind == "slack.message", within=_WITHIN, since=mark
+        )
+
+
+def machines(observations: Sequence[Observation], *, last: bool = True) -> list[Observation]:
+    """What was last (or first) seen of each machine."""
+    seen = [one for one in observations if one.kind == "shop.machine"]
+    ordered = seen if last else reversed(seen)
+    return sorted({one["instance"]: one for one in ordered}.values(), key=lambda one: str(one["instance"]))
+
+
+def shown(machine: Observation) -> str:
+    """A line of evidence."""
+    return f"{machine['instance']}: {machine['price'] / 100:.2f}, from {machine['source']}"
+
+
+def visits(observations: Sequence[Observation]) -> str:
+    """A line of evidence: what visitors were shown at last."""
+    prices = [one for one in observations if one.kind == "shop.visits"][-1]["prices"]
+    return "visitors were shown " + ", ".join(f"{int(price) / 100:.2f} {n} times" for price, n in prices.items())
