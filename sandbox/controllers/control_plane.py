@@ -49,6 +49,9 @@ _CHANGE_INSTANCES = frozenset(
             )
         ),
         ("ecs", "CreateCluster"),
+        # What makes a managed node of an instance that runs already.
+        ("ec2", "AssociateIamInstanceProfile"),
+        *(("iam", operation) for operation in ("AddRoleToInstanceProfile", "AttachRolePolicy", "PutRolePolicy")),
     }
 )
 

@@ -156,6 +156,7 @@ CATALOGUE: Mapping[str, Component] = {
             sources=("orders/app",),
             images={"PYTHON": "flask-socketio"},
         ),
+        Component("instance", "", "instance", "an EC2 instance from within: a shell, curl, docker's client, ssm-run"),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

@@ -13,7 +13,7 @@ import ipaddress
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ class Ec2Instance:
         interface: Its primary interface.
         user_data: As text.
         is_public: It is to have a public address.
+        role: The ARN of the role of its instance profile ("": none).
+        tags: Its tags.
     """
 
     id: str
@@ -70,6 +72,8 @@ class Ec2Instance:
     interface: Interface
     user_data: str
     is_public: bool
+    role: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -305,6 +309,19 @@ class Embedded:
     def is_ecs_optimized(self, image_id: str) -> bool:
         """Whether the AMI is one that Systems Manager has under /aws/service/ecs/optimized-ami."""
         return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
+
+    def role_allows(self, role_arn: str, action: str) -> bool:
+        """Whether a role's own policies allow an action on some resource; of a role that there is not, none do."""
+        return bool(_moto().instances(self._account_id, self._region).role_allows(role_arn, action))
+
+    def resource_group_members(self, name: str) -> list[str]:
+        """The EC2 instances of a resource group (those with its query's tags).
+
+        Raises:
+            AwsError: There is no such group.
+        """
+        found: list[str] = _moto().instances(self._account_id, self._region).resource_group_members(name)
+        return found
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""

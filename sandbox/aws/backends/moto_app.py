@@ -145,7 +145,11 @@ def instances(account_id: str, region: str) -> MotoInstances:
     backend = load("ec2")[account_id][region]
     from sandbox.aws.backends.moto_instances import MotoInstances
 
-    return MotoInstances(backend, lambda: load("ssm")[account_id][region])
+    def other(service: str) -> Any:
+        backends = load(service)[account_id]
+        return backends["aws" if service == "iam" else region]  # IAM has no regions
+
+    return MotoInstances(backend, other)
 
 
 class _ServedRequest(Request):
