@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.controllers.shop import Shop, machines, shown, visits
+from sandbox.controllers.shop import OLD, WITHOUT_DATABASE, Shop, machines, shown, visits
 from sandbox.errors import SandboxError
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
-OLD, NEW = 1000, 900
 CLEAR = "var_dump(apcu_enabled(), apcu_clear_cache());"
-# One machine, without a database: Redis has the products.
-ONE_MACHINE = {"machines": "1", "mysql_host": "", "mysql_tasks": "0"}
+ONE_MACHINE = {**WITHOUT_DATABASE, "machines": "1"}
 
 
 def play(play: Play) -> None:
@@ -20,7 +18,7 @@ def play(play: Play) -> None:
     sandbox, shop = play.sandbox, Shop(play.sandbox)
     ((_, task),) = shop.wait_machines(1).items()
     shop.look()
-    shop.change_price(NEW)
+    shop.change_price()
     container, command = play.variant.settings["container"], play.variant.settings["command"]
     sandbox.progress(f"clearing the cache in container {container}")
     code, out, said = sandbox.execute(task, container, command)
@@ -49,8 +47,8 @@ SCENARIO = Scenario(
     stack="apcu",
     symptom="The deploy script has cleared APCu, and said so; visitors still see the old price.",
     cause=(
-        "APCu is memory of one server's processes. The command line is another process with a memory of its own (or, by "
-        "default, with none): what it clears is that, and php-fpm's stays."
+        "APCu is memory of one server's processes. The command line is another process, with a memory of its own (or, "
+        "by default, with none): what it clears is that, and php-fpm's stays."
     ),
     fix="Have php-fpm clear it: a page that calls apcu_clear_cache(), asked through nginx, and from 127.0.0.1 alone.",
     variants=(

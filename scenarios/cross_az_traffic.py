@@ -46,10 +46,10 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="cross-az-traffic",
     stack="apcu",
-    symptom="The bill has a line DataTransfer-Regional-Bytes that grows with the visitors, though all is in one region.",
+    symptom="The bill's line DataTransfer-Regional-Bytes grows with the visitors, though all is in one region.",
     cause=(
-        "Redis and the database are in another Availability Zone, and each page asks for everything that it shows. Each "
-        "byte is paid for twice: out of one zone and into the other."
+        "Redis and the database are in another Availability Zone, and each page asks for everything that it shows. "
+        "Each byte is paid for twice: out of one zone and into the other."
     ),
     fix="Keep what seldom changes in APCu on each machine, and clear that when it does (purge-fleet shows how).",
     variants=(

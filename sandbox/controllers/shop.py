@@ -3,8 +3,8 @@
 Observations:
 
 - ``shop.machine`` (instance, entries, oldest, price, source): a machine was asked, from within its nginx's container.
-  ``entries`` are those in its APCu, ``oldest`` is the age of the oldest in seconds (None: there is none); ``price`` is what
-  it then showed for product 1, in cents, and ``source`` where it had that from: apcu, redis or mysql.
+  ``entries`` are those in its APCu, ``oldest`` is the age of the oldest in seconds (None: there is none); ``price`` is
+  what it then showed for product 1, in cents, and ``source`` where it had that from: apcu, redis or mysql.
 - ``shop.visits`` (prices): how many visitors have been shown which price of product 1.
 """
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 URL = "http://shop.example.com"
 CLUSTER = SERVICE = GROUP = "shop"
+OLD, NEW = 1000, 900
+"""The price of product 1 at first, and what it is changed to, in cents."""
+CLEAR = "All caches are clear."
+"""What Slack is told of a purge that has succeeded begins so (compose/apcu/lambda/report.py)."""
+WITHOUT_DATABASE = {"mysql_host": "", "mysql_tasks": "0"}
+"""Parameters of the stack: Redis has the products for good, as a purge is not about the database."""
 _PRODUCT = "/product?id=1"
 _WITHIN = 60.0
 
@@ -45,14 +51,25 @@ class Shop:
         on = {one["ec2InstanceId"]: placed[one["containerInstanceArn"]] for one in found["containerInstances"]}
         return {instance: on[instance]["taskArn"] for instance in sorted(on)}
 
-    def wait_machines(self, count: int) -> dict[str, str]:
-        """Wait until so many machines have a task that a load balancer finds healthy; `tasks` then.
+    def wait_machines(self, count: int, *, without: str = "") -> dict[str, str]:
+        """Wait until so many machines serve, as the load balancer finds; `tasks` then.
+
+        Args:
+            count: How many.
+            without: A machine that does not count.
 
         Raises:
             SandboxError: They have not in time.
         """
-        self._sandbox.wait_healthy(count, within=_WITHIN)
-        return self.tasks()
+        states: dict[str, str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "target.health":
+                states[seen["target"].partition(":")[0]] = seen["state"]
+            return sum(state == "healthy" and machine != without for machine, state in states.items()) >= count
+
+        self._sandbox.timeline.wait_for(f"{count} machines to serve", enough, within=_WITHIN)
+        return {machine: task for machine, task in self.tasks().items() if machine != without}
 
     def look(self) -> list[dict[str, Any]]:
         """Ask each machine for its cache, and then for product 1, which it has cached after that."""
@@ -83,13 +100,25 @@ class Shop:
             raise SandboxError(f"{path} of task {task} did not answer", state=said.strip())
         return json.loads(out)
 
-    def change_price(self, cents: int) -> None:
-        """Change the price of product 1, as the back office does.
+    def list_machines(self) -> None:
+        """Keep the ids of the group's machines for the function ``purge.by_list``, as a deploy script does once."""
+        self._sandbox.aws("ssm").put_parameter(
+            Name=f"/{GROUP}/machines", Type="StringList", Value=",".join(self.tasks()), Overwrite=True
+        )
+
+    def scale(self, count: int) -> None:
+        """Have the group want so many machines, and wait until they serve."""
+        self._sandbox.progress(f"scaling to {count} machines")
+        self._sandbox.aws("autoscaling").set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=count)
+        self.wait_machines(count)
+
+    def change_price(self) -> None:
+        """Change the price of product 1 to `NEW`, as the back office does.
 
         Raises:
             SandboxError: The shop did not take it.
         """
-        result = self._sandbox.http_send("POST", f"{URL}/price?id=1&price={cents}")
+        result = self._sandbox.http_send("POST", f"{URL}/price?id=1&price={NEW}")
         if result.status != 200:
             raise SandboxError("the price could not be changed", state=str(result))
 
@@ -97,6 +126,15 @@ class Shop:
         """Have visitors look at product 1, one after another."""
         prices = Counter(json.loads(self._sandbox.http_fetch(URL + _PRODUCT).content)["price"] for _ in range(count))
         self._sandbox.timeline.record("shop.visits", prices={str(price): prices[price] for price in sorted(prices)})
+
+    def sell_and_purge(self) -> None:
+        """What a purge is for: each machine has the old price cached, it is changed, and the caches are cleared."""
+        self.look()
+        self.change_price()
+        self._sandbox.progress("purging")
+        self.purge()
+        self.look()
+        self.visit(2 * len(self.tasks()))
 
     def purge(self) -> Observation:
         """Invoke the function ``purge``, and wait for what Slack is told.
@@ -129,3 +167,18 @@ def visits(observations: Sequence[Observation]) -> str:
     """A line of evidence: what visitors were shown at last."""
     prices = [one for one in observations if one.kind == "shop.visits"][-1]["prices"]
     return "visitors were shown " + ", ".join(f"{int(price) / 100:.2f} {n} times" for price, n in prices.items())
+
+
+def purged(observations: Sequence[Observation]) -> tuple[bool, tuple[str, ...]]:
+    """The verdict on a purge, and its evidence: failed when Slack is told that all is clear, and a machine is not."""
+    command = [one for one in observations if one.kind == "ssm.command"][-1]
+    ends = {one["instance"]: one for one in observations if one.kind == "ssm.invocation"}
+    told = next(one for one in observations if one.kind == "slack.message")
+    after = machines(observations)
+    facts = [f"the command: {command['status']} ({command['details']}), {command['targets']} targets"]
+    facts += [f"{instance}: {one['details']}" for instance, one in sorted(ends.items())]
+    facts.append(f"Slack was told: {told['text']}")
+    facts += [shown(one) for one in after]
+    facts.append(visits(observations))
+    stale = any(one["price"] == OLD for one in after)
+    return stale and told["text"].startswith(CLEAR), tuple(facts)

@@ -8,4 +8,4 @@ if (!apcu_clear_cache()) {
     http_response_code(500);
     exit("APCu could not be cleared\n");
 }
-echo "cleared $entries entries\n";
+echo 'cleared ', $entries, $entries === 1 ? ' entry' : ' entries', "\n";

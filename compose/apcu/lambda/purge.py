@@ -37,7 +37,7 @@ def send(targets):
         ServiceRoleArn=os.environ["NOTIFY_ROLE_ARN"],
         NotificationConfig={
             "NotificationArn": os.environ["TOPIC_ARN"],
-            "NotificationEvents": ["All"],
+            "NotificationEvents": ["Success", "TimedOut", "Cancelled", "Failed"],
             "NotificationType": "Command",
         },
     )["Command"]

@@ -12,7 +12,6 @@ import boto3
 ssm = boto3.client("ssm")
 autoscaling = boto3.client("autoscaling")
 
-OVER = {"Success", "Failed", "TimedOut", "Cancelled"}
 CLEAR = "All caches are clear."
 
 
@@ -57,8 +56,7 @@ def by_machine(event, context):
 
 def notifications(event):
     """What Systems Manager has told of commands that are over."""
-    told = [json.loads(record["Sns"]["Message"]) for record in event["Records"]]
-    return [one for one in told if one["status"] in OVER]
+    return [json.loads(record["Sns"]["Message"]) for record in event["Records"]]
 
 
 def invocations(command_id):
