@@ -89,6 +89,7 @@ class ContainerInstances:
     Attributes:
         machine_up: Told of each instance whose machine runs, which its agent is to register.
         machine_gone: Told of each instance that is stopped or terminated, and which of them it is.
+        settled: Called when an instance has got all that it has, or cannot get it.
     """
 
     def __init__(
@@ -103,6 +104,9 @@ class ContainerInstances:
     ) -> None:
         self.machine_up: Callable[[Any, Machine], None] = lambda instance, machine: None
         self.machine_gone: Callable[[str, str], None] = lambda instance_id, state: None
+        self.settled: Callable[[], None] = lambda: None
+        self._making: set[str] = set()
+        self._looked_at: set[str] = set()
         self._machines = machines
         self._ecs = ecs
         self._ec2 = ec2
@@ -134,6 +138,10 @@ class ContainerInstances:
         host = self._hosts.get(ec2_instance_id)
         return host.machine if host is not None else None
 
+    def is_settled(self, ec2_instance_id: str) -> bool:
+        """Whether an instance has been seen here, and nothing of it is being made."""
+        return ec2_instance_id in self._looked_at and ec2_instance_id not in self._making
+
     def refresh(self) -> None:
         """See what has changed in EC2."""
         with self._lock:
@@ -147,6 +155,7 @@ class ContainerInstances:
                     continue
                 elif instance.state == "running" and host is None:
                     self._begin(instance)
+                    self._looked_at.add(instance.id)
                 elif instance.state in _OVER and seen not in {None, _WITHOUT_AGENT}:
                     self._seen[instance.id] = instance.state
                     self.machine_gone(instance.id, instance.state)
@@ -184,7 +193,8 @@ class ContainerInstances:
         self._seen[instance.id] = instance.state
         if instance.is_public:  # what moto has drawn is no address of the sandbox's internet
             self._ec2.show_instance_address(instance.interface.id, "")
-        self._later(instance.id, lambda: self._launch(instance, cluster, agent))
+        self._making.add(instance.id)
+        self._later(instance.id, lambda: self._launch_and_tell(instance, cluster, agent))
 
     def _later(self, ec2_instance_id: str, work: Callable[[], None]) -> None:
         """One after another for each instance."""
@@ -206,6 +216,13 @@ class ContainerInstances:
         except Exception as error:
             log.exception("a container instance could not be made or removed")
             self._timeline.abort(SandboxError("a container instance failed", state=f"{type(error).__name__}: {error}"))
+
+    def _launch_and_tell(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
+        try:
+            self._launch(instance, cluster, agent)
+        finally:
+            self._making.discard(instance.id)
+        self.settled()
 
     def _launch(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
         try:

@@ -41,9 +41,13 @@ _CHANGE_INSTANCES = frozenset(
         *(
             ("autoscaling", operation)
             for operation in (
+                "AttachInstances",
                 "CreateAutoScalingGroup",
                 "DeleteAutoScalingGroup",
+                "DetachInstances",
+                "ExecutePolicy",
                 "SetDesiredCapacity",
+                "SetInstanceHealth",
                 "TerminateInstanceInAutoScalingGroup",
                 "UpdateAutoScalingGroup",
             )

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Self
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
 from sandbox.controllers import spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
-from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ground import Ground
-from sandbox.controllers.instance_machine import Machines
+from sandbox.controllers.instance_services import InstanceServices
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
@@ -44,7 +43,6 @@ from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
-    from sandbox.controllers.ssm import SsmController
     from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
@@ -80,8 +78,6 @@ class Sandbox(Viewers, Operator):
         self._ground = ground or Ground(images, progress)
         self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
-        self._systems_manager: SsmController | None = None
-        self._making_systems_manager = threading.Lock()
         self.progress = progress
         self.speed = speed
         try:
@@ -133,7 +129,6 @@ class Sandbox(Viewers, Operator):
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
         self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
         self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)
-        self._control_plane.gateway.add_later("ssm", self._make_systems_manager)
         issue_with(lambda names: self.authority.issue(list(names)))  # what is requested of ACM
 
     def _make_cloudfront(self) -> object:
@@ -194,33 +189,31 @@ class Sandbox(Viewers, Operator):
             self._containers, self._network, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
-        self._instances = ContainerInstances(
-            self._ecs,
-            self._backend,
-            self._interfaces,
+        self._instance_services = InstanceServices(
             self._containers,
-            self._network.vpc.cidr,
-            Machines(self._containers, self._interfaces, self._images, container_environment, self.timeline),
+            self._images,
+            self._network,
+            self._interfaces,
+            self._backend,
+            self._control_plane,
+            container_environment,
+            self.clock,
             self.timeline,
         )
-        self._closers.append(self._instances.close)
-        self._instances.machine_up = lambda instance, machine: self.systems_manager.machine_up(instance)
-        self._instances.machine_gone = self._machine_gone
+        self._closers.append(self._instance_services.close)
+        instances = self._instance_services.instances
         self._ecs.runner = TaskRunner(
             self._containers,
             self._interfaces,
             self._images,
-            ContainerSpecs(
-                self._containers, self._interfaces, container_environment, self.clock, self._instances.volume
-            ),
+            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock, instances.volume),
             TaskResources(self.aws, self._control_plane.logs),
             ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
-            self._instances.host,
+            instances.host,
             self.timeline,
         )
-        self._ecs.drop_instance = self._instances.drop
-        self._control_plane.instances_changed = self._instances.refresh
+        self._ecs.drop_instance = instances.drop
         answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)
@@ -299,50 +292,8 @@ class Sandbox(Viewers, Operator):
             self.timeline,
         )
         self._closers.append(made.close)
-        self._control_plane.instances_changed = self._see_instances
+        self._instance_services.changed = made.instances_changed
         return made
-
-    def _see_instances(self) -> None:
-        self._instances.refresh()
-        self.load_balancers.instances_changed()
-
-    @property
-    def systems_manager(self) -> SsmController:
-        """Carries out Run Command; made when the first instance may become a managed node, or when it is asked for."""
-        with self._making_systems_manager:  # instances come up on threads of their own
-            if self._systems_manager is None:
-                self._systems_manager = self._begin_systems_manager()
-            return self._systems_manager
-
-    def _begin_systems_manager(self) -> SsmController:
-        from sandbox.controllers.ssm import SsmController
-        from sandbox.controllers.ssm_outlets import Outlets
-
-        outlets = Outlets(self.aws, self._control_plane.events.publish, self.timeline)
-        made = SsmController(
-            self._containers.client,
-            self._machine_of,
-            self._backend,
-            outlets,
-            self.clock,
-            self.timeline,
-        )
-        self._closers.append(outlets.close)
-        self._closers.append(made.close)
-        return made
-
-    def _machine_of(self, instance_id: str) -> str:
-        machine = self._instances.machine(instance_id)
-        return machine.container if machine is not None else ""
-
-    def _machine_gone(self, instance_id: str, state: str) -> None:
-        if self._systems_manager is not None:  # else there is no node that could be gone
-            self.systems_manager.machine_gone(instance_id, state)
-
-    def _make_systems_manager(self) -> object:
-        from sandbox.aws.services.ssm import SsmService
-
-        return SsmService(self.systems_manager, ACCOUNT_ID)
 
     @property
     def authority(self) -> Authority:

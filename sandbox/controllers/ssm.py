@@ -74,8 +74,8 @@ class SsmController:
     """Owns the model of Run Command. Safe to use from several threads.
 
     Timeline: ``ssm.node`` (instance, state) when an agent registers, stops or starts, or its instance is gone;
-    ``ssm.command`` (command, document, status, details, targets) and ``ssm.invocation`` (command, instance, status,
-    details, and at its end code and log) for each change.
+    ``ssm.command`` (command, document, status, details, targets, errors, over) and ``ssm.invocation`` (command,
+    instance, status, details, and at its end code and log) for each change.
 
     Args:
         client: The engine's.
@@ -345,6 +345,7 @@ class SsmController:
             details=command.detail,
             targets=len(command.invocations),
             errors=command.error_count(),
+            over=command.is_over,
         )
         now = self._clock.now()
         self._outlets.publish(told.event(command, None, str(uuid.uuid4()), ACCOUNT_ID, REGION, now))

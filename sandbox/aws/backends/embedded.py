@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
 from sandbox.aws.backends.ec2_records import Ec2Records
+from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
@@ -322,6 +323,11 @@ class Embedded:
         """
         found: list[str] = _moto().instances(self._account_id, self._region).resource_group_members(name)
         return found
+
+    def scaling_groups(self) -> ScalingGroups:
+        """The Auto Scaling groups; waits until moto's are loaded."""
+        self._network()
+        return ScalingGroups(_moto().load("autoscaling")[self._account_id][self._region])
 
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""

@@ -29,6 +29,7 @@ from werkzeug.wrappers import Response
 from sandbox.aws.backends.certificates import correct_certificates
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
+from sandbox.aws.backends.scaling import correct_groups
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
@@ -64,6 +65,8 @@ def load(service: str) -> Any:
             correct_certificates()
         elif service == "sns":
             correct_subscriptions()
+        elif service == "autoscaling":
+            correct_groups()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_instances import correct_instances
