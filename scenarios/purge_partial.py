@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.controllers.shop import GROUP, WITHOUT_DATABASE, Shop, purged
+from sandbox.controllers.shop import WITHOUT_DATABASE, Shop, purged
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
@@ -16,37 +16,37 @@ def play(play: Play) -> None:
     shop.list_machines()
     if play.variant.settings["fault"] == "agent":
         sandbox.progress(f"stopping the agent of {first}")
-        sandbox.systems_manager.stop_agent(first)
+        sandbox.ssm_agent(first).stop()
     else:
         sandbox.progress(f"terminating {first}; its group replaces it")
         sandbox.aws("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=first, ShouldDecrementDesiredCapacity=False
         )
         shop.wait_machines(2, without=first)
-    sandbox.timeline.record("out of reach", instance=first, fault=play.variant.settings["fault"], group=GROUP)
+    sandbox.timeline.record("out of reach", instance=first, fault=play.variant.settings["fault"])
     shop.sell_and_purge()
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:
-    """Failed when Slack is told that all caches are clear, and a machine still shows the old price."""
+    """Failed when a machine shows the old price, and Slack has not been told that not all caches are clear."""
     failed, facts = purged(observations)
     (out,) = (seen for seen in observations if seen.kind == "out of reach")
-    what = "its agent is down" if out["fault"] == "agent" else "it was terminated and replaced after the list was made"
+    what = "its agent is down" if out["fault"] == "agent" else "it was terminated, and replaced by its group"
     return Verdict(failed, (f"{out['instance']}: {what}", *facts))
 
 
 SCENARIO = Scenario(
     name="purge-partial",
     stack="apcu",
-    symptom="The purge is reported as a success, and one machine goes on showing the old price.",
+    symptom="Nobody has been told that a purge went wrong, and some visitors see the old price for hours.",
     cause=(
-        "A command that could not be delivered has not failed: with the agent down its invocation is Delivery Timed "
-        "Out (status TimedOut), and that of a terminated instance, Undeliverable, leaves the command a Success. A "
-        "report that counts Failed invocations, or believes the command's status, sees nothing."
+        "A command that could not be delivered has not failed: with the agent down the invocation is Delivery Timed "
+        "Out, whose status is TimedOut, and a report that counts Failed ones sees nothing. A command to a list with a "
+        "terminated machine on it is not even sent, and so nobody is notified."
     ),
     fix=(
-        "Look at every invocation's status, and at every machine that the group has now; name those that are not "
-        "Success in the message."
+        "Send it to the group's tag, look at every invocation's status and at every machine that the group has now, "
+        "and name those that are not Success in the message."
     ),
     variants=(
         Variant(
@@ -57,24 +57,24 @@ SCENARIO = Scenario(
             {"fault": "agent"},
         ),
         Variant(
-            "terminated-believes-status",
+            "terminated-on-list",
             "reproduces",
-            "the list has a terminated machine, and not the one in its place; the report believes the command's status",
-            {**WITHOUT_DATABASE, "purge": "by_list", "report": "by_status"},
+            "a list has a terminated machine on it: SendCommand is refused, and none is cleared",
+            {**WITHOUT_DATABASE, "purge": "by_list"},
             {"fault": "terminated"},
         ),
         Variant(
             "agent-down-named",
             "holds",
             "the report looks at each invocation, and names the machine",
-            {**WITHOUT_DATABASE, "report": "by_machine"},
+            WITHOUT_DATABASE,
             {"fault": "agent"},
         ),
         Variant(
-            "terminated-named",
+            "terminated-by-tag",
             "holds",
-            "it also looks at each machine that the group has, and names both",
-            {**WITHOUT_DATABASE, "purge": "by_list", "report": "by_machine"},
+            "the tag is of the machines that there are",
+            WITHOUT_DATABASE,
             {"fault": "terminated"},
         ),
     ),

@@ -20,7 +20,7 @@ def play(play: Play) -> None:
 
 
 def judge(observations: Sequence[Observation]) -> Verdict:
-    """Failed when Slack is told that all caches are clear, and a machine still shows the old price."""
+    """Failed when a machine shows the old price, and Slack has not been told that not all caches are clear."""
     return Verdict(*purged(observations))
 
 

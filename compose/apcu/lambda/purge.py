@@ -32,7 +32,7 @@ def send(targets):
     command = ssm.send_command(
         DocumentName="AWS-RunShellScript",
         Targets=targets,
-        Parameters={"commands": [COMMAND], "executionTimeout": ["30"]},
+        Parameters={"commands": [COMMAND], "executionTimeout": ["120"]},
         TimeoutSeconds=30,
         ServiceRoleArn=os.environ["NOTIFY_ROLE_ARN"],
         NotificationConfig={
