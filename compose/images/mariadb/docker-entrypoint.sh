@@ -15,15 +15,15 @@ text() { # a string of SQL
     printf "'%s'" "$(printf %s "$1" | sed "s/[\\\\']/\\\\&/g")"
 }
 
-accounts() {
-    echo "FLUSH PRIVILEGES;"
-    echo "ALTER USER root@localhost IDENTIFIED BY $(text "$root");"
-    echo "CREATE USER root@'%' IDENTIFIED BY $(text "$root");"
-    echo "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
-    if [ -n "$database" ]; then echo "CREATE DATABASE \`$database\`;"; fi
+accounts() { # not by echo, which has a meaning of its own for backslashes
+    printf '%s\n' "FLUSH PRIVILEGES;" \
+        "ALTER USER root@localhost IDENTIFIED BY $(text "$root");" \
+        "CREATE USER root@'%' IDENTIFIED BY $(text "$root");" \
+        "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
+    if [ -n "$database" ]; then printf '%s\n' "CREATE DATABASE \`$database\`;"; fi
     if [ -n "$user" ]; then
-        echo "CREATE USER $(text "$user")@'%' IDENTIFIED BY $(text "$password");"
-        if [ -n "$database" ]; then echo "GRANT ALL ON \`$database\`.* TO $(text "$user")@'%';"; fi
+        printf '%s\n' "CREATE USER $(text "$user")@'%' IDENTIFIED BY $(text "$password");"
+        if [ -n "$database" ]; then printf '%s\n' "GRANT ALL ON \`$database\`.* TO $(text "$user")@'%';"; fi
     fi
 }
 
