@@ -26,8 +26,9 @@ _STDOUT = 1
 _BYTES_A_CHARACTER = 4
 _UPLOADED = 256 * 2**20
 """Bytes of an output that S3 gets at most; what comes after them is left out."""
-_LAST_WORDS = 2.0
+_LAST_WORDS = 1.0
 """Seconds of the wall clock for output that is still on its way when a script has been killed."""
+_ATTEMPTS = 10
 
 
 @dataclass
@@ -126,10 +127,13 @@ class Running:
                 return
             self._killed = why
         api = self._client.api
-        with contextlib.suppress(APIError):  # the instance is gone
-            made = api.exec_create(self._container, [f"{_TOOLS}/ssm-end", self._folder])["Id"]
-            api.exec_start(made)
-        if not self._over.wait(_LAST_WORDS) and self._connection is not None:
+        for _ in range(_ATTEMPTS):  # the script may be about to begin
+            with contextlib.suppress(APIError):  # the instance is gone
+                made = api.exec_create(self._container, [f"{_TOOLS}/ssm-end", self._folder])["Id"]
+                api.exec_start(made)
+            if self._over.wait(_LAST_WORDS):
+                return
+        if self._connection is not None:
             with contextlib.suppress(OSError):
                 self._connection._sock.shutdown(2)
 
