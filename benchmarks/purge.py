@@ -1,9 +1,9 @@
 """From invoking the function `purge` until Slack is told that all is clear, against the slowest machine's own command.
 
 On the stack apcu with several machines and warm functions: SendCommand, the agents, `docker exec` and curl on each
-machine, the command's end, SNS, the function `report`, Slack. The floor is what the slowest machine took, from its agent's
-taking the command to its end. The command's own time is from SendCommand to its end; exit 1 where that is more than the
-goal times the floor.
+machine, the command's end, SNS, the function `report`, Slack. The floor is what the slowest machine took, from the
+moment its agent took the command to its end. The command's own time is from SendCommand to its end; exit 1 where that
+is more than the goal times the floor.
 """
 
 from __future__ import annotations
