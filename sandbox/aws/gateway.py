@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 from cheroot import wsgi
 
+from sandbox.aws.backends.errors import backend_refusal
 from sandbox.aws.protocol import (
     REGION,
     AwsError,
@@ -35,6 +36,8 @@ from sandbox.model.s3 import bucket_of
 log = logging.getLogger(__name__)
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# See `sandbox.aws.authorization.Authorization.check`.
+Authorize = Callable[[HttpRequest, str, str, str | None], None]
 
 HEALTH_PATH = "/_sandbox/health"
 MAX_BODY = 200 * 2**20
@@ -92,6 +95,7 @@ class Gateway:
         port: The port; 0 takes a free one.
         unix_socket: A second place to listen on, for containers that mount it.
         before_call: Called before each request is looked at, on its thread: time may go on in what it then sees.
+        authorize: Raises AwsError for a call that its caller may not make.
         on_call: Told of each call that succeeded, on the caller's thread and before the answer is sent: so whoever sees
             the answer also sees what the call led to. It must be quick; an exception of it is logged, not answered.
     """
@@ -105,6 +109,7 @@ class Gateway:
         port: int = 0,
         unix_socket: Path | None = None,
         before_call: Callable[[], None] | None = None,
+        authorize: Authorize | None = None,
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
@@ -119,6 +124,7 @@ class Gateway:
         self._port = port
         self._unix_socket = unix_socket
         self._before_call = before_call
+        self._authorize = authorize
         self._on_call = on_call
         self._listeners: list[_Listener] = []
         for service in services:
@@ -215,6 +221,13 @@ class Gateway:
     ) -> Iterable[bytes]:
         service, region = self._service_of(request)
         endpoint = self._endpoint(service)
+        operation = _operation_of(request)
+        try:
+            if self._authorize is not None:
+                self._authorize(request, service, region, operation)
+        except AwsError as error:
+            refusal = endpoint.refuse(error, None) if endpoint is not None else backend_refusal(error, request, service)
+            return _respond(refusal, start_response)
         if endpoint is not None and not self._is_for_fallback(endpoint, request):
             trace_id = request.headers.get("x-amzn-trace-id", "")
             response = endpoint.handle(request, RequestContext(region=region, trace_id=trace_id))
@@ -228,7 +241,6 @@ class Gateway:
 
         environ["sandbox.service"], environ["sandbox.region"] = service, region
         body = self._fallback_application(service)(environ, start)
-        operation = _operation_of(request)
         self._tell(ApiCall(service, operation, request.method, request.path, statuses[0], region))
         return body
 
@@ -419,7 +431,7 @@ def _respond(response: HttpResponse, start_response: Callable[..., Any]) -> list
 
 
 def _operation_of(request: HttpRequest) -> str | None:
-    """The operation of a request that goes to the fallback, where a header or the form names it."""
+    """The operation of a request, where a header or the form names it."""
     target = request.headers.get("x-amz-target", "")
     if target:
         return target.rpartition(".")[2]

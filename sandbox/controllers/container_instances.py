@@ -271,7 +271,10 @@ class ContainerInstances:
             if self._seen.get(instance.id) == "running":
                 self.machine_up(instance, machine)
                 # Not one after another with what becomes of the instance: a script may never end.
-                self._pool.submit(self._guarded, lambda: self._machines.boot(instance.id, machine, instance.user_data))
+                with contextlib.suppress(RuntimeError):  # what a pool says that has been shut down
+                    self._pool.submit(
+                        self._guarded, lambda: self._machines.boot(instance.id, machine, instance.user_data)
+                    )
 
     def _failed(self, instance_id: str, error: SandboxError) -> None:
         self._timeline.record(

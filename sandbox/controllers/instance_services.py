@@ -132,6 +132,7 @@ class InstanceServices:
         from sandbox.controllers.ssm_outlets import Outlets
 
         outlets = Outlets(self._plane.aws, self._plane.events.publish, self._timeline)
+        outlets.may_publish = self._plane.authorization.why_not_published
         made = SsmController(
             self._containers.client, self._machine_of, self._backend, outlets, self._clock, self._timeline
         )

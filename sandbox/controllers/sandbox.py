@@ -25,7 +25,7 @@ from sandbox.controllers.ground import Ground
 from sandbox.controllers.instance_services import InstanceServices
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
-from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
+from sandbox.controllers.network import RESOLVER
 from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
@@ -34,11 +34,12 @@ from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
+from sandbox.controllers.vpcs import Vpcs
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 from sandbox.model import slack
-from sandbox.model.security_groups import EVERYTHING, Surroundings
+from sandbox.model.security_groups import EVERYTHING
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -182,11 +183,11 @@ class Sandbox(Viewers, Operator):
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
-        around = Surroundings(self._network.vpc.address(RESOLVER), (self._network.vpc.address(RESOLVER), ENDPOINT_PORT))
-        groups = SecurityGroups(self._backend, self._containers, around, self.timeline)
+        vpcs = Vpcs(self._containers, self._network, self._backend)
+        groups = SecurityGroups(self._backend, self._containers, vpcs.around, self.timeline)
         self._control_plane.on_ec2_change = groups.refresh
         self._interfaces = Interfaces(
-            self._containers, self._network, self._images, self._backend, groups, self.clock, self.timeline
+            self._containers, self._network, vpcs, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
         self._instance_services = InstanceServices(
@@ -214,7 +215,13 @@ class Sandbox(Viewers, Operator):
             self.timeline,
         )
         self._ecs.drop_instance = instances.drop
-        answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
+        answers = Metadata(
+            self._ecs,
+            self.aws,
+            self._network.vpc.address(RESOLVER),
+            self._containers,
+            self._control_plane.sessions,
+        )
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")

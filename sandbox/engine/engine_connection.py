@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sandbox.errors import SandboxError
 
 _CHUNK = 65536
 _TIMEOUT = 60.0
+_STREAM = b"content-type: application/vnd.docker."
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,25 @@ class EngineConnection:
         finally:
             connection.close()
 
-    def pass_on(self, connection: socket.socket, request: bytes, *, is_stream: bool = False) -> None:
+    def pass_on(self, connection: socket.socket, request: bytes, *, may_stream: bool = False) -> None:
         """Send a request to the engine and its answer back; returns at the end of both.
+
+        What the client sends after its request goes to the engine only where that has made a stream of the connection:
+        else it would be one more request, which nobody has looked at.
 
         Args:
             connection: The client's.
             request: Head and body.
-            is_stream: What the client goes on to send is for the engine; else its end ends the answer, too.
+            may_stream: Whether the engine may make a stream of it.
         """
         with self._open() as engine:
             engine.sendall(request)
-            sender = threading.Thread(
-                target=_copy, args=(connection, engine, is_stream), name="own-engine-input", daemon=True
-            )
-            sender.start()
-            _copy(engine, connection, True)
+            head = _head(engine)
+            connection.sendall(head)
+            is_stream = may_stream and _is_stream(head)
+            follow = _copy if is_stream else _until_gone
+            threading.Thread(target=follow, args=(connection, engine), name="own-engine-input", daemon=True).start()
+            _copy(engine, connection)
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -84,10 +90,34 @@ class EngineConnection:
         return socket.create_connection((self._url.hostname, self._url.port or 2375))
 
 
-def _copy(source: socket.socket, sink: socket.socket, half: bool) -> None:
-    """Copy until the end of ``source``; then ``sink`` gets no more (``half``), or is shut down altogether."""
+def _head(engine: socket.socket) -> bytes:
+    """The beginning of an answer, all of its head in it."""
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _CHUNK and (data := engine.recv(_CHUNK)):
+        head += data
+    return head
+
+
+def _is_stream(head: bytes) -> bool:
+    """Whether the engine has made a stream of the connection, with or without an upgrade."""
+    first, _, rest = head.partition(b"\r\n\r\n")[0].partition(b"\r\n")
+    status = first.split(b" ")[1:2]
+    return status == [b"101"] or (status == [b"200"] and _STREAM in rest.lower())
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    """Copy until the end of ``source``, which is that of what ``sink`` gets."""
     with contextlib.suppress(OSError):
         while data := source.recv(_CHUNK):
             sink.sendall(data)
     with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR if half else socket.SHUT_RDWR)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _until_gone(client: socket.socket, engine: socket.socket) -> None:
+    """Wait until the client is gone: then nobody wants the rest of the engine's answer."""
+    gone = select.poll()
+    with contextlib.suppress(OSError, ValueError):  # closed at the end of the answer
+        gone.register(client, 0)  # hang-ups and errors are always told
+        gone.poll()
+        engine.shutdown(socket.SHUT_RDWR)

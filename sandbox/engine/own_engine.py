@@ -133,7 +133,7 @@ class OwnEngine:
         match = re.fullmatch(r"/exec/([0-9a-f]+)/(start|json|resize)", path)
         if match is not None and match[1] in self._execs:
             # From the start on it is a stream in both directions, the command's input and output.
-            self._engine.pass_on(connection, _head(request, path), is_stream=match[2] == "start")
+            self._engine.pass_on(connection, _head(request, path), may_stream=match[2] == "start")
             return False
         connection.sendall(
             _answer(
@@ -273,8 +273,8 @@ def _read(reader: BinaryIO) -> _Request | None:
 
 
 def _head(request: _Request, path: str) -> bytes:
-    """The request as it goes on to the engine. One connection, one request: only so it can be passed on unread."""
-    upgrade = request.headers.get("upgrade")
+    """The request as it goes on to the engine, on a connection of its own."""
+    upgrade = request.headers.get("upgrade") if path.endswith("/start") and path.startswith("/exec/") else None
     lines = [
         f"{request.method} {request.target(path)} HTTP/1.1",
         "Host: docker",

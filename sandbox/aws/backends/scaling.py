@@ -255,8 +255,10 @@ class ScalingGroups:
             _scale(group)
 
     def terminate(self, instance_id: str) -> None:
-        """Terminate an instance in EC2."""
-        self._backend.ec2_backend.terminate_instances([instance_id])
+        """Terminate an instance in EC2, unless somebody has."""
+        ec2 = self._backend.ec2_backend
+        if ec2.get_instance(instance_id).state != "terminated":
+            ec2.terminate_instances([instance_id])
 
     def forget(self, instance_id: str) -> None:
         """Have a group list an instance no more."""
