@@ -138,10 +138,10 @@ class Shop:
         self.visit(2 * len(self.tasks()))
 
     def purge(self) -> None:
-        """Invoke the function ``purge``; where it succeeds, wait for what Slack is told of the command.
+        """Invoke the function ``purge``; where it succeeds, wait until Slack is told, or nobody can be.
 
         Raises:
-            SandboxError: Slack was told nothing in time.
+            SandboxError: Neither came.
         """
         mark = self._sandbox.timeline.mark()
         answer = self._sandbox.aws("lambda").invoke(FunctionName="purge")
@@ -150,7 +150,10 @@ class Shop:
             self._sandbox.timeline.record("shop.purge_failed", error=error)
             return
         self._sandbox.timeline.wait_for(
-            "Slack to be told of the purge", lambda seen: seen.kind == "slack.message", within=_WITHIN, since=mark
+            "Slack to be told of the purge",
+            lambda seen: seen.kind in {"slack.message", "ssm.refused"},
+            within=_WITHIN,
+            since=mark,
         )
 
 
@@ -182,6 +185,7 @@ def purged(observations: Sequence[Observation]) -> tuple[bool, tuple[str, ...]]:
         facts.append(f"the command: {command['status']} ({command['details']}), {command['targets']} targets")
     ends = {one["instance"]: one for one in observations if one.kind == "ssm.invocation"}
     facts += [f"{instance}: {one['details']}" for instance, one in sorted(ends.items())]
+    facts += [f"not notified: {one['reason']}" for one in observations if one.kind == "ssm.refused"]
     told = [one["text"] for one in observations if one.kind == "slack.message"]
     facts.append(f"Slack was told: {' '.join(told) or 'nothing'}")
     after = machines(observations)

@@ -75,6 +75,14 @@ def test_a_refused_command_is_told():
     assert verdict.evidence[1] == "the function purge failed: InvalidInstanceId"
 
 
+def test_a_purge_that_nobody_hears_of_reproduces_though_all_is_clear():
+    refused = Observation(3.5, "ssm.refused", {"what": "notification", "where": "topic", "reason": "not authorized"})
+    verdict = SCENARIOS["purge-permission"].judge([*purge("", FRESH), refused])
+    assert verdict.outcome == "reproduces"
+    assert "not notified: not authorized" in verdict.evidence
+    assert SCENARIOS["purge-permission"].judge(purge("All caches are clear.", FRESH)).outcome == "holds"
+
+
 @pytest.mark.parametrize(("count", "outcome"), [(2_000_000, "reproduces"), (20_000, "holds")])
 def test_what_crosses_zones_is_held_against_the_bound(count, outcome):
     seen = [
