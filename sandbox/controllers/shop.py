@@ -76,7 +76,7 @@ class Shop:
         """Ask each machine for its cache, and then for product 1, which it has cached after that."""
         seen = []
         for instance, task in self.tasks().items():
-            cache, product = self.ask(task, "/cache"), self.ask(task, _PRODUCT)
+            cache, product = self.ask(task, "/cache", _PRODUCT)
             ages = [entry["age"] for entry in cache["entries"]]
             facts = {
                 "instance": instance,
@@ -89,17 +89,18 @@ class Shop:
             seen.append(facts)
         return seen
 
-    def ask(self, task: str, path: str) -> Any:
-        """What nginx of a task answers to 127.0.0.1.
+    def ask(self, task: str, *paths: str) -> list[Any]:
+        """What nginx of a task answers to 127.0.0.1, path by path.
 
         Raises:
-            SandboxError: No success.
+            SandboxError: One had no success.
         """
-        command = ["curl", "--fail", "--silent", "--show-error", f"http://127.0.0.1{path}"]
+        urls = [f"http://127.0.0.1{path}" for path in paths]
+        command = ["curl", "--fail-early", "--fail", "--silent", "--show-error", "--write-out", r"\n", *urls]
         code, out, said = self._sandbox.execute(task, "nginx", command)
         if code:
-            raise SandboxError(f"{path} of task {task} did not answer", state=said.strip())
-        return json.loads(out)
+            raise SandboxError(f"task {task} did not answer {', '.join(paths)}", state=said.strip())
+        return [json.loads(line) for line in out.splitlines()]
 
     def list_machines(self) -> None:
         """Keep the ids of the group's machines for the function ``purge.by_list``, as a deploy script does once."""

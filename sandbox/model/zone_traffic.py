@@ -35,7 +35,7 @@ class Place:
 
 
 def ruleset(own: Place, others: Iterable[Place]) -> str:
-    """What nftables is to be told to count what ``own`` sends to ``others`` in other zones, zone by zone ("": to none).
+    """What nftables is to be told to count, from zero, what ``own`` sends to ``others``, zone by zone ("": all in one).
 
     It is counted behind the translation of addresses, so that what containers on an instance's bridge send counts as
     the instance's.
@@ -46,7 +46,7 @@ def ruleset(own: Place, others: Iterable[Place]) -> str:
             zones.setdefault(other.zone, []).append(other.address)
     if not zones:
         return ""
-    lines = [f"table {TABLE} {{"]
+    lines = [f"table {TABLE}\n{END}table {TABLE} {{"]  # the first line lets the second succeed where there is none
     lines += [f"  counter {_PREFIX}{zone} {{ }}" for zone in sorted(zones)]
     lines += ["  chain sent {", "    type filter hook postrouting priority 160; policy accept;"]
     lines += [
