@@ -9,7 +9,7 @@ import pytest
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.controllers.shop import NEW, OLD, URL, Shop
 
-pytestmark = [pytest.mark.docker, pytest.mark.long(25)]
+pytestmark = pytest.mark.docker
 
 MACHINES, PRODUCTS = 2, 12
 WEBHOOK = "http://hooks.slack.com/services/T00000000/B00000000/shop"
