@@ -89,7 +89,7 @@ class ContainerInstances:
     Attributes:
         machine_up: Told of each instance whose machine runs, which its agent is to register.
         machine_gone: Told of each instance that is stopped or terminated, and which of them it is.
-        settled: Called when an instance has got all that it has, or cannot get it.
+        settled: Called when an instance has got all that it is to have.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class ContainerInstances:
         self.settled: Callable[[], None] = lambda: None
         self._making: set[str] = set()
         self._looked_at: set[str] = set()
+        self._unmade: set[str] = set()
         self._machines = machines
         self._ecs = ecs
         self._ec2 = ec2
@@ -139,7 +140,7 @@ class ContainerInstances:
         return host.machine if host is not None else None
 
     def is_settled(self, ec2_instance_id: str) -> bool:
-        """Whether an instance has been seen here, and nothing of it is being made."""
+        """Whether an instance has been seen here, and nothing of it is being made, or could not be."""
         return ec2_instance_id in self._looked_at and ec2_instance_id not in self._making
 
     def refresh(self) -> None:
@@ -221,7 +222,8 @@ class ContainerInstances:
         try:
             self._launch(instance, cluster, agent)
         finally:
-            self._making.discard(instance.id)
+            if instance.id not in self._unmade:
+                self._making.discard(instance.id)
         self.settled()
 
     def _launch(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
@@ -277,6 +279,7 @@ class ContainerInstances:
                     )
 
     def _failed(self, instance_id: str, error: SandboxError) -> None:
+        self._unmade.add(instance_id)
         self._timeline.record(
             "instance.failed", instance=instance_id, reason=error.message, state=error.state, hint=error.hint
         )

@@ -41,7 +41,8 @@ FETCHES = "ec2messages:GetMessages"
 """What the agent fetches commands by; ssmmessages:OpenControlChannel will do as well."""
 FETCHES_TOO = "ssmmessages:OpenControlChannel"
 
-_AGENTS = 128  # invocations that run at the same time
+_AGENTS = 256  # invocations that run at the same time
+_AT_ONCE = 16
 
 
 class Ec2(Protocol):
@@ -106,6 +107,8 @@ class SsmController:
         self._running: dict[tuple[str, str], Running] = {}
         self._held: dict[str, list[Callable[[], None]]] = {}
         self._agents = ThreadPoolExecutor(_AGENTS, thread_name_prefix="ssm-agent")
+        # Others than those that wait for scripts: what ends these must not wait for them.
+        self._service = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ssm")
         self._closed = False
 
     # -- nodes --
@@ -188,7 +191,7 @@ class SsmController:
         """Take a command; its nodes are those of ``instance_ids``, or else of its Targets. Returns at once."""
         with self._lock:
             self._carry_out(self.model.send(command))
-        self._submit(lambda: self._begin(command, instance_ids))
+        self._submit(self._service, lambda: self._begin(command, instance_ids))
 
     def cancel(self, command_id: str, instance_ids: list[str]) -> None:
         """CancelCommand (see `RunCommand.cancel`, also for its errors)."""
@@ -199,7 +202,8 @@ class SsmController:
         """Let nothing more happen. What runs ends with its containers."""
         with self._lock:
             self._closed = True
-        self._agents.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._agents, self._service):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, command: Command, instance_ids: list[str]) -> None:
         found = instance_ids or self._targets(command)
@@ -224,7 +228,7 @@ class SsmController:
     def _carry_out_one(self, effect: Effect) -> None:
         match effect:
             case Hand(command_id, instance_id):
-                self._submit(lambda: self._work(command_id, instance_id))
+                self._submit(self._agents, lambda: self._work(command_id, instance_id))
             case Kill(command_id, instance_id):
                 self._kill(command_id, instance_id)
             case Remind():
@@ -239,9 +243,9 @@ class SsmController:
             if not self._closed:
                 self._carry_out(self.model.remind(reminder, self._clock.now()))
 
-    def _submit(self, work: Callable[[], None]) -> None:
+    def _submit(self, pool: ThreadPoolExecutor, work: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # closed meanwhile
-            self._agents.submit(self._guarded, work)
+            pool.submit(self._guarded, work)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """What nobody foresaw must be heard: everyone who waits gets it."""
@@ -292,7 +296,7 @@ class SsmController:
 
             def tell_and_go_on() -> None:
                 tell()
-                self._submit(lambda: self._work(command_id, instance_id))
+                self._submit(self._agents, lambda: self._work(command_id, instance_id))
 
             self._held.setdefault(instance_id, []).append(tell_and_go_on)
             return False
@@ -312,7 +316,7 @@ class SsmController:
     def _kill(self, command_id: str, instance_id: str) -> None:
         running = self._running.get((command_id, instance_id))
         if running is not None:
-            self._submit(lambda: running.kill("Cancelled"))
+            self._submit(self._service, lambda: running.kill("Cancelled"))
 
     # -- what is told --
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
@@ -39,7 +40,8 @@ class Outlets:
 
     def notify(self, topic_arn: str, message: str, service_role_arn: str) -> None:
         """Publish a message to a topic, as the service role. Returns at once."""
-        self._in_turn.submit(self._notify, topic_arn, message, service_role_arn)
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._in_turn.submit(self._notify, topic_arn, message, service_role_arn)
 
     def store(self, bucket: str, key: str, content: IO[bytes]) -> None:
         """Put an output into S3."""

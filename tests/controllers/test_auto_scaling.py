@@ -224,3 +224,42 @@ def test_a_group_without_profile_or_cluster_has_instances_in_ec2_alone(box):
         )
     scaling.delete_auto_scaling_group(AutoScalingGroupName="bare", ForceDelete=True)
     seen(box, "bare", "Terminated", ids[1], since=mark)
+
+
+def test_a_group_registers_its_instances_with_its_target_group(box):
+    elb, scaling = box.aws("elbv2"), box.aws("autoscaling")
+    (target_group,) = elb.create_target_group(
+        Name="targets", Protocol="HTTP", Port=80, VpcId=box.vpc, TargetType="instance"
+    )["TargetGroups"]
+    arn = target_group["TargetGroupArn"]
+    make_template(box, "targets", "node")
+    make_group(box, "targets", 1, TargetGroupARNs=[arn])
+    (instance,) = box.wait_in_service("targets", 1)
+    (registered,) = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    assert registered["Target"] == {"Id": instance, "Port": 80}
+    mark = box.timeline.mark()
+    scaling.set_desired_capacity(AutoScalingGroupName="targets", DesiredCapacity=0)
+    seen(box, "targets", "Terminated", instance, since=mark)
+    assert elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] == []
+    scaling.delete_auto_scaling_group(AutoScalingGroupName="targets")
+
+
+def test_an_instance_that_cannot_be_made_is_never_in_service(box):
+    """In EC2's default VPC, which is not the sandbox's."""
+    make_template(box, "elsewhere", "node", SecurityGroupIds=[])
+    mark = box.timeline.mark()
+    box.aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="elsewhere",
+        LaunchTemplate={"LaunchTemplateName": "elsewhere"},
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        AvailabilityZones=["us-east-1a"],
+    )
+    failed = box.timeline.wait_for(
+        "the instance to fail", lambda one: one.kind == "instance.failed", within=20, since=mark
+    )
+    assert failed["reason"] == "the instance is not in the sandbox's VPC"
+    assert shown(box, "elsewhere")[failed["instance"]]["LifecycleState"] == "Pending"
+    box.aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="elsewhere", ForceDelete=True)
+    seen(box, "elsewhere", "Terminated", failed["instance"], since=mark)

@@ -152,6 +152,16 @@ def test_s3_gets_the_whole_output(box, web):
     assert found["StandardOutputUrl"].endswith(f"/outputs/{folder}/stdout")
 
 
+def test_which_shell_runs_a_script_and_how_long_it_may_be(box, web):
+    def said(*lines):
+        ((_, text),) = outputs(box, run(box, *lines, InstanceIds=web[:1])).values()
+        return text
+
+    assert said('echo "[$BASH_VERSION]"') == "[]\n"
+    assert said("#!/bin/bash", 'echo "${BASH_VERSION%%.*}"') == "5\n"
+    assert said(*[f": {'x' * 1000}"] * 200, "echo at last; pwd") == "at last\n/\n"
+
+
 def test_cancel_while_it_runs_and_when_it_is_over(box, web):
     ssm = box.aws("ssm")
     sent = ssm.send_command(
@@ -262,8 +272,8 @@ def test_sns_hears_of_commands_and_of_invocations_and_eventbridge_of_both(box, w
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return mark, command, found
 
-    mark, command, messages = told("Command", 3)
-    assert [one["status"] for one in messages] == ["Pending", "InProgress", "Success"]
+    mark, command, messages = told("Command", 2)
+    assert [one["status"] for one in messages] == ["InProgress", "Success"]
     assert {(one["commandId"], tuple(one["instanceIds"])) for one in messages} == {(command["CommandId"], tuple(web))}
     events = [one["event"] for one in box.timeline.since(mark) if one.kind == "event.published"]
     kinds = [(one["detail-type"], one["detail"]["status"]) for one in events if one["source"] == "aws.ssm"]
@@ -307,6 +317,37 @@ def test_which_instances_no_command_can_be_sent_to(box, web):
     box.wait_managed(bystander["InstanceId"])
     assert run(box, "id", InstanceIds=[bystander["InstanceId"]])["Status"] == "Success"
     ec2.terminate_instances(InstanceIds=[bare["InstanceId"], bystander["InstanceId"]])
+
+
+def test_an_instance_that_is_stopped_gets_the_command_when_it_runs_again(box, web):
+    ec2, ssm = box.aws("ec2"), box.aws("ssm")
+    (made,) = ec2.run_instances(
+        ImageId="ami-0abcdef",
+        InstanceType="t3.small",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=box.subnets[0],
+        IamInstanceProfile={"Name": "node"},
+    )["Instances"]
+    instance = made["InstanceId"]
+    box.wait_managed(instance)
+    mark = box.timeline.mark()
+    ec2.stop_instances(InstanceIds=[instance])
+    listed = [one["InstanceId"] for one in ssm.describe_instance_information()["InstanceInformationList"]]
+    assert instance not in listed
+    sent = ssm.send_command(
+        DocumentName="AWS-RunShellScript", Parameters={"commands": ["id -u"]}, InstanceIds=[instance]
+    )["Command"]
+    box.timeline.wait_for(
+        "the instance to be stopped",
+        lambda seen: seen.kind == "instance.dropped" and seen["instance"] == instance,
+        within=30,
+        since=mark,
+    )
+    ec2.start_instances(InstanceIds=[instance])
+    command = ended(box, sent["CommandId"])
+    assert outputs(box, command) == {instance: (0, "0\n")}
+    ec2.terminate_instances(InstanceIds=[instance])
 
 
 def test_tags_that_match_nothing(box, web):

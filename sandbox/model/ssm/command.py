@@ -50,7 +50,7 @@ class Command:
         delivery: TimeoutSeconds.
         detail: StatusDetails.
         invocations: By instance; none until the targets are known.
-        caller: Who sent it: the ARN of a role or user ("": unknown).
+        is_too_late: TimeoutSeconds are over: a node that has not got it yet does not run it any more.
     """
 
     id: str
@@ -64,7 +64,7 @@ class Command:
     max_errors: str = rate.DEFAULT_ERRORS
     detail: str = "Pending"
     invocations: dict[str, Invocation] = field(default_factory=dict)
-    caller: str = ""
+    is_too_late: bool = False
 
     @property
     def status(self) -> str:

@@ -6,7 +6,7 @@ Source, unless another is named: API reference of Systems Manager.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox.model.ssm.command import Command
@@ -36,10 +36,14 @@ class Kill:
 
 @dataclass(frozen=True)
 class Remind:
-    """Call `RunCommand.remind` in so many AWS seconds: a command expires, or a node is to have pinged."""
+    """Call `RunCommand.remind` in so many AWS seconds.
+
+    A command expires, or its time for delivery is over (``is_delivery``), or a node is to have pinged.
+    """
 
     seconds: float
     command_id: str = ""
+    is_delivery: bool = False
     instance_id: str = ""
     since: float = 0.0
 
@@ -133,7 +137,11 @@ class RunCommand:
     def send(self, command: Command) -> list[Effect]:
         """Take a command. Its targets come with `begin`."""
         self.commands[command.id] = command
-        return [Remind(command.lifetime, command_id=command.id), CommandChanged(command.id, "Pending")]
+        return [
+            Remind(command.delivery, command.id, is_delivery=True),
+            Remind(command.lifetime, command.id),
+            CommandChanged(command.id, "Pending"),
+        ]
 
     def begin(self, command_id: str, instance_ids: Iterable[str], now: float) -> list[Effect]:
         """The targets of a command are known: make its invocations and hand over as many as MaxConcurrency allows."""
@@ -199,6 +207,9 @@ class RunCommand:
 
     def remind(self, reminder: Remind, now: float) -> list[Effect]:
         """The time of a `Remind` has come."""
+        if reminder.is_delivery:
+            self.commands[reminder.command_id].is_too_late = True
+            return []
         if reminder.command_id:
             return self._expire(self.commands[reminder.command_id])
         node = self.nodes.get(reminder.instance_id)
@@ -243,11 +254,6 @@ class RunCommand:
         known.ended = now
         return []
 
-    def refused(self, command_id: str, instance_id: str) -> list[Effect]:
-        """The agent may not fetch the command."""
-        command = self.commands[command_id]
-        return self._set(command, command.invocations[instance_id], "AccessDenied") + self._go_on(command)
-
     # -- within --
 
     def _go_on(self, command: Command) -> list[Effect]:
@@ -288,7 +294,11 @@ class RunCommand:
     def _deliver_delayed(self, node: Node) -> list[Effect]:
         effects: list[Effect] = []
         for command in self._with(node.instance_id, frozenset({"Delayed"})):
-            effects += self._hand(command, command.invocations[node.instance_id])
+            invocation = command.invocations[node.instance_id]
+            if command.is_too_late:
+                effects += self._set(command, invocation, "DeliveryTimedOut")
+            else:
+                effects += self._hand(command, invocation)
             effects += self._go_on(command)
         return effects
 
@@ -326,6 +336,3 @@ class RunCommand:
             return []
         command.detail = detail
         return [CommandChanged(command.id, detail)]
-
-
-Change = Callable[[float], Iterable[Effect]]

@@ -18,6 +18,8 @@ from sandbox.model.ssm.shown import iso
 COMMAND_CHANGED = "EC2 Command Status-change Notification"
 INVOCATION_CHANGED = "EC2 Command Invocation Status-change Notification"
 
+_TOLD = frozenset({"InProgress", "Success", "TimedOut", "Cancelled", "Failed"})  # what All stands for
+
 
 def check(config: Mapping[str, Any], service_role: str) -> None:
     """Refuse a NotificationConfig that cannot be carried out.
@@ -45,7 +47,7 @@ def topic_for(command: Command, kind: str, status: str) -> str:
     """
     config = command.request.get("NotificationConfig") or {}
     events = config.get("NotificationEvents") or []
-    if config.get("NotificationType", "Command") != kind or not ({"All", status} & set(events)):
+    if config.get("NotificationType", "Command") != kind or status not in (_TOLD if "All" in events else events):
         return ""
     return str(config.get("NotificationArn", ""))
 

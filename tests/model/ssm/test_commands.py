@@ -81,7 +81,7 @@ def test_a_command_on_two_nodes():
     command = seen.send("i-1", "i-2")
     assert seen.told == ["Pending", ("i-1", "InProgress"), ("i-2", "InProgress"), "InProgress"]
     assert seen.taken(Hand) == [Hand("c-1", "i-1"), Hand("c-1", "i-2")]
-    assert seen.taken(Remind) == [Remind(7200, "c-1")]
+    assert seen.taken(Remind) == [Remind(3600, "c-1", is_delivery=True), Remind(7200, "c-1")]
     assert (command.expires, command.lifetime) == (7300.0, 7200)
     seen.finish("i-1")
     assert seen.details() == ("InProgress", {"i-1": "Success", "i-2": "InProgress"})
@@ -175,7 +175,7 @@ def test_what_is_not_delivered_in_time():
     seen.do(seen.ssm.agent_stopped("i-2", 50.0))
     seen.taken(Remind)
     command = seen.send("i-1", "i-2", delivery=30, values={"commands": ["id"], "executionTimeout": ["60"]})
-    (reminder,) = seen.taken(Remind)
+    _, reminder = seen.taken(Remind)
     assert reminder.seconds == 90
     seen.finish("i-1")
     seen.do(seen.ssm.remind(reminder, 190.0))
@@ -187,13 +187,26 @@ def test_what_is_not_delivered_in_time():
     )
 
 
+def test_an_agent_that_comes_back_too_late_does_not_run_the_command():
+    seen = Transcript(1)
+    seen.do(seen.ssm.agent_stopped("i-1", 50.0))
+    seen.taken(Remind)
+    seen.send("i-1", delivery=30)
+    delivery, _ = seen.taken(Remind)
+    seen.do(seen.ssm.remind(delivery, 130.0))
+    assert seen.details() == ("Pending", {"i-1": "Delayed"})
+    seen.do(seen.ssm.agent_started("i-1", 140.0))
+    assert seen.details() == ("DeliveryTimedOut", {"i-1": "DeliveryTimedOut"})
+    assert seen.taken(Hand) == []
+
+
 def test_a_delivery_time_out_that_max_errors_allows():
     seen = Transcript()
     seen.do(seen.ssm.agent_stopped("i-2", 50.0))
     seen.taken(Remind)
     seen.send("i-1", "i-2", max_errors="1")
     seen.finish("i-1")
-    seen.do(seen.ssm.remind(seen.taken(Remind)[0], 9999.0))
+    seen.do(seen.ssm.remind(seen.taken(Remind)[-1], 9999.0))
     assert seen.details()[0] == "Incomplete"
 
 
@@ -209,7 +222,7 @@ def test_a_node_that_is_terminated_before_the_command_reaches_it():
 def test_a_node_that_is_terminated_while_it_runs_the_command_says_nothing_more():
     seen = Transcript()
     seen.send("i-1", "i-2")
-    (reminder,) = seen.taken(Remind)
+    _, reminder = seen.taken(Remind)
     seen.do(seen.ssm.instance_changed("i-2", "terminated", 110.0))
     seen.finish("i-1")
     assert seen.details() == ("InProgress", {"i-1": "Success", "i-2": "InProgress"})
@@ -460,6 +473,7 @@ def test_which_changes_a_topic_hears_of():
     command.request["NotificationConfig"].update(notified("Invocation", ["All"]))
     assert told.topic_for(command, "Invocation", "InProgress") == TOPIC
     assert told.topic_for(command, "Command", "InProgress") == ""
+    assert told.topic_for(command, "Invocation", "Pending") == ""  # no event of notifications
 
 
 def test_the_messages_have_the_documented_members():
@@ -536,7 +550,7 @@ class Fleet:
         self.command = self.seen.send(
             *(f"i-{number}" for number in range(1, count + 1)), max_concurrency=concurrency, max_errors=errors
         )
-        (self.reminder,) = self.seen.taken(Remind)
+        _, self.reminder = self.seen.taken(Remind)
 
     def running(self):
         return [one.instance_id for one in self.command.invocations.values() if one.detail == "InProgress"]
