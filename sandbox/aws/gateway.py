@@ -117,6 +117,7 @@ class Gateway:
         self._later: dict[str, Callable[[], object]] = {}
         self._making = threading.RLock()
         self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
+        self._hosts: dict[str, Callable[[HttpRequest], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
         self._fallback_lock = threading.Lock()
@@ -143,6 +144,10 @@ class Gateway:
     def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
         """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
         self._paths[method, prefix] = answer
+
+    def add_host(self, name: str, answer: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Have ``answer`` answer every request whose Host is ``name``, which is none of AWS's."""
+        self._hosts[name] = answer
 
     def start(self) -> Gateway:
         """Listen.
@@ -206,6 +211,8 @@ class Gateway:
         return _respond(response, start_response)
 
     def _unsigned(self, request: HttpRequest) -> HttpResponse | None:
+        if (other := self._hosts.get(_host(request))) is not None:
+            return other(request)
         if "authorization" in request.headers or request.query:
             return None
         for (method, prefix), answer in self._paths.items():
@@ -257,7 +264,7 @@ class Gateway:
         link = _SNS_LINK.match(request.query)
         if link is not None:
             return "sns", link[1]
-        host = request.headers.get("host", "").partition(":")[0]
+        host = _host(request)
         if (bucket := bucket_of(host)) is not None:  # who reads a public object signs nothing
             return "s3", bucket.region or REGION
         labels = host.split(".")
@@ -381,6 +388,10 @@ class _Listener:
             f"port {port} on {host} is in use, so the AWS endpoint cannot listen there",
             hint=f"end what listens there (`ss -ltnp 'sport = :{port}'` names it) or choose another port",
         )
+
+
+def _host(request: HttpRequest) -> str:
+    return request.headers.get("host", "").partition(":")[0]
 
 
 def _read(environ: dict[str, Any]) -> HttpRequest:

@@ -73,6 +73,7 @@ class Eni:
         groups: The security groups that it was made with.
         ruleset: What its container told nftables at its start ("": nothing, all passes).
         entered: Whether EC2 shows it.
+        description: As EC2 shows it ("" for an instance's own).
         vpc: Where it is.
     """
 
@@ -83,6 +84,7 @@ class Eni:
     groups: tuple[str, ...] = ()
     ruleset: str = ""
     entered: bool = False
+    description: str = ""
     vpc: Vpc | None = None
 
     @property
@@ -143,6 +145,7 @@ class Interfaces:
         self._turn = itertools.count()
         self._lock = threading.Lock()
         self._ahead: dict[Network, Future[Eni]] = {}
+        self._attached: dict[str, Eni] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="interfaces")
 
     def make_ahead(self, network: Network) -> None:
@@ -166,7 +169,7 @@ class Interfaces:
         eni = ahead.result() if ahead is not None else self._make(network, labels)
         try:
             self._ec2.enter_interface(eni.record, list(network.security_groups), description, instance_id)
-            eni.entered = True
+            eni.entered, eni.description = True, description
             self._look_after(eni)
             if eni.public_ip and self.association_delay:
                 self._clock.call_later(self.association_delay, lambda: self._associate_late(eni))
@@ -200,6 +203,11 @@ class Interfaces:
             raise
         return eni
 
+    def attached(self) -> list[Eni]:
+        """Those that tasks, instances and load balancers have now."""
+        with self._lock:
+            return list(self._attached.values())
+
     def set_groups(self, eni: Eni, security_groups: Iterable[str]) -> None:
         """Give an attached interface other security groups (a load balancer's: SetSecurityGroups).
 
@@ -212,6 +220,8 @@ class Interfaces:
     def remove(self, eni: Eni) -> None:
         """Remove the container and the record; the addresses are free again."""
         self._security_groups.detach(eni.record.id)
+        with self._lock:
+            self._attached.pop(eni.record.id, None)
         if eni.container:
             self._containers.remove(eni.container)
         if eni.hosts_file is not None:
@@ -251,6 +261,8 @@ class Interfaces:
         return self._run(eni, labels or {}, network.assign_public_ip)
 
     def _look_after(self, eni: Eni) -> None:
+        with self._lock:
+            self._attached[eni.record.id] = eni
         self._security_groups.attach(eni.record.id, eni.own, eni.groups, eni.container, eni.ruleset)
 
     def _run(self, eni: Eni, labels: Mapping[str, str], public: bool, bridge: tuple[str, str] | None = None) -> Eni:

@@ -218,7 +218,10 @@ class RunNetwork:
 
     def bucket_names(self) -> Mapping[str, str]:
         """Names of S3's buckets, as a distribution has them for its origins: port 80 of the internet."""
-        names = (f"*.s3.{REGION}.amazonaws.com", "*.s3.amazonaws.com")
+        return self.names_outside(f"*.s3.{REGION}.amazonaws.com", "*.s3.amazonaws.com")
+
+    def names_outside(self, *names: str) -> Mapping[str, str]:
+        """Names of the internet, none of AWS's, for which the process itself answers at port 80."""
         return dict.fromkeys(names, self.internet.address(RESOLVER))
 
     @property

@@ -18,6 +18,7 @@ from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.instance_services import Agent, InstanceServices
 from sandbox.controllers.interfaces import Interfaces
+from sandbox.controllers.zone_traffic import ZoneTraffic
 from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
@@ -315,6 +316,13 @@ class Operator:
         """
         for event in events:
             self._control_plane.events.publish(event)
+
+    def zone_traffic(self) -> ZoneTraffic:
+        """Count what tasks and instances send to other Availability Zones all through a ``with`` block.
+
+        Recorded as ``zone.traffic`` at its end (see `ZoneTraffic`).
+        """
+        return ZoneTraffic(self._interfaces, self._containers, self.timeline)
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""

@@ -30,6 +30,7 @@ from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
+from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
@@ -37,6 +38,7 @@ from sandbox.controllers.vpcs import Vpcs
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
+from sandbox.model import slack
 from sandbox.model.security_groups import EVERYTHING
 from sandbox.timeline import Timeline
 
@@ -102,7 +104,9 @@ class Sandbox(Viewers, Operator):
         self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
-        self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
+        names = {**self._network.endpoint_names(), **self._network.bucket_names()}
+        self._control_plane.dns.add_names({**names, **self._network.names_outside(slack.HOST)})
+        self._control_plane.gateway.add_host(slack.HOST, Slack(self.timeline).answer)
         self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()

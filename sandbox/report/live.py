@@ -78,6 +78,7 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
         f"build {seen['build']}: {seen['phase']} {seen['status']} {seen['message']}".rstrip()
     ),
     "ecr.push": lambda seen: f"ECR: {seen['repository']}:{seen['tag']} is {seen['digest'][:19]}",
+    "slack.message": lambda seen: f"Slack, {seen['answer']}: {seen['text']}",
     "instance.launched": lambda seen: f"instance {seen['instance']} ({seen['type']}) at {seen['address']}",
     "scaling.instance": lambda seen: f"group {seen['group']}: {seen['instance']} is {seen['state']}",
     "ssm.node": lambda seen: f"Systems Manager: {seen['instance']} {seen['state']}",

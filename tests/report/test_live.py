@@ -94,6 +94,7 @@ def line(kind, **fields):
             "CloudFront: origin-response for /a: it timed out",
         ),
         ("cdn.function", {"event": "origin-response", "url": "/a", "outcome": "response", "error": None}, ""),
+        ("slack.message", {"answer": "ok", "text": "All caches are clear."}, "Slack, ok: All caches are clear."),
         (
             "service.event",
             {"message": "(service x) has reached a steady state."},
