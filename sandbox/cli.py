@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+import sandbox
 from sandbox import image_commands, interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
@@ -34,11 +35,26 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Run AWS container deployments on this machine, and see them fail here instead of in production.",
 )
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(simulate.app, name="simulate")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sandbox {sandbox.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run AWS container deployments on this machine, and see them fail here instead of in production."""
+
 
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 

@@ -12,7 +12,8 @@ from sandbox import paths
 
 LOCAL = "aws-container-sandbox"
 DEBIAN = "trixie"
-_GENERATED = frozenset({"node_modules", ".nuxt", ".output"})  # what a source folder has once somebody has worked in it
+# What a folder has once somebody has worked in it, or pip has installed it: it is no part of an image.
+_GENERATED = frozenset({"node_modules", ".nuxt", ".output", "__pycache__"})
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,21 @@ class Component:
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The files of the build context and their names in it, in an order that stays."""
-        for path in sorted(self.context.rglob("*")):
-            if path.is_file():
-                yield str(path.relative_to(self.context)), path
+        for inner, path in _files_in(self.context):
+            yield str(inner), path
         for source in self.sources:
             folder = paths.share() / "compose" / source
-            for path in sorted(folder.rglob("*")):
-                inner = path.relative_to(folder)
-                if path.is_file() and _GENERATED.isdisjoint(inner.parts):
-                    yield str(folder.name / inner), path
+            for inner, path in _files_in(folder):
+                yield str(folder.name / inner), path
         for module in self.modules:
             yield f"sandbox/{module}", Path(sandbox.__file__).parent / module
+
+
+def _files_in(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.is_file() and _GENERATED.isdisjoint(inner.parts):
+            yield inner, path
 
 
 _NUXT = "the shop of compose/nuxt: /app/.output, port 3000, user node; HOST, PORT, BOOT_SECONDS, FAULT"
