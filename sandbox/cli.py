@@ -17,10 +17,11 @@ from typing import Annotated, Any
 import typer
 
 import sandbox
-from sandbox import image_commands, interrupts
+from sandbox import completion, image_commands, interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
+from sandbox.manual import ManualGroup
 from sandbox.report.files import check_writable
 from sandbox.simulate import commands as simulate
 
@@ -32,8 +33,8 @@ EXIT_INTERRUPTED = 130
 _GARBAGE_THRESHOLD = 200_000
 
 app = typer.Typer(
+    cls=ManualGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(image_commands.app, name="images")
@@ -81,8 +82,11 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/fo
 
 @app.command()
 def run(
-    names: Annotated[list[str] | None, typer.Argument(help="Scenarios (all where none is named).")] = None,
-    variant: Annotated[str, typer.Option(help="Only this variant.")] = "",
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Scenarios (all where none is named).", autocompletion=completion.scenarios),
+    ] = None,
+    variant: Annotated[str, typer.Option(help="Only this variant.", autocompletion=completion.variants)] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")] = None,
     junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")] = None,
     keep: Annotated[
@@ -133,7 +137,9 @@ def run(
 
 @app.command()
 def up(
-    stack: Annotated[str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.")],
+    stack: Annotated[
+        str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.", autocompletion=completion.stacks)
+    ],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")
     ] = 0,
@@ -173,7 +179,7 @@ def down(
 
 @app.command("deploy")
 def deploy_(
-    stack: Annotated[str, typer.Argument(help="A stack that is up.")],
+    stack: Annotated[str, typer.Argument(help="A stack that is up.", autocompletion=completion.stacks)],
     image: Annotated[list[str], typer.Option("--image", help="CONTAINER=REFERENCE: a container's new image.")],
     service: Annotated[str, typer.Option(help="Only this service, where several have such a container.")] = "",
     within: Annotated[float, typer.Option(min=1, help="Seconds until a deployment is given up.")] = 600.0,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sandbox import completion
 from sandbox.errors import SandboxError
 
 app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
@@ -45,7 +46,10 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/fo
 
 @app.command()
 def build(
-    names: Annotated[list[str] | None, typer.Argument(help="Components (all where none is named).")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Components (all where none is named).", autocompletion=completion.components),
+    ] = None,
     images: ImagesOption = "auto",
 ) -> None:
     """Get images: pull or build what is missing."""
