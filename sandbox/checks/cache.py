@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from sandbox.model.cloudfront.policies import (
     origin_request_policy,
     response_headers_policy,
 )
+from sandbox.model.foreign import from_json
 from sandbox.probes.http_cache import Crawl, Limits, crawl
 
 DEFAULT_POLICY = "CachingOptimized"  # what the console recommends
@@ -292,6 +292,6 @@ def _resource(one: Outlook) -> dict[str, Any]:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text())
+        return from_json(file.read_text())
     except (OSError, ValueError) as error:
         raise SandboxError(f"{file} cannot be read as JSON", state=str(error)) from error

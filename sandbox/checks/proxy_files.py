@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.model.foreign import MAX_VALUES
 from sandbox.model.websocket.h2o import Node
 from sandbox.model.websocket.nginx_tree import Directive
 
@@ -101,22 +103,24 @@ def h2o(file: Path) -> Node:
         raise SandboxError(f"{file} cannot be read as a configuration of H2O", state=str(error)) from error
     if not isinstance(root, yaml.MappingNode):
         raise SandboxError(f"{file} is no configuration of H2O", state="it is no mapping of YAML")
-    return _node(root, str(file), 0)
+    return _node(root, str(file), 0, iter(range(MAX_VALUES)))
 
 
-def _node(node: Any, file: str, depth: int) -> Node:
+def _node(node: Any, file: str, depth: int, room: Iterator[int]) -> Node:
     import yaml
 
     line = node.start_mark.line + 1
     if depth > _DEEPEST:
         raise SandboxError(f"{file}:{line} is nested too deeply")
+    if next(room, None) is None:  # a few lines of aliases of aliases
+        raise SandboxError(f"{file}:{line} has too many values: more than {MAX_VALUES}")
     if isinstance(node, yaml.ScalarNode):
         return Node(node.value, file, line)
     if isinstance(node, yaml.SequenceNode):
-        return Node(tuple(_node(one, file, depth + 1) for one in node.value), file, line)
+        return Node(tuple(_node(one, file, depth + 1, room) for one in node.value), file, line)
     content: dict[str, Node] = {}
     for key, value in node.value:
-        made = _node(value, file, depth + 1)
+        made = _node(value, file, depth + 1, room)
         if key.value == "<<" and isinstance(made.value, dict):
             content = {**made.value, **content}
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sandbox.checks import proxy_files
 from sandbox.errors import SandboxError
+from sandbox.model.foreign import from_json
 from sandbox.model.websocket import finding, h2o, nginx, observed, packets
 from sandbox.model.websocket.finding import Finding
 from sandbox.model.websocket.findings import conclude
@@ -162,7 +162,7 @@ def _wishes(request: Request, protocol: str) -> Wishes:
     if request.expect and not request.emit:
         raise SandboxError("--expect needs --emit: something has to lead to it")
     try:
-        data = json.loads(request.data)
+        data = from_json(request.data)
     except ValueError as error:
         raise SandboxError(f"--data {request.data}: it is no JSON", state=str(error)) from error
     if request.emit and protocol == observed.ENGINE_IO:

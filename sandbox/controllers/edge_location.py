@@ -316,7 +316,7 @@ class EdgeLocation:
             url=url,
             status=int(status),
             x_cache=x_cache.removesuffix(" from cloudfront"),
-            age=int(age) if age.isdigit() else None,
+            age=int(age) if age.isdecimal() else None,
         )
 
     def _tell_error(self, line: bytes) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import sys
 import zipfile
@@ -22,17 +21,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
+from sandbox.model.foreign import from_json, from_yaml
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
 _FORMS: Mapping[str, type] = {"description": str, "parameters": dict, "images": list, "efs": dict, "ready": list}
 _NAMES: Mapping[type, str] = {str: "text", dict: "mapping", list: "list"}
+_LARGEST_CODE = 250 * 2**20  # bytes; Lambda's quota "Deployment package (.zip file archive) size", unzipped
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -115,25 +115,27 @@ def load(name: str) -> StackDefinition:
     folder = Path(name) if "/" in name or (Path(name) / FILE).is_file() else paths.share() / "compose" / name
     file = folder / FILE
     try:
-        content = yaml.safe_load(file.read_text())
+        content = from_yaml(file.read_text())
     except OSError as error:
         raise SandboxError(
             f"there is no stack '{name}'",
             state=f"{file}: {error.strerror}",
             hint=f"stacks: {', '.join(names())}; or give a folder that has a {FILE}",
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise SandboxError(f"{file} is not YAML", state=str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("calls"), list):
         raise SandboxError(f"{file} has no list of `calls`", hint="docs/user-guide.md describes the format")
-    unknown = sorted(set(content) - _KEYS)
+    unknown = sorted(map(str, content.keys() - _KEYS))
     if unknown:
         raise SandboxError(f"{file}: unknown key '{unknown[0]}'", hint=f"known: {', '.join(sorted(_KEYS))}")
     for key, form in _FORMS.items():
         if not isinstance(content.get(key) or form(), form):
             raise SandboxError(f"{file}: `{key}` is not a {_NAMES[form]}", state=f"found {content[key]!r}")
     for directories in (content.get("efs") or {}).values():
-        if not isinstance(directories, dict):
+        if not isinstance(directories, dict) or not all(
+            isinstance(part, str) for pair in directories.items() for part in pair
+        ):
             raise SandboxError(f"{file}: `efs` wants directories and folders", state=f"found {directories!r}")
     return StackDefinition(
         folder.resolve().name,
@@ -171,7 +173,9 @@ def _call(file: Path, item: Any) -> Call:
     service, dot, operation = str(name).partition(".")
     if not dot or not isinstance(parameters or {}, dict):
         raise SandboxError(f"{file}: '{name}' is not `service.operation: parameters`")
-    return Call(service, operation, parameters or {}, item.get("as", ""))
+    if not isinstance(save_as := item.get("as", ""), str) or not all(isinstance(key, str) for key in parameters or ()):
+        raise SandboxError(f"{file}: '{name}': `as` and the names of parameters are texts", state=f"found {item!r}")
+    return Call(service, operation, parameters or {}, save_as)
 
 
 def carry_out(
@@ -267,7 +271,10 @@ def _stand_in(value: dict[str, Any], folder: Path, place: str) -> Any:
     if set(value) == {"File"}:
         return _read_json(folder / str(value["File"]), place)
     if "Zip" in value and value.keys() <= {"Zip", "Packages"}:
-        return {"ZipFile": _zip(folder / str(value["Zip"]), value.get("Packages", ()), place)}
+        packages = value.get("Packages", [])
+        if not isinstance(packages, list) or not all(isinstance(package, str) for package in packages):
+            raise SandboxError(f"{place}: `Packages` is a list of names", state=f"found {packages!r}")
+        return {"ZipFile": _zip(folder / str(value["Zip"]), packages, place)}
     return value
 
 
@@ -278,14 +285,14 @@ def _look_up(reference: str, values: Mapping[str, Any], place: str) -> Any:
             found = found[int(part)] if isinstance(found, list) else found[part]
         except (LookupError, TypeError, ValueError):
             raise SandboxError(
-                f"{place}: '${{{reference}}}' is not known", state=f"known here: {', '.join(sorted(values))}"
+                f"{place}: '${{{reference}}}' is not known", state=f"known here: {', '.join(sorted(map(str, values)))}"
             ) from None
     return found
 
 
 def _read_json(path: Path, place: str) -> Any:
     try:
-        return json.loads(path.read_text())
+        return from_json(path.read_text())
     except OSError as error:
         raise SandboxError(f"{place}: there is no file {path}", state=error.strerror or "") from None
     except ValueError as error:
@@ -297,20 +304,34 @@ def _zip(folder: Path, packages: Iterable[str], place: str) -> bytes:
         raise SandboxError(f"{place}: there is no folder {folder}")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                archive.write(path, path.relative_to(folder))
+        for path in _code(folder, place):
+            archive.write(path, path.relative_to(folder))
         for package in packages:
             for path, name in _files_of(package, place):
                 archive.write(path, name, compresslevel=1)  # they are large, and read once
     return packed.getvalue()
 
 
+def _code(folder: Path, place: str) -> list[Path]:
+    """The files of a function's folder; looking ends where Lambda would not take them (so that of "/" does, too)."""
+    found: list[Path] = []
+    size = 0
+    for path in folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.append(path)
+            size += path.stat().st_size
+        if size > _LARGEST_CODE:
+            raise SandboxError(
+                f"{place}: {folder} has more than the {_LARGEST_CODE // 2**20} MB that Lambda takes of unzipped code"
+            )
+    return sorted(found)
+
+
 def _files_of(package: str, place: str) -> Iterator[tuple[Path, str]]:
     """The files of an installed package, without those of what it depends on."""
     try:
         files = metadata.files(package) or ()
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):  # "" is a ValueError
         raise SandboxError(
             f"{place}: the package '{package}' is not installed in the sandbox's environment",
             hint=f"{sys.executable} -m pip install {package}",

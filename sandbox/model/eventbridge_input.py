@@ -15,7 +15,9 @@ from typing import Any
 from sandbox.model.eventbridge_entries import as_json
 from sandbox.model.eventbridge_transformer import transformer_of
 
-_STEP = re.compile(r"\.([A-Za-z0-9_\-/]+)|\.(\*)|\[(\d+)\]|\[(\*)\]|\['([^']+)'\]")
+_STEP = re.compile(r"\.([A-Za-z0-9_\-/]+)|\.(\*)|\[(\d{1,9})\]|\[(\*)\]|\['([^']+)'\]")
+
+_LATEST = 253_402_300_800_000  # milliseconds since the epoch: the year 10000
 
 Step = str | int | None
 """A name, an index, or None for every element."""
@@ -103,14 +105,14 @@ def log_event(text: str) -> tuple[str, float | None]:
     """
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text, None
     if not isinstance(value, dict) or value.keys() != {"timestamp", "message"}:
         return text, None
     message, at = value["message"], value["timestamp"]
     message = message if isinstance(message, str) else json.dumps(message)
     if isinstance(at, int):
-        return message, at / 1000
+        return message, at / 1000 if abs(at) < _LATEST else None
     try:
         stamp = datetime.fromisoformat(at)
     except (TypeError, ValueError):

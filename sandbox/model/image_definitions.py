@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.model.foreign import from_json
+
 FILE = "imagedefinitions.json"
 MAX_BYTES = 100 * 1024  # "The maximum file size limit for the image definitions file is 100 KB."
 
@@ -35,7 +37,7 @@ def parse(content: bytes, name: str = FILE) -> dict[str, str]:
     if len(content) > MAX_BYTES:
         raise InvalidImagesError(f"{name} has {len(content)} bytes; the limit is {MAX_BYTES}")
     try:
-        found = json.loads(content.decode("utf-8"))
+        found = from_json(content.decode("utf-8"))
     except ValueError as error:
         raise InvalidImagesError(f"{name} is not valid JSON: {error}") from None
     if not isinstance(found, list) or not found:

@@ -43,6 +43,6 @@ def _visits(trace_id: str) -> dict[str, int]:
     found = {}
     for part in match[1].split(",") if match else ():
         name, _, number = part.rpartition(":")
-        if name and number.isdigit():
+        if name and number.isdecimal():
             found[name] = int(number)
     return found

@@ -140,7 +140,7 @@ class LayerOperations:
                     f"{found[arn].arn} and {version_arn} are versions of the same layer."
                 )
             with self._layers_lock:
-                version = self._layers.get(arn, {}).get(int(number) if number.isdigit() else 0)
+                version = self._layers.get(arn, {}).get(int(number) if number.isdecimal() else 0)
             if version is None:
                 raise invalid(f"Layer version {version_arn} does not exist.")
             found[arn] = version.layer

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from sandbox.aws.log_writer import LogWriter
 from sandbox.clock import Clock
 from sandbox.controllers.codebuild import script
@@ -23,6 +21,7 @@ from sandbox.errors import SandboxError
 from sandbox.model.codebuild import buildspec
 from sandbox.model.codebuild.build import Build
 from sandbox.model.codebuild.buildspec import Buildspec, BuildspecError, Phase
+from sandbox.model.foreign import ForeignError, from_yaml
 from sandbox.timeline import Timeline
 
 # What AWS's own images stand for here: the sandbox's toolbox has sh, curl and tar.
@@ -201,8 +200,8 @@ class Builds:
                 raise _PhaseFailed("YAML_FILE_ERROR", f"stat {script.SOURCE}/{given}: no such file or directory")
             text, name = file.read_text(errors="replace"), given
         try:
-            return buildspec.parse(yaml.safe_load(text))
-        except (yaml.YAMLError, BuildspecError) as error:
+            return buildspec.parse(from_yaml(text))
+        except (ForeignError, BuildspecError) as error:
             raise _PhaseFailed("YAML_FILE_ERROR", f"{name}: {error}") from error
 
     def _commands(self, build: Build, shell: str, phase: Phase | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.eventbridge import compile_pattern
 from sandbox.model.eventbridge_operators import InvalidEventPatternError
+from sandbox.model.foreign import from_json
 from sandbox.model.replay import files
 from sandbox.model.replay.compose import NAMED, SHAPES, Composer
 from sandbox.model.replay.files import Before, FormatError
@@ -68,7 +68,7 @@ def from_arguments(arguments: Sequence[str], before: Before, shape: str = "") ->
     for argument in arguments:
         text = _text(argument, f"composed by name are {', '.join(NAMED)}")
         try:
-            content = json.loads(text) if text.lstrip().startswith("{") else None
+            content = from_json(text) if text.lstrip().startswith("{") else None
         except ValueError:
             content = None  # JSON lines, or an error that is told with its line
         try:
@@ -133,7 +133,7 @@ def state(path: str) -> Before:
         SandboxError: There is no such file, or it is not a state.
     """
     try:
-        return files.read_state(json.loads(_text(path, "")))
+        return files.read_state(from_json(_text(path, "")))
     except FormatError as error:
         raise SandboxError(f"{path}: {error}", hint="the form is in docs/formats.md") from error
     except ValueError as error:

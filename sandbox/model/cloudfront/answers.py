@@ -151,7 +151,7 @@ def encoding_for(response: Response, behavior: Behavior, encoding: str) -> str:
         return ""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     length = response.headers.get("content-length", "")
-    if kind not in COMPRESSED_TYPES or "content-encoding" in response.headers or not length.isdigit():
+    if kind not in COMPRESSED_TYPES or "content-encoding" in response.headers or not length.isdecimal():
         return ""
     return encoding.partition(",")[0] if SMALLEST <= int(length) <= LARGEST else ""
 

@@ -87,8 +87,9 @@ def parse(content: Any) -> Buildspec:
         raise BuildspecError(f"version {content.get('version')} of buildspecs is not carried out; 0.2 is")
     env = content.get("env") or {}
     _check(env, "env", "env")
-    if env.get("shell", "sh") not in _SHELLS:
-        raise BuildspecError(f"env/shell {env['shell']} is not carried out; sh and bash are")
+    shell = str(env.get("shell", "sh"))
+    if shell not in _SHELLS:
+        raise BuildspecError(f"env/shell {shell} is not carried out; sh and bash are")
     given = content.get("phases")
     if not isinstance(given, dict) or not given:
         raise BuildspecError("phases: a buildspec has at least one phase")
@@ -96,19 +97,21 @@ def parse(content: Any) -> Buildspec:
         if name not in PHASES:
             raise BuildspecError(f"phases/{name}: there is no such phase; there are {', '.join(PHASES)}")
     variables = env.get("variables") or {}
+    if not isinstance(variables, dict):
+        raise BuildspecError(f"env/variables: a mapping is wanted, not {variables!r}")
     return Buildspec(
         tuple(_phase(name, given[name]) for name in PHASES if name in given),
         {str(name): str(value) for name, value in variables.items()},
-        tuple(str(name) for name in env.get("exported-variables") or ()),
+        _texts(env.get("exported-variables"), "env/exported-variables"),
         _artifacts(content.get("artifacts")),
-        _SHELLS[env.get("shell", "sh")],
+        _SHELLS[shell],
     )
 
 
 def _phase(name: str, given: Any) -> Phase:
     _check(given, "phase", f"phases/{name}")
     failure = given.get("on-failure", "ABORT")
-    if failure not in {"ABORT", "CONTINUE"}:
+    if failure not in ("ABORT", "CONTINUE"):
         raise BuildspecError(f"phases/{name}/on-failure: {failure} is not carried out; ABORT and CONTINUE are")
     commands = _texts(given.get("commands"), f"phases/{name}/commands")
     if not commands:

@@ -5,11 +5,11 @@ IAM User Guide, "IAM JSON policy element reference" and "Grammar of the IAM JSON
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.foreign import from_json
 from sandbox.model.iam import conditions
 from sandbox.model.iam.conditions import Condition
 from sandbox.model.iam.errors import PolicyError
@@ -76,7 +76,7 @@ def parse(document: str | Mapping[str, Any], name: str) -> Policy:
     """
     if isinstance(document, str):
         try:
-            document = json.loads(document)
+            document = from_json(document)
         except ValueError:
             raise PolicyError("This policy contains invalid Json") from None
     if not isinstance(document, Mapping):
@@ -95,7 +95,7 @@ def parse(document: str | Mapping[str, Any], name: str) -> Policy:
 def _statement(given: Mapping[str, Any], number: int) -> Statement:
     if unknown := sorted(given.keys() - _MEMBERS):
         raise PolicyError(f"Syntax errors in policy: a statement has no {unknown[0]}.")
-    if given.get("Effect") not in {"Allow", "Deny"}:
+    if given.get("Effect") not in ("Allow", "Deny"):
         raise PolicyError("Syntax errors in policy: Effect has to be Allow or Deny.")
     actions, not_actions = _either(given, "Action")
     if not actions:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.model.ecs.events import DETAIL_TYPE, SOURCE, TIMES
 from sandbox.model.ecs.messages import Interface
+from sandbox.model.foreign import from_json
 from sandbox.model.replay.plan import Happened, Recording
 from sandbox.model.replay.world import (
     AddressShown,
@@ -79,7 +80,7 @@ def recorded(events: Iterable[Mapping[str, Any]], addresses: Mapping[str, str] |
 def _objects(text: str) -> Iterator[tuple[str, Any]]:
     """Each object of the text, and where it is."""
     try:
-        whole = json.loads(text)
+        whole = from_json(text)
     except ValueError as error:
         yield from _lines(text, error)
         return
@@ -96,7 +97,7 @@ def _lines(text: str, whole: ValueError) -> Iterator[tuple[str, Any]]:
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
+            item = from_json(line)
         except ValueError as error:
             if not found and isinstance(whole, json.JSONDecodeError):  # one document over several lines
                 raise RecordingError(f"line {whole.lineno} is not JSON: {whole.msg}") from error
@@ -169,7 +170,8 @@ def _interface_changes(
 
 def _interface(task: Mapping[str, Any]) -> Interface | None:
     for attachment in task["attachments"]:
-        details = {item.get("name"): str(item.get("value")) for item in attachment.get("details") or ()}
+        items = _objects_in(attachment, "details", str(task.get("taskArn")))
+        details = {str(item.get("name")): str(item.get("value")) for item in items}
         if "networkInterfaceId" in details and "privateIPv4Address" in details:
             private_ip = details["privateIPv4Address"]
             return Interface(
@@ -178,9 +180,16 @@ def _interface(task: Mapping[str, Any]) -> Interface | None:
                 details.get("macAddress", ""),
                 details.get("privateDnsName", f"ip-{private_ip.replace('.', '-')}.ec2.internal"),
                 private_ip,
-                task.get("availabilityZone", "us-east-1a"),
+                str(task.get("availabilityZone", "us-east-1a")),
             )
     return None
+
+
+def _objects_in(holder: Mapping[str, Any], name: str, task: str) -> list[Mapping[str, Any]]:
+    found = holder.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
+        raise RecordingError(f"{task}: {name} is not a list of objects")
+    return found
 
 
 def _as_described(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +200,7 @@ def _as_described(detail: Mapping[str, Any]) -> dict[str, Any]:
             task[name] = _epoch(task[name], f"{detail['taskArn']}: {name}")
     task["attachments"] = [
         {**attachment, "type": "ElasticNetworkInterface"}
-        for attachment in detail.get("attachments") or ()
+        for attachment in _objects_in(detail, "attachments", detail["taskArn"])
         if attachment.get("type") != "elb"  # seen in events alone
     ]
     return task

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
+from sandbox.model.foreign import from_json, from_yaml
 from sandbox.model.ssm import parameters as params
 from sandbox.model.ssm.errors import SsmError
 from sandbox.model.ssm.parameters import Parameter, Value
@@ -138,8 +137,8 @@ def parse(content: str, form: str = "JSON") -> Document:
 
 def _loaded(content: str, form: str) -> Mapping[str, Any]:
     try:
-        raw = yaml.safe_load(content) if form == "YAML" else json.loads(content)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raw = from_yaml(content) if form == "YAML" else from_json(content)
+    except ValueError as error:
         raise _wrong(f"the content is no {form}: {error}") from error
     if not isinstance(raw, Mapping):
         raise _wrong("the content must be an object")

@@ -90,7 +90,7 @@ def _declared(name: str, raw: Any) -> Parameter:
     if unknown := sorted(str(key) for key in raw if key not in _KEYS):
         raise _wrong(f"parameter {name} has unknown attributes: {', '.join(unknown)}")
     kind = raw.get("type")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise _wrong(f"parameter {name} has the type {kind!r}; types are {', '.join(sorted(TYPES))}")
     pattern = str(raw.get("allowedPattern", ""))
     try:

@@ -10,6 +10,7 @@ from sandbox.model.websocket.nginx import Asked
 
 WEBSOCKET_TIMEOUT = 300_000  # milliseconds
 IO_TIMEOUT = 30_000
+_MOST_DIGITS = 19  # a larger number is none to H2O
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _route(levels: tuple[Node, ...], asked: Asked) -> Iterator[Finding]:
     for name, default in (("proxy.websocket.timeout", WEBSOCKET_TIMEOUT), ("proxy.timeout.io", IO_TIMEOUT)):
         given = _effective(levels, name)
         text = str(given.value) if given is not None else ""
-        limit = (int(text) if text.isdigit() else default) / 1000
+        limit = (int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else default) / 1000
         if asked.polls and limit <= asked.ping_interval:
             yield Finding(
                 "read-timeout",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
+_LONGEST = 100  # of a time; a number of more digits than Python reads is none, either
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000, "": 1}
 _DEEPEST = 10  # maps that lead to maps
 
@@ -105,8 +106,9 @@ def named_location(server: Directive, name: str) -> Directive | None:
 
 def seconds(text: str) -> float | None:
     """A time of nginx's ("1h 30m", "60", "500ms"), or None."""
-    parts = re.findall(r"(\d+)(ms|[smhdwMy]?)", text)
-    if not parts or re.fullmatch(r"\s*(?:\d+(?:ms|[smhdwMy]?)\s*)+", text) is None:
+    parts = re.findall(r"(\d+)(ms|[smhdwMy]?)", text[:_LONGEST])
+    # Nothing is given back ("++"): digits could else be shared out among the parts in as many ways as there are.
+    if not parts or re.fullmatch(r"\s*+(?:\d++(?:ms|[smhdwMy]?+)\s*+)++", text) is None or len(text) > _LONGEST:
         return None
     return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
 
@@ -172,7 +174,7 @@ def _matches(pattern: str, text: str) -> bool:
     flags = re.IGNORECASE if pattern.startswith("~*") else 0
     try:
         return re.search(pattern.lstrip("~*"), text, flags) is not None
-    except re.error:  # PCRE knows more than Python
+    except (re.error, OverflowError, RecursionError):  # PCRE knows more than Python
         return False
 
 
@@ -181,7 +183,7 @@ def _ports(server: Directive) -> set[int]:
     for one in server.all("listen"):
         text = one.args[0] if one.args else ""
         last = text.rpartition(":")[2] if not text.endswith("]") else "80"
-        if last.isdigit():
+        if last.isdecimal() and len(last) <= len("65535"):
             ports.add(int(last))
         elif not text.startswith("unix:"):
             ports.add(80)
