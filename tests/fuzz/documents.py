@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from hypothesis import strategies as st
 
 # What JSON has, and what parsers of the sandbox look for, so that a wrong one may stand where another is right.
@@ -102,3 +103,31 @@ def json_texts(*documents: Any) -> st.SearchStrategy[str]:
 def yaml_texts(*documents: Any) -> st.SearchStrategy[str]:
     """As `json_texts`; JSON is YAML."""
     return json_texts(*documents) | st.sampled_from(HOSTILE_YAML)
+
+
+def of_shape(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
+    """Values of a shape of AWS's service model; its texts are anything."""
+    if isinstance(shape, StructureShape):
+        members = {} if depth > 4 else {name: of_shape(one, depth + 1) for name, one in shape.members.items()}
+        required = {name: members[name] for name in shape.required_members if name in members}
+        return st.fixed_dictionaries(required, optional={k: v for k, v in members.items() if k not in required})
+    if isinstance(shape, ListShape):
+        return st.lists(of_shape(shape.member, depth + 1), max_size=2)
+    if isinstance(shape, MapShape):
+        return st.dictionaries(TEXTS, of_shape(shape.value, depth + 1), max_size=2)
+    if shape.type_name in {"integer", "long"}:
+        return st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 1, 80, 256, 512])
+    if shape.type_name in {"boolean", "double", "float"}:
+        return st.booleans() if shape.type_name == "boolean" else st.floats(allow_nan=False)
+    return (
+        st.sampled_from(shape.enum)
+        if getattr(shape, "enum", None)
+        else TEXTS | st.sampled_from(["256", "1 vCPU", "web"])
+    )
+
+
+@st.composite
+def reshaped(draw: st.DrawFn, good: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    """What is good with up to three members that are anything which AWS's service model lets through."""
+    names = draw(st.lists(st.sampled_from(sorted(shape.members)), max_size=3))
+    return {**copy.deepcopy(good), **{name: draw(of_shape(shape.members[name])) for name in names}}

@@ -7,11 +7,14 @@ import math
 from contextlib import suppress
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.validate import ParamValidator
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.aws.protocol import service_model
+from sandbox.model.cloudfront import config, managed
+from sandbox.model.cloudfront.errors import CloudFrontError
+from sandbox.model.cloudfront.policies import Policies
 from sandbox.model.ecs import taskdef
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.eventbridge import compile_pattern
@@ -26,7 +29,7 @@ from sandbox.model.replay.files import FormatError, read_state
 from sandbox.model.replay.recording import RecordingError, read_events, recorded
 from sandbox.model.ssm import documents
 from sandbox.model.ssm.errors import SsmError
-from tests.fuzz.documents import TEXTS, changed, json_texts, yaml_texts
+from tests.fuzz.documents import changed, json_texts, reshaped, yaml_texts
 
 # -- EventBridge --
 
@@ -85,6 +88,7 @@ ENTRY = {
 
 
 @given(json_texts(EVENT))
+@example("[" * 100_000)
 def test_any_detail_is_accepted_or_refused(text: str):
     with suppress(RefusedEntryError):
         assert isinstance(accepted_detail({**ENTRY, "Detail": text}), dict)
@@ -141,6 +145,10 @@ STATE = {
 }
 
 
+@example(json.dumps({**EVENT, "detail": {**EVENT["detail"], "attachments": 5}}))
+@example(json.dumps({**EVENT, "detail": {**EVENT["detail"], "attachments": [{"details": [{"name": []}]}]}}))
+@example(json.dumps({**EVENT, "detail": {**EVENT["detail"], "attachments": ["a"]}}))
+@example("[" * 100_000)
 @given(json_texts(EVENT, [EVENT, EVENT], {"kind": "event.published", "event": EVENT}))
 def test_any_recording_is_read_or_refused(text: str):
     with suppress(RecordingError):
@@ -191,6 +199,7 @@ CONTEXT = {
 
 @given(json_texts(POLICY) | changed(POLICY))
 @example("[" * 100_000)
+@example({"Statement": {"Effect": [], "Action": "*"}})
 def test_any_policy_decides_or_is_refused(document: Any):
     with suppress(PolicyError):
         parsed = policy.parse(document, "p")
@@ -225,33 +234,55 @@ OLD = {
 
 
 @given(yaml_texts(DOCUMENT, OLD), st.sampled_from(["JSON", "YAML"]))
+@example(json.dumps({**DOCUMENT, "parameters": {"path": {"type": []}}}), "JSON")
+@example("- !!int ''", "YAML")
 def test_any_document_is_one_or_refused(text: str, form: str):
     with suppress(SsmError):
         assert documents.parse(text, form).raw
 
 
+# -- CloudFront --
+
+CUSTOM = {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"}
+NAMES = {"Quantity": 1, "Items": ["a*"]}
+DEFAULT = {
+    "TargetOriginId": "o",
+    "ViewerProtocolPolicy": "redirect-to-https",
+    "ForwardedValues": {
+        "QueryString": False,
+        "Cookies": {"Forward": "whitelist", "WhitelistedNames": {"Quantity": 1, "Items": ["a*"]}},
+    },
+    "MinTTL": 0,
+}
+DISTRIBUTION = {
+    "CallerReference": "1",
+    "Comment": "",
+    "Enabled": True,
+    "Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": "o.example", "CustomOriginConfig": CUSTOM}]},
+    "DefaultCacheBehavior": DEFAULT,
+    "CacheBehaviors": {"Quantity": 1, "Items": [{**DEFAULT, "PathPattern": "/a/*.?"}]},
+    "CustomErrorResponses": {
+        "Quantity": 1,
+        "Items": [{"ErrorCode": 504, "ErrorCachingMinTTL": 5, "ResponseCode": "200"}],
+    },
+}
+DISTRIBUTION_SHAPE = service_model("cloudfront").shape_for("DistributionConfig")
+MANAGED = Policies(managed.CACHE, managed.ORIGIN_REQUEST, managed.RESPONSE_HEADERS)
+
+
+@given(st.data(), st.booleans())
+def test_any_distribution_is_one_or_refused(data: st.DataObject, lenient: bool):
+    content = {
+        **data.draw(reshaped(DISTRIBUTION, DISTRIBUTION_SHAPE)),
+        "DefaultCacheBehavior": data.draw(reshaped(DEFAULT, DISTRIBUTION_SHAPE.members["DefaultCacheBehavior"])),
+    }
+    assert not ParamValidator().validate(content, DISTRIBUTION_SHAPE).has_errors()
+    with suppress(CloudFrontError):
+        distribution = config.parse(content, policies=MANAGED, lenient=lenient)
+        assert distribution.behavior("/a/b.c").pattern
+
+
 # -- ECS --
-
-
-def of_shape(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
-    """Values of a shape of AWS's service model; its texts are anything."""
-    if isinstance(shape, StructureShape):
-        members = {} if depth > 4 else {name: of_shape(one, depth + 1) for name, one in shape.members.items()}
-        required = {name: members[name] for name in shape.required_members if name in members}
-        return st.fixed_dictionaries(required, optional={k: v for k, v in members.items() if k not in required})
-    if isinstance(shape, ListShape):
-        return st.lists(of_shape(shape.member, depth + 1), max_size=2)
-    if isinstance(shape, MapShape):
-        return st.dictionaries(TEXTS, of_shape(shape.value, depth + 1), max_size=2)
-    if shape.type_name in {"integer", "long"}:
-        return st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 1, 80, 256, 512])
-    if shape.type_name in {"boolean", "double", "float"}:
-        return st.booleans() if shape.type_name == "boolean" else st.floats(allow_nan=False)
-    return (
-        st.sampled_from(shape.enum)
-        if getattr(shape, "enum", None)
-        else TEXTS | st.sampled_from(["256", "1 vCPU", "web"])
-    )
 
 
 REGISTER = service_model("ecs").operation_model("RegisterTaskDefinition").input_shape
@@ -279,19 +310,11 @@ GOOD = {
 }
 
 
-@st.composite
-def requests(draw: st.DrawFn) -> dict[str, Any]:
-    """A good request with some members as anything that AWS's service model lets through."""
-    request = {**GOOD, "containerDefinitions": [dict(GOOD["containerDefinitions"][0])]}
+@given(st.data())
+def test_any_task_definition_is_registered_or_refused(data: st.DataObject):
     container = REGISTER.members["containerDefinitions"].member
-    for shape, target in ((REGISTER, request), (container, request["containerDefinitions"][0])):
-        for name in draw(st.lists(st.sampled_from(sorted(shape.members)), max_size=3)):
-            target[name] = draw(of_shape(shape.members[name]))
-    return request
-
-
-@given(requests())
-def test_any_task_definition_is_registered_or_refused(request: dict[str, Any]):
+    containers = st.lists(reshaped(GOOD["containerDefinitions"][0], container), min_size=1, max_size=2)
+    request = {**data.draw(reshaped(GOOD, REGISTER)), "containerDefinitions": data.draw(containers)}
     with suppress(EcsError):
         definition = taskdef.register(request, arn_prefix="arn:aws:ecs:r:1", revision=1, now=0.0)
         assert definition.containers

@@ -169,6 +169,8 @@ def _old_steps(raw: Mapping[str, Any]) -> list[RawStep]:
             _known_inputs(plugin, inputs, frozenset({"id"}))
             own = {key: value for key, value in inputs.items() if key != "id"}
             steps.append(RawStep(str(plugin), str(plugin), own))
+    if not steps:
+        raise _wrong("runtimeConfig has plugins without properties: there is nothing to do")
     return steps
 
 
