@@ -13,6 +13,7 @@ from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.faults import Begun, Faults
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
@@ -37,6 +38,7 @@ class Operator:
     _containers: Containers
     _control_plane: ControlPlane
     _ecs: EcsController
+    _faults: Faults
     _images: Images
     _interfaces: Interfaces
     _releases: release_services.Releases
@@ -200,6 +202,21 @@ class Operator:
             self._ecs.interrupt_spot(task_arn)
         except EcsError as error:
             raise SandboxError(f"{task_arn} cannot be interrupted", state=error.message) from error
+
+    def fault(self, name: str, target: str, **options: object) -> Begun:
+        """Begin a fault, which a ``with`` block or `Begun.end` ends, and at the latest the end of the sandbox.
+
+        Recorded as ``fault.begun`` and ``fault.ended``.
+
+        Args:
+            name: Such as "latency"; docs/faults.md has all.
+            target: Such as "service:shop", "task:0123abcd", "balancer:web", "name:blog.example.com", "rule:on-running".
+            options: The fault's, such as ``milliseconds=300``.
+
+        Raises:
+            SandboxError: There is no such fault, option or target, or it could not be put in; nothing is left.
+        """
+        return self._faults.begin(name, target, options)
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.

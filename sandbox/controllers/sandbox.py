@@ -16,7 +16,7 @@ from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
-from sandbox.controllers import spot, stack_file, task_endpoint
+from sandbox.controllers import faults, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
@@ -35,6 +35,7 @@ from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
+from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model.security_groups import EVERYTHING, Surroundings
 from sandbox.timeline import Timeline
@@ -210,6 +211,20 @@ class Sandbox(Viewers, Operator):
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
+        reach = Reach(
+            self.aws,
+            self.clock,
+            self._containers,
+            lambda: self._images.ensure("toolbox"),
+            self._ecs,
+            self._ecs.runner,
+            self._control_plane.zones,
+            self._control_plane.delivery,
+            lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
+        )
+        self._faults = faults.Faults(reach, self.timeline)
+        self._closers.append(self._faults.close)
+        self._control_plane.gateway.add_path(faults.PATH, self._faults.answer, method="POST")
 
     def _make_vpc(self) -> None:
         self.vpc = vpc = self._backend.create_vpc(str(self._network.vpc.cidr))

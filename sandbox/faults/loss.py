@@ -1,0 +1,36 @@
+"""Packets that arrive at a network interface get lost, by chance."""
+
+from __future__ import annotations
+
+import contextlib
+
+from sandbox.faults.base import Fault, Option, Reach, Undo
+from sandbox.faults.namespaces import add_rules
+from sandbox.faults.targets import NETWORKS, Target, namespaces
+
+
+def rules(percent: int) -> str:
+    """Chains of nftables: before everything else, so that connection tracking never sees what is lost."""
+    return (
+        "chain arriving {\n"
+        "  type filter hook prerouting priority -310; policy accept;\n"
+        f'  iif != "lo" numgen random mod 100 < {percent} drop\n'
+        "}"
+    )
+
+
+def inject(reach: Reach, target: Target, *, percent: int) -> Undo:
+    """Drop packets in the namespaces of the target."""
+    with contextlib.ExitStack() as undo:
+        for container in namespaces(reach, target):
+            undo.callback(add_rules(reach, container, rules(percent)))
+        return undo.pop_all().close
+
+
+FAULT = Fault(
+    "loss",
+    "Packets for the target get lost on their way to it.",
+    NETWORKS,
+    inject,
+    (Option("percent", "How many of a hundred", 30, "%", 1, 100),),
+)

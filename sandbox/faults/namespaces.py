@@ -1,0 +1,92 @@
+"""Network namespaces of tasks and load balancers: rules of nftables in them, and a helper that listens there."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.faults.base import Reach, Undo
+
+HELPER_USER = 64999
+"""The user of helpers, by whom their own connections are told from those of the task."""
+
+_SCRIPTS = Path(__file__).parent
+_INSIDE = "/helper.pl"
+_PORTS = range(61000, 65000)  # Linux takes no port from there for a connection that asks for none
+
+
+def add_rules(reach: Reach, container: str, rules: str) -> Undo:
+    """Have nftables carry out chains, in a table of their own, in the namespace that ``container`` owns.
+
+    Raises:
+        SandboxError: nftables refused them.
+    """
+    table = f"inet fault_{secrets.token_hex(4)}"
+    run(reach, container, ["nft", f"table {table} {{\n{rules}\n}}\n"])
+
+    def undo() -> None:
+        if exists(reach, container):
+            run(reach, container, ["nft", f"delete table {table}"])
+
+    return undo
+
+
+def run(reach: Reach, container: str, command: Sequence[str]) -> None:
+    """Run a command in the container that owns a namespace.
+
+    Raises:
+        SandboxError: It failed; the error has its words.
+    """
+    code, out, err = reach.containers.execute(container, command)
+    if code:
+        raise SandboxError(f"{command[0]} could not carry out the fault", state=(err or out).strip())
+
+
+def exists(reach: Reach, container: str) -> bool:
+    """Whether the container still runs, and with it its namespace."""
+    listed = reach.containers.client.api.containers(filters={"id": container})
+    return bool(listed)
+
+
+def add_helper(reach: Reach, container: str, script: str, *arguments: str) -> tuple[int, Undo]:
+    """Run a script of this package in the namespace that ``container`` owns; it listens when this returns.
+
+    Args:
+        reach: The sandbox's.
+        container: The owner of the namespace.
+        script: Its file's name. It gets the port that it listens on, and ``arguments``, and prints a line when it does.
+        arguments: See there.
+
+    Returns:
+        The port, and what removes it.
+
+    Raises:
+        SandboxError: It did not come up.
+    """
+    # They take a while to load, and `sandbox --help` has no use for them.
+    from docker.types import Mount
+
+    from sandbox.engine.containers import Spec
+
+    port = secrets.choice(_PORTS)
+    helper = reach.containers.run_new(
+        Spec(
+            f"fault-{secrets.token_hex(4)}",
+            reach.toolbox(),
+            entrypoint=["tini", "-g", "--", "perl", _INSIDE],
+            command=[str(port), *arguments],
+            user=str(HELPER_USER),
+            network_of=container,
+            cap_drop=["ALL"],
+            mounts=[Mount(_INSIDE, str(_SCRIPTS / script), type="bind", read_only=True)],
+        )
+    )
+    with contextlib.ExitStack() as removed:
+        removed.callback(reach.containers.remove, helper)
+        if next(reach.containers.follow(helper), b"") != b"listening\n":
+            raise SandboxError(f"the helper {script} did not come up", log=reach.containers.log_tail(helper))
+        removed.pop_all()
+    return port, lambda: reach.containers.remove(helper)
