@@ -15,6 +15,7 @@ from sandbox.faults import base
 
 app = typer.Typer(no_args_is_help=True, help="Put a fault into a stack that is up.")
 
+TargetArgument = Annotated[str, typer.Argument(help="What it is put into, such as service:shop.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option of the fault; may be repeated.")
 ]
@@ -37,17 +38,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/fo
 
 
 def _command(fault: base.Fault) -> Callable[..., None]:
-    kinds = ", ".join(f"{kind}:NAME" for kind in fault.targets)
-
-    def command(
-        target: Annotated[str, typer.Argument(help=f"{kinds}.")],
-        options: SetOption = None,
-        seconds: ForOption = None,
-    ) -> None:
+    def command(target: TargetArgument, options: SetOption = None, seconds: ForOption = None) -> None:
         _inject(fault, target, options or [], seconds)
 
+    kinds = f"Targets: {', '.join(f'{kind}:NAME' for kind in fault.targets)}."
     lines = [f"{option.name}: {option.help}; {option.range()}; default {option.default}." for option in fault.options]
-    command.__doc__ = "\n\n".join([fault.summary, *lines])
+    command.__doc__ = "\n\n".join([fault.summary, kinds, *lines])
     return command
 
 

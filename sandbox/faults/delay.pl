@@ -43,7 +43,8 @@ sub refuse {
 sub relay {
     my ($accepted) = @_;
     my $original = getsockopt($accepted, IPPROTO_IP, SO_ORIGINAL_DST) or return refuse($accepted);
-    my ($to_port, $to) = sockaddr_in($original);
+    my $address = substr $original, 0, 16;  # a copy: the buffer is longer
+    my ($to_port, $to) = sockaddr_in($address);
     my $onward = IO::Socket::INET->new(PeerHost => inet_ntoa($to), PeerPort => $to_port, Timeout => 30)
         or return refuse($accepted);
     # Connections of the task's own come by the loopback.

@@ -11,10 +11,11 @@ from sandbox.faults.targets import NETWORKS, Target, namespaces
 
 def rules(percent: int) -> str:
     """Chains of nftables: before everything else, so that connection tracking never sees what is lost."""
+    chance = f"numgen random mod 100 < {percent} " if percent < 100 else ""
     return (
         "chain arriving {\n"
         "  type filter hook prerouting priority -310; policy accept;\n"
-        f'  iif != "lo" numgen random mod 100 < {percent} drop\n'
+        f'  iif != "lo" {chance}drop\n'
         "}"
     )
 

@@ -101,6 +101,7 @@ def test_what_is_no_target_is_refused_with_the_kinds_that_there_are(text):
 
 def test_rules_of_nftables():
     assert "numgen random mod 100 < 30 drop" in loss.rules(30)
+    assert 'iif != "lo" drop' in loss.rules(100)
     assert "ct original proto-dst 80 drop" in port_closed.rules(80, "drop")
     assert "ct original proto-dst 80 reject with tcp reset" in port_closed.rules(80, "reject")
     assert "tcp dport 80 redirect to :61000" in origin_5xx.rules(80, 61000)

@@ -25,10 +25,10 @@ class Site:
         self.timeline = sandbox.timeline
         self.balancer = ""
 
-    def task(self, *, since=0, but=""):
-        """The newest task that is RUNNING, another one than ``but``."""
-        self.timeline.wait_for("a task", lambda seen: _runs(seen) and seen["task"] != but, within=60, since=since)
-        return [seen for seen in self.timeline.since(since) if _runs(seen) and seen["task"] != but][-1]
+    def task(self, *, since=0):
+        """The newest task that is RUNNING, of those that came to be so after a mark."""
+        self.timeline.wait_for("a task", _runs, within=60, since=since)
+        return [seen for seen in self.timeline.since(since) if _runs(seen)][-1]
 
     @property
     def url(self):
@@ -225,24 +225,24 @@ def test_an_event_that_never_comes(site, orders):
 
 
 def test_a_task_whose_containers_are_killed_is_replaced(site):
-    old = site.task()["task"]
+    old, mark = site.task()["task"], site.timeline.mark()
     with site.sandbox.fault("kill", "service:small/nginx"):
         exited = site.timeline.wait_for(
             "its end", lambda seen: seen.kind == "container.exited" and seen["task"] == old, within=30
         )
         assert (exited["container"], exited["exit_code"]) == ("nginx", 137)
-    site.task(but=old)
+    site.task(since=mark)
     assert site.serves()
 
 
 def test_a_container_that_is_stopped_ends_by_itself(site):
-    old = site.task()["task"]
+    old, mark = site.task()["task"], site.timeline.mark()
     site.sandbox.fault("stop", f"task:{old.rpartition('/')[2][:12]}/nginx")
     exited = site.timeline.wait_for(
         "its end", lambda seen: seen.kind == "container.exited" and seen["task"] == old, within=30
     )
     assert (exited["container"], exited["exit_code"]) == ("nginx", 0)
-    site.task(but=old)
+    site.task(since=mark)
     assert site.serves()
 
 
