@@ -62,7 +62,8 @@ class EventDelivery:
 
     Timeline: ``event.published``, then for each target ``event.delivered`` when it has taken the event, ``event.retry``
     for each time that it has not and is tried again, ``event.failed`` when it is given up, and ``event.deadletter``
-    when it went to the target's dead-letter queue instead.
+    when it went to the target's dead-letter queue instead. ``event.disturbed`` where a fault has it come late, twice or
+    never.
 
     Args:
         targets: Call the targets.

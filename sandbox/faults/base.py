@@ -163,6 +163,14 @@ class Fault:
                 )
         return values
 
+    def as_row(self) -> str:
+        """Its row in docs/faults.md."""
+        options = [
+            f"`{one.name}`: {one.help[0].lower()}{one.help[1:]}; {one.range()}; `{one.default}`" for one in self.options
+        ]
+        targets = ", ".join(f"`{kind}:`" for kind in self.targets)
+        return f"| `{self.name}` | {self.summary} | {targets} | {'<br>'.join(options) or 'none'} |"
+
     def as_json(self) -> dict[str, Any]:
         """As ``sandbox fault list --json`` has it."""
         return {

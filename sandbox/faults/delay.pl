@@ -45,6 +45,7 @@ sub relay {
     my $original = getsockopt($accepted, IPPROTO_IP, SO_ORIGINAL_DST) or return refuse($accepted);
     my $address = substr $original, 0, 16;  # a copy: the buffer is longer
     my ($to_port, $to) = sockaddr_in($address);
+    return refuse($accepted) if $to_port == $port;  # somebody has asked for this port, and would be led here again
     my $onward = IO::Socket::INET->new(PeerHost => inet_ntoa($to), PeerPort => $to_port, Timeout => 30)
         or return refuse($accepted);
     # Connections of the task's own come by the loopback.

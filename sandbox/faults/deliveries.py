@@ -8,7 +8,7 @@ from random import Random
 from sandbox.faults.base import Option, Reach, Undo
 from sandbox.faults.targets import Target, check_rule
 
-SEED = Option("seed", "Of what chance decides", 0, "", 0, 2**31)
+SEED = Option("seed", "Of what chance decides", 0, "", 0, 999_999)
 PERCENT = Option("percent", "How many of a hundred events", 100, "%", 1, 100)
 
 Change = Callable[[float], list[float]]

@@ -18,7 +18,7 @@ FAULT = Fault(
     ("rule",),
     inject,
     (
-        Option("seconds", "How much later; 0: right after", 0.0, "AWS seconds", 0, 86_400, type=float),
+        Option("seconds", "How much later (0: right after)", 0.0, "AWS seconds", 0, 86_400, type=float),
         PERCENT,
         SEED,
     ),

@@ -6,10 +6,10 @@ import contextlib
 
 from sandbox.errors import SandboxError
 from sandbox.faults.base import Fault, Option, Reach, Undo
-from sandbox.faults.namespaces import HELPER_USER, add_helper, add_rules, exists, run
+from sandbox.faults.namespaces import HELPER_USER, add_helper, add_rules, run, run_if_there
 from sandbox.faults.targets import NETWORKS, Target, namespaces
 
-_NO_NETEM = "qdisc kind is unknown"
+_NO_NETEM = ("qdisc kind is unknown", "No such file or directory")  # what new and old kernels say
 
 
 def rules(port: int) -> str:
@@ -33,11 +33,11 @@ def inject(reach: Reach, target: Target, *, milliseconds: int) -> Undo:
             try:
                 undo.callback(_by_netem(reach, container, milliseconds))
             except SandboxError as error:
-                if _NO_NETEM not in error.state:
+                if not any(words in error.state for words in _NO_NETEM):
                     raise
                 port, removed = add_helper(reach, container, "delay.pl", str(milliseconds))
                 undo.callback(removed)
-                undo.callback(add_rules(reach, container, rules(port)))
+                undo.callback(add_rules(reach, container, rules(port), "latency"))
         return undo.pop_all().close
 
 
@@ -45,12 +45,7 @@ def _by_netem(reach: Reach, container: str, milliseconds: int) -> Undo:
     # Whatever its interfaces are called; the loopback is not the network.
     each = 'for i in $(ls /sys/class/net | grep -vx lo); do tc qdisc "$0" dev "$i" root "$@" || exit; done'
     run(reach, container, ["sh", "-c", each, "add", "netem", "delay", f"{milliseconds}ms", "limit", "100000"])
-
-    def undo() -> None:
-        if exists(reach, container):
-            run(reach, container, ["sh", "-c", each, "del"])
-
-    return undo
+    return lambda: run_if_there(reach, container, ["sh", "-c", each, "del"])
 
 
 FAULT = Fault(

@@ -18,20 +18,35 @@ _INSIDE = "/helper.pl"
 _PORTS = range(61000, 65000)  # Linux takes no port from there for a connection that asks for none
 
 
-def add_rules(reach: Reach, container: str, rules: str) -> Undo:
+def add_rules(reach: Reach, container: str, rules: str, only: str = "") -> Undo:
     """Have nftables carry out chains, in a table of their own, in the namespace that ``container`` owns.
 
+    Args:
+        reach: The sandbox's.
+        container: The owner of the namespace.
+        rules: The chains.
+        only: What there can be one of in a namespace, such as "latency" ("": as many as wanted).
+
     Raises:
-        SandboxError: nftables refused them.
+        SandboxError: nftables refused them, or there is one already.
     """
-    table = f"inet fault_{secrets.token_hex(4)}"
-    run(reach, container, ["nft", f"table {table} {{\n{rules}\n}}\n"])
+    table = f"inet fault_{only or secrets.token_hex(4)}"
+    try:
+        run(reach, container, ["nft", f"create table {table}\ntable {table} {{\n{rules}\n}}\n"])
+    except SandboxError as error:
+        if "File exists" in error.state:
+            raise SandboxError(f"the target has a fault of this kind already ({only})", hint="end that first") from None
+        raise
+    return lambda: run_if_there(reach, container, ["nft", f"delete table {table}"])
 
-    def undo() -> None:
-        if exists(reach, container):
-            run(reach, container, ["nft", f"delete table {table}"])
 
-    return undo
+def run_if_there(reach: Reach, container: str, command: Sequence[str]) -> None:
+    """As `run`; fine where the container is gone, or is going."""
+    try:
+        run(reach, container, command)
+    except SandboxError:
+        if reach.containers.client.api.containers(filters={"id": container}):
+            raise
 
 
 def run(reach: Reach, container: str, command: Sequence[str]) -> None:
@@ -43,12 +58,6 @@ def run(reach: Reach, container: str, command: Sequence[str]) -> None:
     code, out, err = reach.containers.execute(container, command)
     if code:
         raise SandboxError(f"{command[0]} could not carry out the fault", state=(err or out).strip())
-
-
-def exists(reach: Reach, container: str) -> bool:
-    """Whether the container still runs, and with it its namespace."""
-    listed = reach.containers.client.api.containers(filters={"id": container})
-    return bool(listed)
 
 
 def add_helper(reach: Reach, container: str, script: str, *arguments: str) -> tuple[int, Undo]:

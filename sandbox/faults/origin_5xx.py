@@ -27,7 +27,7 @@ def inject(reach: Reach, target: Target, *, port: int, status: int) -> Undo:
         for container in namespaces(reach, target):
             helper, removed = add_helper(reach, container, "answer.pl", str(status), reason)
             undo.callback(removed)
-            undo.callback(add_rules(reach, container, rules(port, helper)))
+            undo.callback(add_rules(reach, container, rules(port, helper), f"origin_{port}"))
         return undo.pop_all().close
 
 

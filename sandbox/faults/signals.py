@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sandbox.faults.base import Option, Reach
 from sandbox.faults.targets import Target, running
 
-HOW_MANY = Option("tasks", "How many tasks of a service; 0: all", 1, "tasks", 0, 10_000)
+HOW_MANY = Option("tasks", "How many tasks of a service (0: all)", 1, "tasks", 0, 10_000)
 
 
 def chosen(reach: Reach, target: Target, tasks: int) -> list[str]:

@@ -12,7 +12,7 @@ from sandbox.faults.targets import TASKS, Target
 def inject(reach: Reach, target: Target, *, tasks: int, seconds: int) -> Undo:
     """Stop the containers at the same time; returns when they have ended. ECS has not asked for it, and is not told."""
     containers = chosen(reach, target, tasks)
-    with ThreadPoolExecutor(len(containers)) as pool:
+    with ThreadPoolExecutor(max(len(containers), 1)) as pool:
         list(pool.map(lambda container: reach.containers.stop(container, seconds), containers))
     return lambda: None
 

@@ -34,7 +34,7 @@ class Site:
     def url(self):
         return f"http://{self.task()['public_ip']}/"
 
-    def get(self, timeout=3.0):
+    def get(self, timeout=1.0):
         return self.sandbox.http_get(self.url, timeout=timeout)
 
     def serves(self):
@@ -67,11 +67,13 @@ def site(request, tmp_path_factory):
 
 
 def test_latency_delays_what_the_task_answers(site):
-    with site.sandbox.fault("latency", "service:small", milliseconds=2500):
+    with site.sandbox.fault("latency", "service:small", milliseconds=1500):
         answer = site.get(timeout=20)
         assert answer.status == 200
-        assert answer.seconds >= 2.5
-    assert min(site.get(timeout=20).seconds for _ in range(3)) < 2.5
+        assert answer.seconds >= 1.5
+        with pytest.raises(SandboxError):
+            site.sandbox.fault("latency", "service:small")
+    assert min(site.get(timeout=20).seconds for _ in range(3)) < 1.5
 
 
 def test_latency_delays_what_the_task_asks(site):
@@ -82,9 +84,21 @@ def test_latency_delays_what_the_task_asks(site):
         assert code == 0, err
         return float(out.split()[1])
 
-    with site.sandbox.fault("latency", f"task:{site.task()['task']}", milliseconds=2500):
-        assert seconds() >= 2.5
-    assert min(seconds() for _ in range(3)) < 2.5
+    with site.sandbox.fault("latency", f"task:{site.task()['task']}", milliseconds=1500):
+        assert seconds() >= 1.5
+    assert min(seconds() for _ in range(3)) < 1.5
+
+
+def test_latency_leaves_what_is_sent_as_it_is(site):
+    serve = "socat -u SYSTEM:'seq 1500000' TCP-LISTEN:8081,reuseaddr"  # 10 MB: more than a relay keeps at a time
+    site.in_tools("sh", "-c", f'nohup {serve} >/dev/null 2>&1 & until ss -ltn | grep -q ":8081 "; do :; done')
+    address = site.task()["public_ip"]
+    with (
+        site.sandbox.fault("latency", "service:small", milliseconds=50),
+        site.sandbox._internet.connect(address, 8081, 20) as connection,
+    ):
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received == "".join(f"{number}\n" for number in range(1, 1_500_001)).encode()
 
 
 def test_lost_packets(site):
@@ -108,6 +122,9 @@ def test_a_port_that_drops_and_one_that_refuses(site):
 
 def test_an_application_that_answers_errors(site):
     with site.sandbox.fault("origin-5xx", "service:small", status=502):
+        assert site.get(timeout=20).status == 502
+        with pytest.raises(SandboxError, match="has a fault of this kind already"):
+            site.sandbox.fault("origin-5xx", "service:small")
         assert site.get(timeout=20).status == 502
     assert site.serves()
 
