@@ -38,12 +38,10 @@ class Begun:
 
     Attributes:
         id: Its number in the sandbox.
-        instant: There is nothing that could be ended (``kill``).
     """
 
-    def __init__(self, number: int, undo: Callable[[Begun], None], *, instant: bool) -> None:
+    def __init__(self, number: int, undo: Callable[[Begun], None]) -> None:
         self.id = number
-        self.instant = instant
         self._undo = undo
 
     def end(self) -> None:
@@ -87,7 +85,7 @@ class Faults:
         values = fault.read(options)
         with held_back():  # an interruption must not come between a fault and its removal
             undo = fault.inject(self._reach, meant, **values)
-            begun = Begun(next(self._numbers), self._end, instant=fault.instant)
+            begun = Begun(next(self._numbers), self._end)
             facts = {"fault": begun.id, "name": name, "target": target, "options": values}
             with self._lock:
                 late = self._closed
