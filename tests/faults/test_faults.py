@@ -28,7 +28,12 @@ class Site:
     def task(self, *, since=0):
         """The newest task that is RUNNING, of those that came to be so after a mark."""
         self.timeline.wait_for("a task", _runs, within=60, since=since)
-        return [seen for seen in self.timeline.since(since) if _runs(seen)][-1]
+        return self.tasks(since=since)[-1]
+
+    def tasks(self, *, since=0):
+        """The tasks that are RUNNING, the newest last."""
+        last = {seen["task"]: seen for seen in self.timeline.since(since) if seen.kind == "task.state"}
+        return [seen for seen in last.values() if _runs(seen)]
 
     @property
     def url(self):
@@ -144,6 +149,33 @@ def test_a_task_that_stands_still(site):
     assert site.serves()
 
 
+def test_a_fault_of_a_service_is_for_all_its_tasks_or_for_so_many(site):
+    ecs = site.sandbox.aws("ecs")
+    mark = site.timeline.mark()
+    ecs.update_service(cluster="small", service="small", desiredCount=2)
+    site.task(since=mark)
+    urls = [f"http://{task['public_ip']}/" for task in site.tasks()]
+    assert len(urls) == 2
+    assert all(site.sandbox.http_get_until(url, within=30).status == 200 for url in urls)
+
+    def statuses():
+        return sorted(site.sandbox.http_get(url, timeout=2).status for url in urls)
+
+    with site.sandbox.fault("origin-5xx", "service:small"):
+        assert statuses() == [503, 503]
+    with site.sandbox.fault("pause", "service:small/nginx"):
+        assert statuses() == [0, 200]
+    with site.sandbox.fault("pause", "service:small/nginx", tasks=0):
+        assert statuses() == [0, 0]
+    assert all(site.sandbox.http_get_until(url, within=30).status == 200 for url in urls)
+    mark = site.timeline.mark()
+    ecs.update_service(cluster="small", service="small", desiredCount=1)
+    site.timeline.wait_for(
+        "one to be STOPPED", lambda seen: seen.get("last_status") == "STOPPED", within=60, since=mark
+    )
+    assert len(site.tasks()) == 1
+
+
 def test_a_load_balancer_that_nobody_reaches(site):
     elb = site.sandbox.aws("elbv2")
     made = elb.create_load_balancer(
@@ -156,6 +188,9 @@ def test_a_load_balancer_that_nobody_reaches(site):
     with site.sandbox.fault("port-closed", "balancer:web", mode="reject"):
         assert site.sandbox.http_get(url).error == "connection refused"
     assert site.sandbox.http_get_until(url, within=30).status == 200
+    with site.sandbox.fault("latency", "balancer:web", milliseconds=800):
+        slow = site.sandbox.http_get(url, timeout=20)
+        assert (slow.status, slow.seconds >= 0.8) == (200, True)
 
 
 def test_dns_that_does_not_see_changes(site):
