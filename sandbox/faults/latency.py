@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from sandbox.errors import SandboxError
 from sandbox.faults.base import Fault, Option, Reach, Undo
-from sandbox.faults.namespaces import HELPER_USER, add_helper, add_rules, run, run_if_there
-from sandbox.faults.targets import NETWORKS, Target, namespaces
+from sandbox.faults.namespaces import HELPER_USER, in_each, redirect, run, run_if_there
+from sandbox.faults.targets import NETWORKS, Target
 
 _NO_NETEM = ("qdisc kind is unknown", "No such file or directory")  # what new and old kernels say
 
@@ -28,17 +26,16 @@ def rules(port: int) -> str:
 
 def inject(reach: Reach, target: Target, *, milliseconds: int) -> Undo:
     """Delay in the namespaces of the target."""
-    with contextlib.ExitStack() as undo:
-        for container in namespaces(reach, target):
-            try:
-                undo.callback(_by_netem(reach, container, milliseconds))
-            except SandboxError as error:
-                if not any(words in error.state for words in _NO_NETEM):
-                    raise
-                port, removed = add_helper(reach, container, "delay.pl", str(milliseconds))
-                undo.callback(removed)
-                undo.callback(add_rules(reach, container, rules(port), "latency"))
-        return undo.pop_all().close
+
+    def put(container: str) -> Undo:
+        try:
+            return _by_netem(reach, container, milliseconds)
+        except SandboxError as error:
+            if not any(words in error.state for words in _NO_NETEM):
+                raise
+        return redirect(reach, container, rules, "delay.pl", str(milliseconds), only="latency")
+
+    return in_each(reach, target, put)
 
 
 def _by_netem(reach: Reach, container: str, milliseconds: int) -> Undo:

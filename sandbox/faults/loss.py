@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from sandbox.faults.base import Fault, Option, Reach, Undo
-from sandbox.faults.namespaces import add_rules
-from sandbox.faults.targets import NETWORKS, Target, namespaces
+from sandbox.faults.namespaces import add_rules, in_each
+from sandbox.faults.targets import NETWORKS, Target
 
 
 def rules(percent: int) -> str:
@@ -22,10 +20,7 @@ def rules(percent: int) -> str:
 
 def inject(reach: Reach, target: Target, *, percent: int) -> Undo:
     """Drop packets in the namespaces of the target."""
-    with contextlib.ExitStack() as undo:
-        for container in namespaces(reach, target):
-            undo.callback(add_rules(reach, container, rules(percent)))
-        return undo.pop_all().close
+    return in_each(reach, target, lambda container: add_rules(reach, container, rules(percent)))
 
 
 FAULT = Fault(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.faults.base import Reach, Undo
+from sandbox.faults.targets import Target, namespaces
 
 HELPER_USER = 64999
 """The user of helpers, by whom their own connections are told from those of the task."""
@@ -16,6 +17,43 @@ HELPER_USER = 64999
 _SCRIPTS = Path(__file__).parent
 _INSIDE = "/helper.pl"
 _PORTS = range(61000, 65000)  # Linux takes no port from there for a connection that asks for none
+
+
+def in_each(reach: Reach, target: Target, put: Callable[[str], Undo]) -> Undo:
+    """Put something into each network namespace of the target; where one of them refuses it, the others lose it again.
+
+    Args:
+        reach: The sandbox's.
+        target: See `targets.namespaces`, also for its errors.
+        put: Called with the container that owns a namespace.
+    """
+    with contextlib.ExitStack() as undo:
+        for container in namespaces(reach, target):
+            undo.callback(put(container))
+        return undo.pop_all().close
+
+
+def redirect(
+    reach: Reach, container: str, rules: Callable[[int], str], script: str, *arguments: str, only: str
+) -> Undo:
+    """Have nftables lead connections to a helper in the namespace that ``container`` owns.
+
+    Args:
+        reach: The sandbox's.
+        container: The owner of the namespace.
+        rules: The chains, given the port of the helper.
+        script: See `_add_helper`.
+        arguments: See there.
+        only: See `add_rules`.
+
+    Raises:
+        SandboxError: The helper did not come up, or nftables refused the rules; nothing is left.
+    """
+    with contextlib.ExitStack() as undo:
+        port, removed = _add_helper(reach, container, script, arguments)
+        undo.callback(removed)
+        undo.callback(add_rules(reach, container, rules(port), only))
+        return undo.pop_all().close
 
 
 def add_rules(reach: Reach, container: str, rules: str, only: str = "") -> Undo:
@@ -60,7 +98,7 @@ def run(reach: Reach, container: str, command: Sequence[str]) -> None:
         raise SandboxError(f"{command[0]} could not carry out the fault", state=(err or out).strip())
 
 
-def add_helper(reach: Reach, container: str, script: str, *arguments: str) -> tuple[int, Undo]:
+def _add_helper(reach: Reach, container: str, script: str, arguments: Sequence[str]) -> tuple[int, Undo]:
     """Run a script of this package in the namespace that ``container`` owns; it listens when this returns.
 
     Args:

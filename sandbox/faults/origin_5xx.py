@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from http import HTTPStatus
 
 from sandbox.faults.base import Fault, Option, Reach, Undo
-from sandbox.faults.namespaces import add_helper, add_rules
-from sandbox.faults.targets import NETWORKS, Target, namespaces
+from sandbox.faults.namespaces import in_each, redirect
+from sandbox.faults.targets import NETWORKS, Target
 
 
 def rules(port: int, helper: int) -> str:
@@ -23,12 +22,19 @@ def rules(port: int, helper: int) -> str:
 def inject(reach: Reach, target: Target, *, port: int, status: int) -> Undo:
     """Answer in the application's place in the namespaces of the target."""
     reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    with contextlib.ExitStack() as undo:
-        for container in namespaces(reach, target):
-            helper, removed = add_helper(reach, container, "answer.pl", str(status), reason)
-            undo.callback(removed)
-            undo.callback(add_rules(reach, container, rules(port, helper), f"origin_{port}"))
-        return undo.pop_all().close
+
+    def put(container: str) -> Undo:
+        return redirect(
+            reach,
+            container,
+            lambda helper: rules(port, helper),
+            "answer.pl",
+            str(status),
+            reason,
+            only=f"origin_{port}",
+        )
+
+    return in_each(reach, target, put)
 
 
 FAULT = Fault(
