@@ -11,7 +11,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import forks
 from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
 
 REPOSITORY = Path(__file__).parent.parent
@@ -141,16 +141,7 @@ class Command:
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
         self._lines: dict[str, list[str]] = {"out": [], "err": []}
         self._changed = threading.Condition()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=folder,
-            start_new_session=True,
-        )
+        self._process = forks.start(arguments, environment, folder)
         self.pid = self._process.pid
         self._readers = [
             threading.Thread(target=self._read, args=(stream, name), daemon=True)
