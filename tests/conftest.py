@@ -27,8 +27,16 @@ from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
 REPOSITORY = Path(__file__).parent.parent
 
 # Machines are noisy, and no test is of time: one example may be slow.
-settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("noisy")
+_NOISY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", _NOISY, max_examples=50)
+settings.register_profile("thorough", _NOISY, max_examples=1000)  # make test HYPOTHESIS=thorough
+settings.load_profile("usual")
+
+
+def examples(usual: int) -> int:
+    """How many examples a property gets that is to have so many as a rule, where others have 50."""
+    return usual * settings().max_examples // 50
+
 
 TASKDEF = {
     "family": "small",
