@@ -100,6 +100,8 @@ class Clients:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            # 127.0.0.1 cannot have the "data-" that Cloud Map's DiscoverInstances wants before the endpoint's name.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             **dict.fromkeys(_FILES, os.devnull),
         }
 

@@ -54,6 +54,7 @@ _CHANGE_INSTANCES = frozenset(
 
 if TYPE_CHECKING:
     from sandbox.controllers.cloudmap import CloudMapController
+    from sandbox.controllers.route53_health import Route53HealthChecks
 
 
 class ControlPlane:
@@ -64,7 +65,8 @@ class ControlPlane:
         folder: For the files of functions; its ``sockets`` folder for what containers reach endpoint and DNS by.
         clock: Times everything that AWS does later.
         timeline: Gets every observation.
-        connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to.
+        connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to and what
+            health checks of Route 53 ask.
         endpoint_for: The endpoint's URL for this machine (True) or a container.
         endpoint_port: The port of 127.0.0.1 for the endpoint (0: any free one).
         dns_port: The same for DNS.
@@ -103,7 +105,9 @@ class ControlPlane:
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
         self.on_object_put: Callable[[str], None] = lambda path: None
-        self._zones = DnsController(hosted_zones, timeline)
+        self._backend = backend
+        self._connect = connect
+        self._zones = DnsController(lambda: hosted_zones(is_healthy=self._is_healthy), timeline)
         sockets = folder / "sockets"
         self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
@@ -163,8 +167,37 @@ class ControlPlane:
         from sandbox.controllers.cloudmap import CloudMapController
         from sandbox.model.cloudmap import CloudMap
 
-        cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
-        return CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, self._timeline, self._clock)
+        arns = f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}"
+        cloudmap = CloudMap(arns, lambda: uuid.uuid4().hex, self._private_address)
+        return CloudMapController(
+            cloudmap, CloudMapZones(), self._refresh_health, self._zones.refresh, self._timeline, self._clock
+        )
+
+    def _private_address(self, instance_id: str) -> str | None:
+        state, address = self._backend.instance_now(instance_id)
+        return None if state in {"shutting-down", "terminated"} else address
+
+    @cached_property
+    def _health(self) -> Route53HealthChecks:
+        """The health checks of Route 53; made with the first of them."""
+        from sandbox.aws.backends.health_checks import endpoint_checks, show_statuses
+        from sandbox.controllers.route53_health import Route53HealthChecks
+
+        health = Route53HealthChecks(endpoint_checks, self._connect, self._health_changed, self._timeline, self._clock)
+        show_statuses(health.observation)
+        self._closing.callback(health.close)
+        return health
+
+    def _is_healthy(self, health_check_id: str) -> bool:
+        return "_health" not in self.__dict__ or self._health.is_healthy(health_check_id)
+
+    def _refresh_health(self) -> None:
+        self._health.refresh()
+
+    def _health_changed(self, health_check_id: str, healthy: bool) -> None:
+        if "cloudmap" in self.__dict__:
+            self.cloudmap.apply(lambda cloudmap, now: cloudmap.checked(health_check_id, healthy))
+        self._zones.refresh()
 
     def open_internet(self, network: IPv4Network) -> None:
         """Let functions reach the sandbox's internet, names and addresses."""
@@ -185,6 +218,8 @@ class ControlPlane:
 
     def _called(self, call: ApiCall) -> None:
         if call.service == "route53" and call.method != "GET":
+            if "/healthcheck" in call.path:
+                self._health.refresh()
             self._zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
@@ -21,6 +24,8 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
 from sandbox.timeline import Observation, Timeline
+
+_LOOK_AGAIN = 0.1  # seconds of the wall clock: nobody tells that CloudWatch Logs has a line
 
 
 class Operator:
@@ -47,6 +52,10 @@ class Operator:
         timer = self.clock.call_later(seconds, over.set)
         over.wait(self.clock.real_seconds(seconds) + 5)
         timer.cancel()
+
+    def wait_ttl(self, seconds: float) -> None:
+        """Let the time to live of an answer of DNS go by, which ``--speed`` does not shorten."""
+        self.wait_aws(seconds * self.clock.speed)
 
     def replace_task(self, cluster: str, service: str) -> tuple[str, Observation]:
         """Stop a service's only task and wait until its replacement is RUNNING.
@@ -95,6 +104,56 @@ class Operator:
             return sum(state == "healthy" for state in states.values()) >= count
 
         self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
+
+    def wait_discovered(self, service: str, count: int, *, within: float = 60.0) -> None:
+        """Wait until so many instances of a service of Cloud Map are registered and HEALTHY; what has been counts.
+
+        Raises:
+            SandboxError: They did not become so.
+        """
+        healths: dict[str, str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "cloudmap.instance" and seen["service"] == service:
+                healths[seen["instance"]] = "" if seen["change"] == "deregistered" else seen["health"]
+            return sum(health == "HEALTHY" for health in healths.values()) >= count
+
+        self.timeline.wait_for(f"{count} healthy instances of {service}", enough, within=within)
+
+    def wait_log(
+        self, group: str, pattern: str, count: int, *, since: float = 0.0, within: float = 20.0
+    ) -> list[dict[str, Any]]:
+        """Wait until a log group of CloudWatch Logs has so many events, and return them (FilterLogEvents).
+
+        Args:
+            group: The log group.
+            pattern: A filter pattern, such as ``"GET /stock"`` in its quotes.
+            count: How many events at least.
+            since: Only events from then on, in seconds since the epoch.
+            within: The bound, in seconds of the wall clock.
+
+        Raises:
+            SandboxError: There are fewer.
+        """
+        deadline = time.monotonic() + within
+        pages = self.aws("logs").get_paginator("filter_log_events")
+        while True:
+            self._control_plane.logs.flush()
+            request = {"logGroupName": group, "filterPattern": pattern, "startTime": int(since * 1000)}
+            try:
+                found = [event for page in pages.paginate(**request) for event in page["events"]]
+            except ClientError as error:  # the group comes with its first line
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise
+                found = []
+            if len(found) >= count:
+                return found
+            if time.monotonic() >= deadline:
+                raise SandboxError(
+                    f"log group {group} has {len(found)} events with {pattern}, and {count} were to come",
+                    state=found[-1]["message"] if found else "there is none",
+                )
+            threading.Event().wait(_LOOK_AGAIN)
 
     def upload_assets(self, image: str, bucket: str, folder: str = releases.PUBLIC) -> list[str]:
         """Put a build's static files out of its image into a bucket, beside what is there; returns the keys.

@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from sandbox.aws.backends.certificates import correct_certificates
+from sandbox.aws.backends.health_checks import correct_health_checks
 from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_offerings
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
@@ -60,6 +61,7 @@ def load(service: str) -> Any:
             backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
         if service == "route53":
             enforce_change_rules()
+            correct_health_checks()
         elif service == "sqs":
             correct_queues()
         elif service == "acm":

@@ -51,6 +51,34 @@ resource "aws_service_discovery_service" "web" {
   tags = { team = "shop" }
 }
 
+resource "aws_service_discovery_service" "checked" {
+  name = "checked"
+  dns_config {
+    namespace_id   = aws_service_discovery_public_dns_namespace.www.id
+    routing_policy = "WEIGHTED"
+    dns_records {
+      ttl  = var.ttl
+      type = "A"
+    }
+  }
+  health_check_config {
+    type              = "HTTP"
+    resource_path     = "/up"
+    failure_threshold = var.ttl == 10 ? 2 : 3
+  }
+}
+
+resource "aws_service_discovery_service" "found" {
+  name         = "found"
+  namespace_id = aws_service_discovery_http_namespace.api.id
+  health_check_config { type = "TCP" }
+}
+
+data "aws_service_discovery_service" "web" {
+  name         = aws_service_discovery_service.web.name
+  namespace_id = aws_service_discovery_private_dns_namespace.shop.id
+}
+
 resource "aws_service_discovery_instance" "one" {
   instance_id = "one"
   service_id  = aws_service_discovery_service.web.id
@@ -111,6 +139,11 @@ def ports(ec2):
     return sorted((one["FromPort"], "range" if one["IpRanges"] else "group") for one in permissions)
 
 
+def by_name(sd):
+    """Of the three services: the one with DNS names in the VPC first, then the public one."""
+    return sorted(sd.list_services()["Services"], key=lambda one: ["web", "checked", "found"].index(one["Name"]))
+
+
 @pytest.mark.long(40)
 def test_terraform_applies_plans_nothing_more_updates_and_destroys(plane, make_terraform):
     terraform = make_terraform(SHOP, plane.aws)
@@ -118,7 +151,8 @@ def test_terraform_applies_plans_nothing_more_updates_and_destroys(plane, make_t
     for command in (["init"], ["apply", "-auto-approve"]):
         code, output = terraform(*command)
         assert code == 0, output
-    (service,) = sd.list_services()["Services"]
+    service, checked, _ = by_name(sd)
+    assert checked["HealthCheckConfig"] == {"Type": "HTTP", "ResourcePath": "/up", "FailureThreshold": 2}
     assert (service["InstanceCount"], service["DnsConfig"]["DnsRecords"]) == (1, [{"Type": "SRV", "TTL": 10}])
     assert ports(ec2) == [(80, "group"), (80, "range")]
 
@@ -129,7 +163,8 @@ def test_terraform_applies_plans_nothing_more_updates_and_destroys(plane, make_t
     changes = ("-var", "ttl=20", "-var", "port=81")
     code, output = terraform("apply", "-auto-approve", *changes)
     assert code == 0, output
-    (service,) = sd.list_services()["Services"]
+    service, checked, _ = by_name(sd)
+    assert checked["HealthCheckConfig"]["FailureThreshold"] == 3
     assert service["DnsConfig"]["DnsRecords"] == [{"Type": "SRV", "TTL": 20}]
     assert ports(ec2) == [(81, "group"), (81, "range")]
     code, output = terraform("plan", "-detailed-exitcode", *changes)

@@ -1,0 +1,51 @@
+"""The entry points. What they need is imported when they are used: LocalStack loads this module at its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.services.lambda_ import hooks as lambda_hooks
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+from sandbox_localstack import settings
+
+
+class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):
+    """``LAMBDA_RUNTIME_EXECUTOR=process``."""
+
+    name = "process"
+
+    def load(self, *args: Any, **kwargs: Any) -> type:
+        """The executor."""
+        from sandbox_localstack.process import ProcessRuntimeExecutor
+
+        return ProcessRuntimeExecutor
+
+
+class ContainerRuntimeExecutorPlugin(RuntimeExecutorPlugin):
+    """``LAMBDA_RUNTIME_EXECUTOR=container``."""
+
+    name = "container"
+
+    def load(self, *args: Any, **kwargs: Any) -> type:
+        """The executor."""
+        from sandbox_localstack.container import ContainerRuntimeExecutor
+
+        return ContainerRuntimeExecutor
+
+
+@hooks.on_infra_start(should_load=settings.has_gateway)
+def sandbox_relay_gateway() -> None:
+    """Make the sandbox's endpoint reachable at a port of this container."""
+    from sandbox_localstack.relay import Relay
+
+    Relay().start()
+
+
+@lambda_hooks.start_docker_executor(should_load=settings.runs_containers)
+def sandbox_configure_container(container: Any, function_version: Any) -> None:
+    """A container for a function is about to be created."""
+    from sandbox_localstack import container as ours
+
+    ours.configure(container, function_version)
