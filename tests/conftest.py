@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import http.server
 import json
 import os
@@ -31,6 +32,17 @@ _NOISY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", _NOISY, max_examples=50)
 settings.register_profile("thorough", _NOISY, max_examples=1000)  # make test HYPOTHESIS=thorough
 settings.load_profile("usual")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Collect no garbage among what is collected here, which all stays: two fifths of the time, in each worker."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def examples(usual: int) -> int:

@@ -103,16 +103,21 @@ def start(arguments: list[str], environment: Mapping[str, str], folder: Path) ->
 def run(*arguments: object, within: float, **environment: str) -> tuple[int, str, str]:
     """Run a command in this folder to its end: exit code, standard output, standard error."""
     process = start([str(argument) for argument in arguments], {**os.environ, **environment}, Path.cwd())
-    told: list[str] = []
-    reader = threading.Thread(target=lambda: told.append(process.stderr.read()), daemon=True)
-    reader.start()
-    timer = threading.Timer(within, process.kill)
-    timer.start()
-    out = process.stdout.read()
-    code = process.wait()
-    timer.cancel()
-    reader.join()
-    return code, out, told[0]
+    told: dict[str, str] = {}
+    readers = [
+        threading.Thread(target=lambda name=name: told.update({name: getattr(process, name).read()}), daemon=True)
+        for name in ("stdout", "stderr")
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        code = process.wait(within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    for reader in readers:
+        reader.join(within)
+    return code, told["stdout"], told["stderr"]
 
 
 def _started() -> socket.socket:
