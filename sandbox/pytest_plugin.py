@@ -112,7 +112,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _engine_for_docker_tests(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker") is not None:
-        _require_engine()
+        request.getfixturevalue("_engine")
+
+
+@pytest.fixture(scope="session")
+def _engine() -> None:  # asked once: a test finds out by itself that an engine has gone away
+    _require_engine()
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:
