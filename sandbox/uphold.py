@@ -126,7 +126,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
         file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
     host, port = sandbox.dns_address
-    for name in dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)]):
+    names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
+    for name in names or ("NAME",):
         out.print(f"  dig @{host} -p {port} {name}")
     out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
     for name, value in sandbox.environment().items():

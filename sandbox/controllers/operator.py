@@ -16,7 +16,9 @@ from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.instance_services import Agent, InstanceServices
 from sandbox.controllers.interfaces import Interfaces
+from sandbox.controllers.zone_traffic import ZoneTraffic
 from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
@@ -43,6 +45,7 @@ class Operator:
     _control_plane: ControlPlane
     _ecs: EcsController
     _images: Images
+    _instance_services: InstanceServices
     _interfaces: Interfaces
     _releases: release_services.Releases
 
@@ -237,6 +240,51 @@ class Operator:
         """
         return self._releases.registry.push(self._images.resolve(image), reference)
 
+    def ssm_agent(self, instance_id: str) -> Agent:
+        """The agent of Systems Manager on an instance, to stop it and start it again."""
+        return Agent(instance_id, self._instance_services.systems_manager)
+
+    def wait_managed(self, instance_id: str, *, within: float = 60.0) -> None:
+        """Wait until an instance is a managed node of Systems Manager; what has been counts.
+
+        Raises:
+            SandboxError: It has not become a managed node.
+        """
+        expected = (instance_id, "registered")
+        self.timeline.wait_for(
+            f"{instance_id} to be a managed node",
+            lambda seen: seen.kind == "ssm.node" and (seen["instance"], seen["state"]) == expected,
+            within=within,
+        )
+
+    def wait_command(self, command_id: str, *, within: float = 60.0) -> Observation:
+        """Wait until a command of Systems Manager is over, and return its last ``ssm.command``.
+
+        Raises:
+            SandboxError: It is not over in time.
+        """
+        return self.timeline.wait_for(
+            f"command {command_id} to be over",
+            lambda seen: seen.kind == "ssm.command" and seen["command"] == command_id and seen["over"],
+            within=within,
+        )
+
+    def wait_in_service(self, group: str, count: int, *, within: float = 60.0) -> list[str]:
+        """Wait until so many instances of an Auto Scaling group are InService, and return them.
+
+        Raises:
+            SandboxError: They are not in time.
+        """
+        states: dict[str, str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "scaling.instance" and seen["group"] == group:
+                states[seen["instance"]] = seen["state"]
+            return sum(state == "InService" for state in states.values()) >= count
+
+        self.timeline.wait_for(f"{count} instances of group {group} to be InService", enough, within=within)
+        return [instance for instance, state in states.items() if state == "InService"]
+
     def set_registry_down(self, down: bool = True) -> None:
         """Have nobody reach ECR's registry, or let it be reached again: pushes of builds fail, and tasks' pulls."""
         self._releases.registry.is_down = down
@@ -268,6 +316,13 @@ class Operator:
         """
         for event in events:
             self._control_plane.events.publish(event)
+
+    def zone_traffic(self) -> ZoneTraffic:
+        """Count what tasks and instances send to other Availability Zones all through a ``with`` block.
+
+        Recorded as ``zone.traffic`` at its end (see `ZoneTraffic`).
+        """
+        return ZoneTraffic(self._interfaces, self._containers, self.timeline)
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""
