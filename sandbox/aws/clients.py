@@ -17,6 +17,8 @@ from sandbox.aws.protocol import REGION, botocore_data
 from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
+OWN_ACCESS_KEY = "sandbox-itself"
+"""Signs what the sandbox itself calls, for AWS's services that it carries out: no stack and no scenario has asked."""
 SECRET_KEY = "sandbox"
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -52,12 +54,13 @@ class Clients:
     Args:
         endpoint_url: The gateway's URL.
         region: The region where none is named.
+        access_key: What the calls are signed with.
 
     Raises:
         SandboxError: There is no endpoint: such a client would talk to the real AWS.
     """
 
-    def __init__(self, endpoint_url: str, region: str = REGION) -> None:
+    def __init__(self, endpoint_url: str, region: str = REGION, access_key: str = ACCESS_KEY) -> None:
         if not endpoint_url.startswith(("http://", "https://")):
             raise SandboxError(
                 f"AWS clients need the URL of the sandbox's endpoint, not {endpoint_url!r}",
@@ -65,6 +68,7 @@ class Clients:
             )
         self.endpoint_url = endpoint_url
         self.region = region
+        self._access_key = access_key
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -95,7 +99,7 @@ class Clients:
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": self._access_key,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
@@ -126,7 +130,7 @@ class Clients:
             service,
             region_name=region,
             endpoint_url=self.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
+            aws_access_key_id=self._access_key,
             aws_secret_access_key=SECRET_KEY,
             config=config,
         )
@@ -144,6 +148,6 @@ class Clients:
             )
             session.register_component("data_loader", botocore_data())
             self._session = boto3.Session(
-                botocore_session=session, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
+                botocore_session=session, aws_access_key_id=self._access_key, aws_secret_access_key=SECRET_KEY
             )
         return self._session

@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 from cheroot import wsgi
 
+from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.protocol import (
     REGION,
     AwsError,
@@ -34,8 +35,6 @@ from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
 
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 HEALTH_PATH = "/_sandbox/health"
 MAX_BODY = 200 * 2**20
 """Bytes. Larger than Lambda's largest direct upload (50 MB, a third more in base64) and than what S3 tests put."""
@@ -47,6 +46,7 @@ _SHUTDOWN = 0.8  # seconds that calls under way get to finish
 _READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?:([^/,\s]+)/)?([^/,\s]+)/aws4_request")
+_SIGNER = re.compile(r"Credential=([^/,\s]+)/")
 _PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
 # The links in SNS's messages are visited as they are, without a signature.
 _SNS_LINK = re.compile(r"Action=(?:ConfirmSubscription&Topic|Unsubscribe&Subscription)Arn=arn:aws:sns:([a-z0-9-]+):")
@@ -65,6 +65,7 @@ class ApiCall:
         path: The path as sent, without the query.
         status: The HTTP status, 200 to 299.
         region: The region of the signature.
+        access_key: Who has signed it ("" where nobody has).
     """
 
     service: str
@@ -73,6 +74,7 @@ class ApiCall:
     path: str
     status: int
     region: str
+    access_key: str = ""
 
 
 class Fallback(Protocol):
@@ -111,6 +113,7 @@ class Gateway:
         self._later: dict[str, Callable[[], object]] = {}
         self._making = threading.RLock()
         self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
+        self._receivers: dict[str, Callable[[bytes], None]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
         self._fallback_lock = threading.Lock()
@@ -135,6 +138,10 @@ class Gateway:
     def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
         """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
         self._paths[method, prefix] = answer
+
+    def add_receiver(self, path: str, take: Callable[[bytes], None]) -> None:
+        """Give ``take`` the body of each unsigned POST to ``path``; the answer is empty."""
+        self._receivers[path] = take
 
     def start(self) -> Gateway:
         """Listen.
@@ -198,6 +205,9 @@ class Gateway:
     def _unsigned(self, request: HttpRequest) -> HttpResponse | None:
         if "authorization" in request.headers or request.query:
             return None
+        if request.method == "POST" and (take := self._receivers.get(request.path)) is not None:
+            take(request.body)
+            return HttpResponse(200, {}, b"")
         for (method, prefix), answer in self._paths.items():
             if request.method == method and request.path.startswith(prefix):
                 return answer(request.path)
@@ -211,7 +221,9 @@ class Gateway:
         if endpoint is not None and not self._is_for_fallback(endpoint, request):
             trace_id = request.headers.get("x-amzn-trace-id", "")
             response = endpoint.handle(request, RequestContext(region=region, trace_id=trace_id))
-            self._tell(ApiCall(service, response.operation, request.method, request.path, response.status, region))
+            self._tell(
+                request, ApiCall(service, response.operation, request.method, request.path, response.status, region)
+            )
             return _respond(response, start_response)
         statuses: list[int] = []
 
@@ -222,7 +234,7 @@ class Gateway:
         environ["sandbox.service"], environ["sandbox.region"] = service, region
         body = self._fallback_application(service)(environ, start)
         operation = _operation_of(request)
-        self._tell(ApiCall(service, operation, request.method, request.path, statuses[0], region))
+        self._tell(request, ApiCall(service, operation, request.method, request.path, statuses[0], region))
         return body
 
     def _service_of(self, request: HttpRequest) -> tuple[str, str]:
@@ -277,11 +289,12 @@ class Gateway:
                 self._fallback_app = self._fallback.wsgi_app()
             return self._fallback_app
 
-    def _tell(self, call: ApiCall) -> None:
+    def _tell(self, request: HttpRequest, call: ApiCall) -> None:
         if self._on_call is None or not 200 <= call.status < 300:
             return
+        signed = _SIGNER.search(request.headers.get("authorization", ""))
         try:
-            self._on_call(call)
+            self._on_call(replace(call, access_key=signed[1] if signed else ""))
         except Exception:
             log.exception("after %s %s", call.service, call.operation or call.path)
 

@@ -11,24 +11,17 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.backends.topics import deliver_with, send_to_queue
-from sandbox.aws.backends.zones import hosted_zones
-from sandbox.aws.clients import Clients
+from sandbox.aws.backends.backend import Backend
+from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
-from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
-from sandbox.aws.services.events import EventsService
-from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.clock import Clock
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
-from sandbox.controllers.event_targets import EventTargets
-from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, OUTSIDE
-from sandbox.controllers.notifications import NotificationDelivery
+from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.dataplane.dns import DnsServer
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
@@ -66,6 +59,7 @@ class ControlPlane:
         timeline: Gets every observation.
         connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to.
         endpoint_for: The endpoint's URL for this machine (True) or a container.
+        serverless: Makes EventBridge and Lambda.
         endpoint_port: The port of 127.0.0.1 for the endpoint (0: any free one).
         dns_port: The same for DNS.
 
@@ -76,6 +70,7 @@ class ControlPlane:
         events: EventBridge.
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
+        called: The services that stacks, scenarios and containers have called with success, by the signature's name.
         logs: Writes to CloudWatch Logs.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
         on_object_put: Called with the path of each object that was put into S3.
@@ -87,13 +82,14 @@ class ControlPlane:
 
     def __init__(
         self,
-        backend: Embedded,
+        backend: Backend,
         folder: Path,
         clock: Clock,
         timeline: Timeline,
         connect: Callable[[str, int, float], socket.socket],
         endpoint_for: Callable[[bool], str],
         *,
+        serverless: Callable[[Parts], Serverless] = own,
         endpoint_port: int = 0,
         dns_port: int = 0,
     ) -> None:
@@ -103,7 +99,8 @@ class ControlPlane:
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
         self.on_object_put: Callable[[str], None] = lambda path: None
-        self._zones = DnsController(hosted_zones, timeline)
+        self.called: set[str] = set()
+        self._zones = DnsController(backend.hosted_zones, timeline)
         sockets = folder / "sockets"
         self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
@@ -122,27 +119,18 @@ class ControlPlane:
             self.gateway.start()
             self._closing.callback(self.gateway.close)
             self.aws = Clients(self.gateway.url, REGION)
-            self.logs = LogWriter(self.aws)
+            own_clients = Clients(self.gateway.url, REGION, OWN_ACCESS_KEY)
+            self.logs = LogWriter(own_clients)
             self._closing.callback(self.logs.close)
-            self._runtime = runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
-            self._closing.callback(runtime.close)
-            self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
-            self._closing.callback(functions.close)
-            notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
-            deliver_with(notifications.deliver)
-            self._closing.callback(notifications.close)
-            targets = EventTargets(functions, self.aws, clock)
-            delivery = EventDelivery(targets, timeline, clock)
-            self._closing.callback(delivery.close)
-            self.events = EventsService(delivery, clock)
-            targets.forward = self.events.receive
+            parts = Parts(
+                self.aws, own_clients, self.gateway, self.logs, clock, timeline, folder, connect, endpoint_for
+            )
+            self._serverless = serverless(parts)
+            self._closing.callback(self._serverless.close)
+            self.events, self.functions = self._serverless.events, self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
-            for service in (
-                functions,
-                self.events,
-                EcsService(ecs, self.ecs.apply, backend.missing_subnets),
-            ):
+            for service in (*self._serverless.services, EcsService(ecs, self.ecs.apply, backend.missing_subnets)):
                 self.gateway.add(service)
             self.gateway.add_later("servicediscovery", self._make_cloudmap)
         except BaseException:
@@ -168,7 +156,7 @@ class ControlPlane:
 
     def open_internet(self, network: IPv4Network) -> None:
         """Let functions reach the sandbox's internet, names and addresses."""
-        self._runtime.internet = f"{network} {self._outside_dns}"
+        self._serverless.open_internet(f"{network} {self._outside_dns}")
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""
@@ -184,6 +172,8 @@ class ControlPlane:
         self._closing.close()
 
     def _called(self, call: ApiCall) -> None:
+        if call.access_key != OWN_ACCESS_KEY:
+            self.called.add(call.service)
         if call.service == "route53" and call.method != "GET":
             self._zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):

@@ -180,10 +180,10 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         with self._admitted(function.config):
             return self._runtime.invoke(replica, payload, trigger=trigger)
 
-    def edge_function(self, arn: str) -> Function | None:
-        """A published version by its ARN; None where there is none."""
+    def edge_function(self, arn: str) -> Answer | None:
+        """The FunctionConfiguration of a published version by its ARN; None where there is none."""
         try:
-            return self._store.find_version({"FunctionName": arn}, RequestContext())
+            return self._store.find_version({"FunctionName": arn}, RequestContext()).configuration()
         except AwsError:
             return None
 
