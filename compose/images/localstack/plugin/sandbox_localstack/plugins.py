@@ -1,0 +1,47 @@
+"""The entry points. What they need is imported when they are used: LocalStack loads this module at its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.services.lambda_ import hooks as lambda_hooks
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+from sandbox_localstack import settings
+
+
+class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):
+    """``LAMBDA_RUNTIME_EXECUTOR=process``."""
+
+    name = "process"
+
+    def load(self, *args: Any, **kwargs: Any) -> type:
+        """The executor."""
+        from sandbox_localstack.process import ProcessRuntimeExecutor
+
+        return ProcessRuntimeExecutor
+
+
+@hooks.on_infra_start(should_load=settings.has_gateway)
+def sandbox_relay_gateway() -> None:
+    """Make the sandbox's endpoint reachable at a port of this container."""
+    from sandbox_localstack.relay import Relay
+
+    Relay().start()
+
+
+@lambda_hooks.prepare_docker_executor(should_load=settings.has_function_image)
+def sandbox_prepare(function_version: Any) -> None:
+    """``LAMBDA_RUNTIME_EXECUTOR=docker``: a function has been created or changed."""
+    from sandbox_localstack import docker
+
+    docker.prepare(function_version)
+
+
+@lambda_hooks.start_docker_executor(should_load=settings.has_function_image)
+def sandbox_start(container: Any, function_version: Any) -> None:
+    """``LAMBDA_RUNTIME_EXECUTOR=docker``: a container for a function is about to be created."""
+    from sandbox_localstack import docker
+
+    docker.configure(container, function_version)

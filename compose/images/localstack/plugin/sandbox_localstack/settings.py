@@ -1,0 +1,27 @@
+"""The container's environment variables that the plugin reads; docs/localstack.md explains them."""
+
+from __future__ import annotations
+
+import os
+
+FUNCTION_IMAGE = os.environ.get("SANDBOX_LAMBDA_IMAGE", "")
+"""The image of functions' containers; "" for those of AWS."""
+ENDPOINT_URL = os.environ.get("SANDBOX_ENDPOINT_URL", "")
+"""AWS_ENDPOINT_URL of functions; "" for the sandbox's gateway if there is one, else LocalStack itself."""
+GATEWAY_SOCKET = os.environ.get("SANDBOX_GATEWAY_SOCKET", "")
+"""The Unix socket of the sandbox's gateway in this container; "" where there is none."""
+GATEWAY_PORT = int(os.environ.get("SANDBOX_GATEWAY_PORT") or 4565)
+"""Where that gateway is to be had in this container."""
+INTERNET = os.environ.get("SANDBOX_INTERNET", "")
+"""What functions in processes reach besides this container, as ``Internet`` of the embedded runtime is told of it."""
+PYTHON = "/var/lang/bin/python"
+
+
+def has_gateway() -> bool:
+    """Whether there is a gateway to relay to."""
+    return bool(GATEWAY_SOCKET)
+
+
+def has_function_image() -> bool:
+    """Whether functions' containers are ours."""
+    return bool(FUNCTION_IMAGE)
