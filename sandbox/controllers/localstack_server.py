@@ -128,6 +128,7 @@ class OwnedServer:
         self._resolv_conf.write_text(f"nameserver {network.internet.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
         container.connect(network.internet.id)
         self._joined = network.internet.id
+        connection.move_to(container.url())
 
     def end(self) -> None:
         """See `LocalStackServer`.
@@ -139,7 +140,9 @@ class OwnedServer:
         joined, self._joined = self._joined, None
         if joined is None or self._container is None:
             return
-        self._container.disconnect(joined)
+        if not self._container.has_died:
+            self._container.disconnect(joined)
+            self.connection.move_to(self._container.url())
         for name in (*_SERVED, "internet"):
             (self._folder / name).unlink(missing_ok=True)
         if not self._container.has_died:

@@ -31,7 +31,7 @@ from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
-from sandbox.controllers.serverless import own
+from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
@@ -164,7 +164,7 @@ class Sandbox(Viewers, Operator):
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
         backend: Backend = self._backend
-        serverless = own
+        serverless: Callable[[Parts], Serverless] = own
         if self._localstack is not None:
             from sandbox.aws.backends.localstack.backend import LocalStack
             from sandbox.controllers import localstack
@@ -313,6 +313,11 @@ class Sandbox(Viewers, Operator):
     def authority(self) -> Authority:
         """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
         return self._cloudfront.authority
+
+    @property
+    def called_services(self) -> set[str]:
+        """The services of AWS that stacks, containers and scenarios have called, by the signature's name."""
+        return self._control_plane.called
 
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""

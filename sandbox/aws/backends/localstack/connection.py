@@ -45,18 +45,17 @@ class Connection:
         account: str = ACCOUNT_ID,
         lost: Callable[[str], SandboxError] = SandboxError,
     ) -> None:
-        parts = urlsplit(url)
-        self.url = url
         self._account = account
         self.lost = lost
-        timeout = urllib3.Timeout(connect=_CONNECT, read=_READ)
-        options: dict[str, Any] = {"maxsize": _KEEP, "block": False, "timeout": timeout}
+        self.move_to(url)
+
+    def move_to(self, url: str) -> None:
+        """LocalStack is to be had there from now on: the engine moves a container's published ports at times."""
+        parts = urlsplit(url)
+        self.url = url
         self._host = parts.netloc
-        self._pool: urllib3.HTTPConnectionPool = (
-            urllib3.HTTPSConnectionPool(parts.hostname or "", parts.port, **options)
-            if parts.scheme == "https"
-            else urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, **options)
-        )
+        kind = urllib3.HTTPSConnectionPool if parts.scheme == "https" else urllib3.HTTPConnectionPool
+        self._pool = kind(parts.hostname or "", parts.port, maxsize=_KEEP, block=False)
 
     def ask(
         self, method: str, uri: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None

@@ -111,10 +111,14 @@ class Container:
             # Its own start would look at the log once a second.
             DockerContainer.start(self._container)
             self._wait_ready()
-            return f"http://127.0.0.1:{self._container.get_exposed_port(PORT)}"
+            return self.url()
         except (DockerException, requests.RequestException) as error:
             explanation = getattr(error, "explanation", "") or str(error)
             raise SandboxError("LocalStack's container could not be started", state=str(explanation)) from error
+
+    def url(self) -> str:
+        """Where it is now: with a network, the engine may publish its port anew, at another one of this machine's."""
+        return f"http://127.0.0.1:{self._container.get_exposed_port(PORT)}"
 
     def watch(self, on_death: Callable[[], None]) -> None:
         """Call ``on_death``, on a thread of the watch, when it ends without having been told to."""

@@ -10,7 +10,7 @@ from sandbox.aws.backends.localstack.services import NEEDED, Call, authorization
 from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.errors import SandboxError
 
-_WITHIN = 60.0  # seconds for a service's first call, which loads it: 1 to 4 on two cores
+_WITHIN = 180.0  # seconds for a service's first call, which loads it: 1 to 4 on two idle cores
 _EXCERPT = 400
 
 

@@ -31,6 +31,21 @@ def sandbox_relay_gateway() -> None:
     Relay().start()
 
 
+@hooks.on_infra_start()
+def sandbox_reset() -> None:
+    """``POST /_localstack/sandbox/reset`` empties LocalStack."""
+    from localstack.services.internal import get_internal_apis
+    from rolo import route
+
+    @route("/_localstack/sandbox/reset", methods=["POST"])
+    def reset(request: Any) -> Any:
+        from sandbox_localstack import state
+
+        return state.reset(request)
+
+    get_internal_apis().add(reset)
+
+
 @lambda_hooks.prepare_docker_executor(should_load=settings.has_function_image)
 def sandbox_prepare(function_version: Any) -> None:
     """``LAMBDA_RUNTIME_EXECUTOR=docker``: a function has been created or changed."""
