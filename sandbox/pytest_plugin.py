@@ -21,6 +21,7 @@ import pytest
 from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
     from sandbox.replay import Outcome
@@ -41,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--sandbox-speed", default=1.0, type=float, metavar="N", help="divide every AWS timer by N (default: 1)"
+    )
+    group.addoption(
+        "--sandbox-aws",
+        default="embedded",
+        metavar="embedded|localstack|URL",
+        help="who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own",
     )
     group.addoption(
         "--sandbox-keep",
@@ -110,15 +117,40 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
     return scope
 
 
+@pytest.fixture(scope="session")
+def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
+    """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
+    option = request.config.getoption
+    if option("--sandbox-aws") == "embedded":
+        yield None
+        return
+    _require_engine()
+    from sandbox.controllers import localstack_server
+
+    with localstack_server.opened(
+        option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")
+    ) as server:
+        yield server
+
+
 @pytest.fixture(scope=_scope)
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    sandbox_localstack: LocalStackServer | None,
+) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
     from sandbox.controllers.sandbox import Sandbox
 
     option = request.config.getoption
     timeline: Path = tmp_path_factory.mktemp("sandbox") / "timeline.jsonl"
-    with Sandbox(images=option("--sandbox-images"), speed=option("--sandbox-speed"), timeline_file=timeline) as sandbox:
+    with Sandbox(
+        images=option("--sandbox-images"),
+        speed=option("--sandbox-speed"),
+        timeline_file=timeline,
+        localstack=sandbox_localstack,
+    ) as sandbox:
         yield sandbox
         if option("--sandbox-keep") and request.node.stash.get(_FAILED, False):
             sandbox.keep()

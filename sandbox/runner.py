@@ -71,6 +71,7 @@ class Result:
             "timeline": self.timeline,
             "files": list(self.files),
             "install": self.install,
+            "services": sorted(self.called),
         }
 
 

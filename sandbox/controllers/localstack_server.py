@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,6 +68,7 @@ class OwnedServer:
         speed: Divides the delays after which Lambda tries an asynchronous invocation again.
         progress: Told what is being built, pulled or waited for.
         memory: A limit of the container's memory in MiB (None: none).
+        environment: LocalStack's own settings, beside ours.
 
     Raises:
         SandboxError: No engine answers.
@@ -79,7 +80,9 @@ class OwnedServer:
         speed: float = 1.0,
         progress: Callable[[str], None] = lambda text: None,
         memory: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = environment or {}
         self._closing = ExitStack()
         self._on_death: Callable[[SandboxError], None] = lambda error: None
         self._joined: str | None = None
@@ -126,7 +129,7 @@ class OwnedServer:
         (self._folder / "internet").write_text(f"{network.internet.cidr} {SOCKETS / _OUTSIDE_DNS}")
         # Written in place: the container has this very file.
         self._resolv_conf.write_text(f"nameserver {network.internet.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
-        container.connect(network.internet.id)
+        container.connect(network.internet.id, network.public.take())
         self._joined = network.internet.id
         connection.move_to(container.url())
 
@@ -165,7 +168,7 @@ class OwnedServer:
                 self._folder,
                 self._network.name,
                 self._resolv_conf,
-                {"LAMBDA_RETRY_BASE_DELAY": str(retry)},
+                {"LAMBDA_RETRY_BASE_DELAY": str(retry), **self._environment},
                 self._memory,
             )
         )

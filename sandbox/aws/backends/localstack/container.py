@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,14 +149,14 @@ class Container:
             return []
         return output.decode(errors="replace").splitlines()
 
-    def connect(self, network: str) -> None:
-        """Attach it to another network, too.
+    def connect(self, network: str, address: str) -> None:
+        """Attach it to another network, too, at an address of it.
 
         Raises:
             SandboxError: The engine refused.
         """
         try:
-            self._api.connect_container_to_network(self.id, network)
+            self._api.connect_container_to_network(self.id, network, ipv4_address=address)
         except APIError as error:
             raise SandboxError(f"LocalStack could not join network {network}", state=str(error.explanation)) from error
 
@@ -224,9 +224,14 @@ class Container:
         return "" if state["Running"] else f"exit code {state['ExitCode']}"
 
     def _hint(self) -> str:
-        said = "\n".join(self.log_tail()).lower()
-        if "license" in said or "auth token" in said or "activat" in said:
-            return f"the token in {TOKEN} was refused: unset it (the catalogue's image needs none), or use a valid one"
-        if self._state().startswith(_OUT_OF_MEMORY):
-            return "give the engine more memory: LocalStack needs about 1 GB with its services loaded"
-        return "the lines above are LocalStack's own last words"
+        return hint(self._state(), self.log_tail())
+
+
+def hint(state: str, said: Sequence[str]) -> str:
+    """What to do about a LocalStack that has ended: by its container's state, and its last log lines."""
+    words = "\n".join(said).lower()
+    if state.startswith(_OUT_OF_MEMORY):
+        return "give the engine more memory: LocalStack needs about 1 GB with its services loaded"
+    if "license" in words or "auth token" in words:
+        return f"the token in {TOKEN} was refused: unset it (the catalogue's image needs none), or use a valid one"
+    return "the lines above are LocalStack's own last words"

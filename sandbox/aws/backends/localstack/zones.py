@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,6 +16,8 @@ from sandbox.aws.protocol import ACCOUNT_ID, service_model
 from sandbox.errors import SandboxError
 from sandbox.model.route53 import HostedZone, RecordSet
 
+# LocalStack shows the value of a zone's own SOA as the text of a Python dictionary.
+_WRAPPED = re.compile(r"\{'Value': '(.*)'\}")
 _ZONES = "/2013-04-01/hostedzone"
 
 
@@ -40,7 +43,7 @@ def _record_set(shown: Mapping[str, Any]) -> RecordSet:
         name=shown["Name"],
         type=shown["Type"],
         ttl=None if alias else int(shown.get("TTL") or 0),
-        values=tuple(record["Value"] for record in shown.get("ResourceRecords", ())),
+        values=tuple(_WRAPPED.sub(r"\1", record["Value"]) for record in shown.get("ResourceRecords", ())),
         set_identifier=shown.get("SetIdentifier"),
         weight=shown.get("Weight"),
         multivalue=bool(shown.get("MultiValueAnswer")),
