@@ -38,16 +38,15 @@ class Init:
         self._server = ThreadingHTTPServer(("", PORT), _Handler)
         self._server.init = self  # type: ignore[attr-defined]
         self._provisioned = variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency"
-        own = {name: value for name, value in variables.items() if name not in _OWN}
-        self.environment = Environment(
-            _function(variables), Path(variables["LAMBDA_TASK_ROOT"]), Path("/tmp"), own, lambda events: None
-        )
+        self._function = _function(variables)
+        self._variables = {name: value for name, value in variables.items() if name not in _OWN}
+        self._environment = self._start()
 
     def run(self) -> None:
         """Serve until the container is stopped."""
         # LocalStack has no place for the log of an init phase that fails, so such a one ends with the first invocation,
         # which has the log; only with provisioned concurrency does AWS want to know before.
-        if self._provisioned and not self.environment.initialise():
+        if self._provisioned and not self._environment.initialise():
             error = {"errorType": "Runtime.ExitError", "errorMessage": "the init phase failed"}
             self._post(f"status/{self._id}/error", error)
             return
@@ -57,11 +56,22 @@ class Init:
     def invoke(self, told: dict[str, Any]) -> None:
         """Run one invocation and post what it gave."""
         request_id = told["invoke-id"]
-        result = self.environment.invoke(
+        if not self._environment.alive:  # its process ended between two invocations
+            self._environment.close()
+            self._environment = self._start()
+        result = self._environment.invoke(
             Invocation(request_id, told["payload"].encode(), 0.0, told["invoked-function-arn"], told["trace-id"])
         )
         self._post(f"invocations/{request_id}/logs", {"logs": result.log})
         self._post(f"invocations/{request_id}/{'error' if result.failed else 'response'}", result.payload)
+
+    def close(self) -> None:
+        """End the function's process and all that it started."""
+        self._environment.close()
+
+    def _start(self) -> Environment:
+        task = Path(self._variables["LAMBDA_TASK_ROOT"])
+        return Environment(self._function, task, Path("/tmp"), self._variables, lambda events: None)
 
     def _post(self, path: str, body: object) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -124,12 +134,12 @@ def main() -> None:
     init = Init(dict(os.environ))
 
     def stop(number: int, frame: object) -> None:
-        # The invocation that is under way cannot be answered any more: LocalStack has given it up.
+        # An invocation that is under way is not waited for: LocalStack has given it up.
         threading.Thread(target=end, daemon=True).start()
 
     def end() -> None:
         with contextlib.suppress(Exception):
-            init.environment.close()
+            init.close()
         os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)

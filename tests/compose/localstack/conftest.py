@@ -31,12 +31,6 @@ ROLE = "arn:aws:iam::000000000000:role/function"
 SOCKETS = "/run/sandbox"
 GATEWAY = "gateway.sock"
 READY_WITHIN = 90.0
-ENVIRONMENT = {
-    "SKIP_SSL_CERT_DOWNLOAD": "1",
-    "DISABLE_EVENTS": "1",
-    "DNS_ADDRESS": "0",
-    "SANDBOX_GATEWAY_SOCKET": f"{SOCKETS}/{GATEWAY}",
-}
 
 
 @dataclass
@@ -63,7 +57,7 @@ class LocalStack:
         containers: Of the run that it belongs to.
         image: Its image.
         gateway: What its functions have for the sandbox's gateway.
-        environment: Its variables beside those that every one has.
+        environment: Its variables.
         mounts: Beside the sockets.
     """
 
@@ -80,7 +74,7 @@ class LocalStack:
             Spec(
                 "localstack",
                 image,
-                environment={**ENVIRONMENT, **(environment or {})},
+                environment={"SANDBOX_GATEWAY_SOCKET": f"{SOCKETS}/{GATEWAY}", **(environment or {})},
                 mounts=[Mount(SOCKETS, str(gateway.folder), type="bind"), *mounts],
                 publish={4566: 0},
             )

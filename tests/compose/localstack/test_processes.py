@@ -185,6 +185,27 @@ def test_sns_sqs_and_eventbridge_invoke_a_function(localstack):
     localstack.await_logged("hears", "by SNS", "by SQS", "by EventBridge")
 
 
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        ("import os\ndef handler(*_): return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']\n", "READY"),
+        ("import no_such_module\n", "FAILED"),
+    ],
+)
+def test_provisioned_concurrency_waits_for_the_init_phase(localstack, until, source, status):
+    client = localstack.client("lambda")
+    name = f"provisioned-{status.lower()}"
+    localstack.create(name, source)
+    version = client.publish_version(FunctionName=name)["Version"]
+    which = {"FunctionName": name, "Qualifier": version}
+    localstack.await_state(f"{name}:{version}", State="Active")
+    client.put_provisioned_concurrency_config(**which, ProvisionedConcurrentExecutions=1)
+    until(lambda: client.get_provisioned_concurrency_config(**which)["Status"] != "IN_PROGRESS")
+    assert client.get_provisioned_concurrency_config(**which)["Status"] == status
+    if status == "READY":
+        assert localstack.invoke(f"{name}:{version}").payload == "provisioned-concurrency"
+
+
 def test_new_code_is_what_the_next_invocation_runs(localstack):
     localstack.create("changes", "def handler(event, context): return 'old'\n")
     assert localstack.invoke("changes").payload == "old"

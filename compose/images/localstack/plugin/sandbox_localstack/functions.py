@@ -32,7 +32,7 @@ def runtime_of(version: FunctionVersion) -> str:
     if not runtime.startswith("python"):
         raise UnsupportedFunctionError(
             f"runtime {runtime} is not carried out: functions are in Python here, "
-            "or in AWS's own images (LAMBDA_RUNTIME_EXECUTOR=docker without SANDBOX_LAMBDA_IMAGE)"
+            "or in AWS's own images (LAMBDA_RUNTIME_EXECUTOR=docker)"
         )
     return str(runtime)
 

@@ -23,6 +23,18 @@ class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):
         return ProcessRuntimeExecutor
 
 
+class ContainerRuntimeExecutorPlugin(RuntimeExecutorPlugin):
+    """``LAMBDA_RUNTIME_EXECUTOR=container``."""
+
+    name = "container"
+
+    def load(self, *args: Any, **kwargs: Any) -> type:
+        """The executor."""
+        from sandbox_localstack.container import ContainerRuntimeExecutor
+
+        return ContainerRuntimeExecutor
+
+
 @hooks.on_infra_start(should_load=settings.has_gateway)
 def sandbox_relay_gateway() -> None:
     """Make the sandbox's endpoint reachable at a port of this container."""
@@ -46,17 +58,9 @@ def sandbox_reset() -> None:
     get_internal_apis().add(reset)
 
 
-@lambda_hooks.prepare_docker_executor(should_load=settings.has_function_image)
-def sandbox_prepare(function_version: Any) -> None:
-    """``LAMBDA_RUNTIME_EXECUTOR=docker``: a function has been created or changed."""
-    from sandbox_localstack import docker
+@lambda_hooks.start_docker_executor(should_load=settings.runs_containers)
+def sandbox_configure_container(container: Any, function_version: Any) -> None:
+    """A container for a function is about to be created."""
+    from sandbox_localstack import container as ours
 
-    docker.prepare(function_version)
-
-
-@lambda_hooks.start_docker_executor(should_load=settings.has_function_image)
-def sandbox_start(container: Any, function_version: Any) -> None:
-    """``LAMBDA_RUNTIME_EXECUTOR=docker``: a container for a function is about to be created."""
-    from sandbox_localstack import docker
-
-    docker.configure(container, function_version)
+    ours.configure(container, function_version)

@@ -7,8 +7,6 @@ import contextlib
 import logging
 import threading
 
-from localstack import config
-
 from sandbox_localstack import settings
 
 LOG = logging.getLogger(__name__)
@@ -22,7 +20,7 @@ class Relay:
     """
 
     def __init__(self) -> None:
-        self._host = "0.0.0.0" if config.LAMBDA_RUNTIME_EXECUTOR == "docker" else "127.0.0.1"
+        self._host = "0.0.0.0" if settings.runs_containers() else "127.0.0.1"
         self._listening = threading.Event()
 
     def start(self) -> None:

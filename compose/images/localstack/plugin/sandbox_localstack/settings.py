@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 FUNCTION_IMAGE = os.environ.get("SANDBOX_LAMBDA_IMAGE", "")
-"""The image of functions' containers; "" for those of AWS."""
+"""The image of functions' containers."""
 ENDPOINT_URL = os.environ.get("SANDBOX_ENDPOINT_URL", "")
 """AWS_ENDPOINT_URL of functions; "" for the sandbox's gateway if there is one, else LocalStack itself."""
 GATEWAY_SOCKET = os.environ.get("SANDBOX_GATEWAY_SOCKET", "")
@@ -35,6 +35,6 @@ def has_gateway() -> bool:
     return bool(GATEWAY_SOCKET)
 
 
-def has_function_image() -> bool:
-    """Whether functions' containers are ours."""
-    return bool(FUNCTION_IMAGE)
+def runs_containers() -> bool:
+    """Whether each function runs in a container of our image."""
+    return os.environ.get("LAMBDA_RUNTIME_EXECUTOR") == "container"
