@@ -28,7 +28,8 @@ from sandbox.interrupts import held_back
 
 EMBEDDED, LOCALSTACK = "embedded", "localstack"
 _RESET = "/_localstack/sandbox/reset"
-_RESET_WITHIN = 30.0  # seconds
+_RESET_WITHIN = 120.0  # seconds
+_EXCERPT = 300
 _OUTSIDE_DNS = OUTSIDE + DNS_UDP
 _SERVED = (GATEWAY, _OUTSIDE_DNS)  # the sockets of a sandbox that LocalStack gets to see
 
@@ -149,7 +150,18 @@ class OwnedServer:
         for name in (*_SERVED, "internet"):
             (self._folder / name).unlink(missing_ok=True)
         if not self._container.has_died:
-            _forget(self.connection)
+            self.forget()
+
+    def forget(self) -> None:
+        """Empty LocalStack; its services stay loaded.
+
+        Raises:
+            SandboxError: It could not.
+        """
+        status, _, body = self.connection.ask("POST", _RESET, {}, timeout=_RESET_WITHIN)
+        if status != 200:
+            said = body[:_EXCERPT].decode(errors="replace")
+            raise SandboxError("LocalStack could not be emptied", state=f"HTTP {status}: {said}")
 
     def close(self) -> None:
         """Remove the container and all else. A second call does nothing."""
@@ -256,11 +268,3 @@ def opened(
         yield server
     finally:
         server.close()
-
-
-def _forget(connection: Connection) -> None:
-    status, _, body = connection.ask("POST", _RESET, {}, timeout=_RESET_WITHIN)
-    if status != 200:
-        raise SandboxError(
-            "LocalStack could not be emptied", state=f"HTTP {status}: {body[:300].decode(errors='replace')}"
-        )

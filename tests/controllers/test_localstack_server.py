@@ -36,16 +36,9 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[OwnedServer]:
-    made = OwnedServer(request.config.getoption("--sandbox-images"))
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def box(request: pytest.FixtureRequest, server: OwnedServer) -> Iterator[Sandbox]:
-    with Sandbox(images=request.config.getoption("--sandbox-images"), localstack=server) as sandbox:
+def box(request: pytest.FixtureRequest, localstack_server: OwnedServer) -> Iterator[Sandbox]:
+    with Sandbox(images=request.config.getoption("--sandbox-images"), localstack=localstack_server) as sandbox:
         yield sandbox
 
 
@@ -122,12 +115,12 @@ def test_who_signs_with_any_key_is_in_the_one_account(box: Sandbox) -> None:
     assert [message["Body"] for message in received] == ["hello"]
 
 
-def test_objects_and_parameters_are_kept_by_localstack(box: Sandbox, server: OwnedServer) -> None:
+def test_objects_and_parameters_are_kept_by_localstack(box: Sandbox, localstack_server: OwnedServer) -> None:
     box.aws("s3").create_bucket(Bucket="files")
     box.aws("s3").put_object(Bucket="files", Key="a b/c", Body=b"\x00" * 70_000)
     assert len(box.aws("s3").get_object(Bucket="files", Key="a b/c")["Body"].read()) == 70_000
     box.aws("ssm").put_parameter(Name="/a", Type="String", Value="1")
-    status, _, body = server.connection.ask("GET", "/files?list-type=2", {})
+    status, _, body = localstack_server.connection.ask("GET", "/files?list-type=2", {})
     assert status == 200, body
     assert b"<Key>a b/c</Key>" in body
 
@@ -201,12 +194,14 @@ def test_what_is_no_url_of_a_localstack_is_refused(aws: str) -> None:
         pass
 
 
-def test_a_localstack_of_the_users_own_is_left_as_it_is(server: OwnedServer, request: pytest.FixtureRequest) -> None:
+def test_a_localstack_of_the_users_own_is_left_as_it_is(
+    localstack_server: OwnedServer, request: pytest.FixtureRequest
+) -> None:
     images = request.config.getoption("--sandbox-images")
-    with opened(server.connection.url) as own, Sandbox(images=images, localstack=own) as box:
+    with opened(localstack_server.connection.url) as own, Sandbox(images=images, localstack=own) as box:
         box.aws("sns").create_topic(Name="kept")
-    status, _, body = server.connection.ask("GET", "/_localstack/health", {})
+    status, _, body = localstack_server.connection.ask("GET", "/_localstack/health", {})
     assert status == 200, body
-    with Sandbox(images=images, localstack=server) as box:
+    with Sandbox(images=images, localstack=localstack_server) as box:
         topics = box.aws("sns").list_topics()["Topics"]
     assert [topic["TopicArn"].rpartition(":")[2] for topic in topics] == ["kept"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class _Reset(StateVisitor):
 
 def reset(request: Any) -> Response:
     """Forget everything in each service that has been loaded; the services stay loaded."""
-    for name in SERVICE_PLUGINS.list_available():
+    # Lambda first: its functions are at work in the others.
+    for name in sorted(SERVICE_PLUGINS.list_available(), key=lambda name: name != "lambda"):
         container = SERVICE_PLUGINS.get_service_container(name)
         if container is not None and container.state == ServiceState.RUNNING:
             _empty(container.service)
@@ -46,7 +48,10 @@ def reset(request: Any) -> Response:
 
 def _empty(service: Any) -> None:
     hook = service.lifecycle_hook
-    hook.on_before_state_reset()
+    if service.name() == "lambda":
+        _end_functions(service._provider)
+    else:
+        hook.on_before_state_reset()
     service.accept_state_visitor(_Reset())
     if service.name() == "events":
         from localstack.services.events.scheduler import JobScheduler
@@ -57,3 +62,17 @@ def _empty(service: Any) -> None:
     elif service.name() == "s3":
         service._provider._storage_backend.reset()
     hook.on_after_state_reset()
+
+
+def _end_functions(provider: Any) -> None:
+    """End what runs at once, and in the background what only waits: LocalStack would poll its queues to the end."""
+    for worker in provider.esm_workers.values():
+        worker.stop_for_shutdown()
+    provider.esm_workers = {}
+    ended = provider.lambda_service
+    for manager in ended.event_managers.values():
+        if manager.poller:
+            manager.poller._shutdown_event.set()
+    for version in list(ended.lambda_running_versions.values()):
+        version.assignment_service.stop_environments_for_version(version.id)
+    threading.Thread(target=ended.stop, name="sandbox-reset", daemon=True).start()
