@@ -205,7 +205,7 @@ DIFFERENCES = (
         "says the rule, the target, the error and how often it was tried",
         "user guide, Using dead-letter queues",
         "ERROR_CODE, ERROR_MESSAGE, RETRY_ATTEMPTS, RULE_ARN, TARGET_ARN",
-        "?",
+        "nothing",
         dead_letter,
     ),
     Difference(
