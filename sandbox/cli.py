@@ -81,6 +81,9 @@ def run(
         bool, typer.Option("--keep", help="Keep timelines, and containers of a variant that did not do as declared.")
     ] = False,
     timelines: Annotated[Path | None, typer.Option(help="Folder for the timelines: JSON lines, one a variant.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
+    ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
@@ -97,8 +100,9 @@ def run(
     quiet = json_file is not None and str(json_file) == "-"
     for file in (None if quiet else json_file, junit_file):
         check_writable(file)
-    if keep and timelines is None:
-        timelines = Path("timelines")
+    page = _begin_report(report)
+    if timelines is None and (page is not None or keep):
+        timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
     options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
@@ -112,6 +116,9 @@ def run(
             runner.run(chosen, options, listener, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
         _write_results(finished, json_file, junit_file, junit.write)
+        if page is not None:
+            written = page.write_run(finished.results, scenarios)
+            terminal.err.print(f"report: {written}", soft_wrap=True)
         if finished.results and not quiet:
             terminal.summary(finished.results)
     raise typer.Exit(finished.exit_code)
@@ -391,6 +398,16 @@ def _make_folder(folder: Path | None) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SandboxError(f"there can be no folder {folder}", state=error.strerror or str(error)) from error
+
+
+def _begin_report(folder: Path | None) -> Any:
+    if folder is None:
+        return None
+    from sandbox.report.page.folder import ReportFolder
+
+    report = ReportFolder(folder)
+    report.begin()
+    return report
 
 
 def _parameters(items: list[str], option: str = "--set") -> dict[str, str]:

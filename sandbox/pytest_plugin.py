@@ -54,6 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="after a failed test, keep the sandbox's containers and timeline; `sandbox down` removes them",
     )
+    group.addoption(
+        "--sandbox-report",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page there that shows what happened in each test with a sandbox: index.html",
+    )
     parser.addini("sandbox_scope", f"scope of the sandbox fixtures: {', '.join(SCOPES)}", default="function")
 
 
@@ -63,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (speed > 0 and math.isfinite(speed)):
         raise pytest.UsageError(f"--sandbox-speed: {speed} is not a positive number")
     config.addinivalue_line("markers", "docker: needs a Docker engine; fails where none answers")
+    folder = config.getoption("--sandbox-report")
+    if folder is not None:
+        from sandbox.pytest_report import Reporting
+
+        config.pluginmanager.register(Reporting(config, folder), "sandbox-report")
 
 
 @pytest.hookimpl(wrapper=True)

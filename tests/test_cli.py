@@ -27,6 +27,7 @@ USAGE = [
     (["run", "--speed", "inf"], "--speed inf: not a number to divide by"),
     (["run", "--json", "/nonexistent/results.json"], "there is no folder /nonexistent to write results.json to"),
     (["run", "--junit", "/nonexistent/junit.xml"], "there is no folder /nonexistent to write junit.xml to"),
+    (["run", "--report", "/dev/null/report"], "there can be no report in /dev/null/report"),
     (["run", "--json", "/"], "/ cannot be written\n  last state: it is a folder"),
     (["run", "--timelines", "/dev/null/x"], "there can be no folder /dev/null/x"),
     (["up"], "Missing argument 'stack'"),
@@ -185,6 +186,20 @@ def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
     assert all(line["at"] > 0 for line in lines)
     assert ET.parse(installed.folder / "junit.xml").getroot()[0].get("tests") == "2"
     assert installed.in_engine() == []
+
+
+@pytest.mark.docker
+def test_run_writes_a_report_of_what_it_ran(installed):
+    code, _, err = installed.run("run", "raises", "wrong", "--variant", "there", "--report", "shown")
+    assert code == 1
+    assert "report: shown/index.html" in err
+    page = (installed.folder / "shown/index.html").read_text()
+    assert "0 of 2 did what they declare" in page
+    assert "Tasks, service small" not in page
+    assert "raises / there failed: KeyError" in page
+    assert re.search(r"Tasks, \S+ \w{8}: .*RUNNING", page)
+    assert "viewer of small.example.org" in page
+    assert (installed.folder / "shown/timelines/wrong.there.jsonl").is_file()
 
 
 @pytest.mark.docker

@@ -52,6 +52,7 @@ def test_loading_the_plugin_loads_nothing_that_is_slow(project):
         (["--sandbox-speed", "fast"], "invalid float value: 'fast'"),
         (["--sandbox-speed", "0"], "--sandbox-speed"),
         (["--sandbox-speed", "nan"], "--sandbox-speed"),
+        (["--sandbox-report", "/dev/null/report"], "there can be no report in /dev/null/report"),
     ],
 )
 def test_a_wrong_option_is_a_usage_error(project, arguments, message):
@@ -168,6 +169,32 @@ def test_the_scope_can_be_wider(project):
 
 
 @pytest.mark.docker
+def test_a_report_shows_of_a_shared_sandbox_what_each_test_saw(project):
+    project.makeini("[pytest]\nsandbox_scope = module\n")
+    project.makepyfile(
+        """
+        def test_good(sandbox):
+            "All is well."
+            sandbox.timeline.record("seen.first", by="good")
+
+        def test_bad(sandbox):
+            sandbox.timeline.record("seen.second", by="bad")
+            assert 1 == 2, "</script> of it"
+
+        def test_without(): pass
+        """
+    )
+    project.runpytest_subprocess("--sandbox-report", "shown").assert_outcomes(passed=2, failed=1)
+    page = (project.path / "shown/index.html").read_text()
+    assert "1 of 2 did what they declare" in page
+    assert "All is well." in page
+    assert "&lt;/script&gt; of it" in page
+    bad = next((project.path / "shown/timelines").glob("*test_bad*")).read_text()
+    assert "seen.second" in bad
+    assert "seen.first" not in bad
+
+
+@pytest.mark.docker
 def test_a_failed_tests_sandbox_is_kept_where_that_is_asked_for(project):
     project.makepyfile(
         """
@@ -210,7 +237,12 @@ def test_sandboxes_side_by_side_under_xdist(project, small_stack):
             assert os.environ["PYTEST_XDIST_WORKER"] in ("gw0", "gw1")
         """
     )
-    project.runpytest_subprocess("-n", "2").assert_outcomes(passed=2)
+    done = project.runpytest_subprocess("-n", "2", "--sandbox-report", "shown")
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["report: shown/index.html"])
+    page = (project.path / "shown/index.html").read_text()
+    assert "2 of 2 did what they declare" in page
+    assert page.count("viewer of small.example.org") >= 2
 
 
 def test_the_replay_fixture_needs_no_engine(project, monkeypatch):

@@ -15,10 +15,14 @@ VARIANTS = [(item, variant) for item in scenario.load_all().values() for variant
 @pytest.mark.parametrize(("item", "variant"), VARIANTS, ids=[f"{s.name}-{v.name}" for s, v in VARIANTS])
 def test_variant_does_what_it_declares(item, variant, request, tmp_path):
     option = request.config.getoption
+    reporting = request.config.pluginmanager.get_plugin("sandbox-report")
+    timelines = reporting.timelines if reporting else tmp_path
     options = runner.Options(
-        option("--sandbox-images"), option("--sandbox-speed"), option("--sandbox-keep"), timelines=tmp_path
+        option("--sandbox-images"), option("--sandbox-speed"), option("--sandbox-keep"), timelines=timelines
     )
     result = runner.run_variant(item, variant, options)
+    if reporting:
+        reporting.played(request.node, result, item)
     if result.install:
         raise NotRunnable(result.error, command=result.install)
     assert result.outcome == variant.expect, "\n".join((*result.evidence, result.error))

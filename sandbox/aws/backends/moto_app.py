@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from sandbox.aws.backends.certificates import correct_certificates
+from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_offerings
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
 from sandbox.aws.backends.topics import correct_subscriptions
@@ -55,7 +56,8 @@ def load(service: str) -> Any:
     with _load_lock, _regions_without_models():
         if service in _loaded:  # by another thread meanwhile: what is corrected must not be corrected twice
             return _loaded[service]
-        backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
+        with without_offerings():
+            backends = moto.backends.get_backend(service)  # type: ignore[call-overload]
         if service == "route53":
             enforce_change_rules()
         elif service == "sqs":
@@ -69,6 +71,7 @@ def load(service: str) -> Any:
             from sandbox.aws.backends.moto_instances import correct_instances
             from sandbox.aws.backends.moto_network import protect_interfaces_in_use
 
+            read_tables_when_asked()
             protect_interfaces_in_use()
             correct_security_groups()
             correct_instances()
