@@ -131,16 +131,10 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
     """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
-    option = request.config.getoption
-    if option("--sandbox-aws") == "embedded":
-        yield None
-        return
-    _require_engine()
-    from sandbox.controllers import localstack_server
+    from sandbox import runner
 
-    with localstack_server.opened(
-        option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")
-    ) as server:
+    option = request.config.getoption
+    with runner.localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
         yield server
 
 

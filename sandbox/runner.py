@@ -127,7 +127,7 @@ def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: 
         SandboxError: There is no such LocalStack. One that cannot be used is in the results.
     """
     try:
-        with opened(options, listener.progress) as localstack:
+        with localstack_of(options.aws, options.images, options.speed, listener.progress) as localstack:
             for scenario, variant in chosen:
                 listener.started(scenario, variant)
                 result = run_variant(scenario, variant, options, listener.progress, localstack)
@@ -139,14 +139,20 @@ def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: 
 
 
 @contextmanager
-def opened(options: Options, progress: Callable[[str], None] = lambda text: None) -> Iterator[LocalStackServer | None]:
-    """The LocalStack that variants share, as long as the block lasts; None for the embedded backend."""
-    if options.aws == "embedded":
+def localstack_of(
+    aws: str, images: str, speed: float, progress: Callable[[str], None] = lambda text: None
+) -> Iterator[LocalStackServer | None]:
+    """The LocalStack that ``--aws`` names, which sandboxes share as long as the block lasts; None: it is ``embedded``.
+
+    Raises:
+        SandboxError: There is no such LocalStack.
+    """
+    if aws == "embedded":
         yield None
         return
     from sandbox.controllers import localstack_server  # loads Testcontainers
 
-    with localstack_server.opened(options.aws, options.images, options.speed, progress) as server:
+    with localstack_server.opened(aws, images, speed, progress) as server:
         yield server
 
 
@@ -218,9 +224,13 @@ def _play(
         images=options.images, speed=speed, progress=progress, timeline_file=file, localstack=localstack
     ) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
-        stack = bring_up(scenario.stack, dict(variant.parameters))
-        scenario.play(Play(sandbox, stack, variant))
-        sandbox.timeline.check()  # a backend that has died explains whatever was seen since
+        try:
+            stack = bring_up(scenario.stack, dict(variant.parameters))
+            scenario.play(Play(sandbox, stack, variant))
+        except SandboxError:
+            sandbox.timeline.check()
+            raise
+        sandbox.timeline.check()  # an engine or a LocalStack that has ended explains whatever was seen since
         verdict = scenario.judge(sandbox.timeline.since())
         verdicts.append(verdict)
         if options.keep and verdict.outcome != variant.expect:

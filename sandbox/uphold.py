@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox import runner
 from sandbox.controllers import up as states
 from sandbox.controllers.ground import Ground
 from sandbox.engine import daemon, sweep
@@ -50,7 +50,7 @@ def up(request: Request) -> None:
     """
     with (
         terminal.Progress(f"up {request.stack}") as progress,
-        _localstack(request, progress) as localstack,
+        runner.localstack_of(request.aws, request.images, request.speed, progress.step) as localstack,
         _sandbox(request, progress, localstack) as sandbox,
     ):
         try:
@@ -74,17 +74,6 @@ def up(request: Request) -> None:
             raise
         finally:
             unsubscribe()
-
-
-@contextlib.contextmanager
-def _localstack(request: Request, progress: terminal.Progress) -> Iterator[LocalStackServer | None]:
-    if request.aws == "embedded":
-        yield None
-        return
-    from sandbox.controllers import localstack_server  # loads Testcontainers
-
-    with localstack_server.opened(request.aws, request.images, request.speed, progress.step) as server:
-        yield server
 
 
 def _sandbox(request: Request, progress: terminal.Progress, localstack: LocalStackServer | None) -> Sandbox:

@@ -26,7 +26,7 @@ from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 
-EMBEDDED, LOCALSTACK = "embedded", "localstack"
+LOCALSTACK = "localstack"
 _RESET = "/_localstack/sandbox/reset"
 _RESET_WITHIN = 120.0  # seconds
 _EXCERPT = 300
@@ -217,7 +217,7 @@ class UsersServer:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SandboxError(
-                f"--aws {url} is no URL of a LocalStack", hint=f"use {EMBEDDED}, {LOCALSTACK} or http://HOST:PORT"
+                f"--aws {url} is no URL of a LocalStack", hint=f"use embedded, {LOCALSTACK} or http://HOST:PORT"
             )
         if parts.hostname.endswith("amazonaws.com"):
             raise SandboxError(f"--aws {url} is the real AWS", hint="the sandbox never calls it")
@@ -248,11 +248,11 @@ class UsersServer:
 @contextlib.contextmanager
 def opened(
     aws: str, images: str = "auto", speed: float = 1.0, progress: Callable[[str], None] = lambda text: None
-) -> Iterator[LocalStackServer | None]:
-    """The LocalStack that ``--aws`` names, for as long as the block lasts; None for ``embedded``.
+) -> Iterator[OwnedServer | UsersServer]:
+    """The LocalStack that ``--aws`` names, for as long as the block lasts.
 
     Args:
-        aws: "embedded", "localstack", or the URL of a LocalStack of the user's own.
+        aws: "localstack", or the URL of a LocalStack of the user's own.
         images: "auto", "official" or "build".
         speed: See `OwnedServer`.
         progress: Told what is being built, pulled or waited for.
@@ -260,9 +260,6 @@ def opened(
     Raises:
         SandboxError: No such choice, or it could not be had.
     """
-    if aws == EMBEDDED:
-        yield None
-        return
     server = OwnedServer(images, speed, progress) if aws == LOCALSTACK else UsersServer(aws)
     try:
         yield server
