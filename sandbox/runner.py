@@ -228,9 +228,9 @@ def _play(
             stack = bring_up(scenario.stack, dict(variant.parameters))
             scenario.play(Play(sandbox, stack, variant))
         except SandboxError:
-            sandbox.timeline.check()
+            sandbox.check()
             raise
-        sandbox.timeline.check()  # an engine or a LocalStack that has ended explains whatever was seen since
+        sandbox.check()  # an engine or a LocalStack that has ended explains whatever was seen since
         verdict = scenario.judge(sandbox.timeline.since())
         verdicts.append(verdict)
         if options.keep and verdict.outcome != variant.expect:

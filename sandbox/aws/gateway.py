@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -74,7 +74,7 @@ class ApiCall:
     path: str
     status: int
     region: str
-    access_key: str = ""
+    access_key: str = field(default="", compare=False)
 
 
 class Fallback(Protocol):

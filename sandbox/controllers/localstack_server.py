@@ -57,6 +57,13 @@ class LocalStackServer(Protocol):
             SandboxError: A service does not answer; the error names it and has LocalStack's last log lines.
         """
 
+    def check(self) -> None:
+        """Whether it is still there.
+
+        Raises:
+            SandboxError: It is not, and why.
+        """
+
     def end(self) -> None:
         """Forget everything that the sandbox has made there."""
 
@@ -120,8 +127,7 @@ class OwnedServer:
         """See `LocalStackServer`."""
         connection = self.connection
         container = self._running()
-        if container.has_died:
-            raise connection.lost("")
+        self.check()
         self._on_death = on_death
         for name in _SERVED:
             # A socket is found by its inode: a second name of it leads to the same listener.
@@ -133,6 +139,12 @@ class OwnedServer:
         container.connect(network.internet.id, network.public.take())
         self._joined = network.internet.id
         connection.move_to(container.url())
+
+    def check(self) -> None:
+        """See `LocalStackServer`."""
+        container = self._running()
+        if container.has_died or not container.is_running:
+            raise container.lost("")
 
     def end(self) -> None:
         """See `LocalStackServer`.
@@ -236,6 +248,10 @@ class UsersServer:
 
     def begin(self, network: RunNetwork, sockets: Path, on_death: Callable[[SandboxError], None]) -> None:
         """Nothing: a LocalStack of the user's own reaches the sandbox as its settings say."""
+
+    def check(self) -> None:
+        """See `LocalStackServer`."""
+        self._connection.ask("GET", "/_localstack/health", {}, timeout=_RESET_WITHIN)
 
     def end(self) -> None:
         """Nothing: what is in there may be the user's."""

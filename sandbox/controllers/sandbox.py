@@ -314,6 +314,16 @@ class Sandbox(Viewers, Operator):
         """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
         return self._cloudfront.authority
 
+    def check(self) -> None:
+        """Raise what ended the engine, or LocalStack, if something did: what was observed since then says nothing.
+
+        Raises:
+            SandboxError: What has ended, and why.
+        """
+        self.timeline.check()
+        if self._localstack is not None:
+            self._localstack.check()
+
     @property
     def called_services(self) -> set[str]:
         """The services of AWS that stacks, containers and scenarios have called, by the signature's name."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from botocore.exceptions import ClientError
 from sandbox.controllers.localstack_server import OwnedServer, UsersServer, opened
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
+from sandbox.runner import Options, Run, run_variant
+from sandbox.scenario import Play, Scenario, Variant, Verdict
 from tests.aws.lambda_runtime.conftest import function as packed
 
 pytestmark = pytest.mark.docker
@@ -128,34 +131,54 @@ def test_objects_and_parameters_are_kept_by_localstack(box: Sandbox, localstack_
 def test_services_that_localstack_lacks_stay_ours(box: Sandbox) -> None:
     assert box.aws("ec2").describe_vpcs(VpcIds=[box.vpc])["Vpcs"][0]["VpcId"] == box.vpc
     assert box.aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
-    zone = box.aws("servicediscovery").create_private_dns_namespace(Name="local", Vpc=box.vpc)["OperationId"]
-    assert zone
+
+
+def test_a_zone_of_cloud_maps_is_answered_and_protected_but_not_listed(box: Sandbox) -> None:
+    discovery, route53 = box.aws("servicediscovery"), box.aws("route53")
+    operation = discovery.create_private_dns_namespace(Name="local", Vpc=box.vpc)["OperationId"]
+    namespace = discovery.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    zone = discovery.get_namespace(Id=namespace)["Namespace"]["Properties"]["DnsProperties"]["HostedZoneId"]
+    assert route53.get_hosted_zone(Id=zone)["HostedZone"]["Name"] == "local."
+    record = {"Name": "a.local", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    with pytest.raises(ClientError, match="can only be managed through AWS Cloud Map"):
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+    assert route53.list_hosted_zones()["HostedZones"] == []
     with pytest.raises(ClientError, match="NoSuchHostedZone"):
-        box.aws("route53").get_hosted_zone(Id="Z00000000000000000000")
+        route53.get_hosted_zone(Id="Z00000000000000000000")
 
 
-@pytest.mark.long(20)
-def test_a_localstack_that_is_killed_ends_the_run_with_its_last_words(request: pytest.FixtureRequest) -> None:
+def scenario_that(act: Callable[[Play], None]) -> Scenario:
+    """A scenario whose verdict is known beforehand, and whose script is ``act``."""
+    variants = (Variant("bad", "reproduces", ""), Variant("good", "holds", ""))
+    return Scenario("s", "empty", "", "", "", variants, act, lambda seen: Verdict(False, ()), awaits_ready=False)
+
+
+@pytest.mark.long(25)
+def test_a_run_whose_localstack_is_killed_has_no_verdict(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     images = request.config.getoption("--sandbox-images")
-    with opened("localstack", images) as server, Sandbox(images=images, localstack=server) as box:
-        waiting: list[SandboxError] = []
+    (tmp_path / "stack.yaml").write_text("description: nothing\ncalls: []\n")
 
-        def wait() -> None:
-            try:
-                box.timeline.wait_for("what never comes", lambda seen: False, within=60)
-            except SandboxError as error:
-                waiting.append(error)
+    def kill(play: Play) -> None:
+        play.sandbox._containers.client.api.kill(server._container.id)  # type: ignore[union-attr]
 
-        thread = threading.Thread(target=wait)
-        thread.start()
-        box._containers.client.api.kill(server._container.id)  # type: ignore[union-attr]
-        thread.join(60)
-        (error,) = waiting
-        assert "LocalStack has ended" in error.message
-        assert "137" in error.state
-        assert any("Ready." in line or "=>" in line for line in error.log), error.log
-        with pytest.raises(SandboxError, match="LocalStack has ended"):
-            box.timeline.check()  # so that there is no verdict
+    def kill_and_wait(play: Play) -> None:
+        kill(play)
+        play.sandbox.timeline.wait_for("what never comes", lambda seen: False, within=60)
+
+    for act in (kill_and_wait, kill):
+        item = replace(scenario_that(act), stack=str(tmp_path))
+        with opened("localstack", images) as server:
+            assert isinstance(server, OwnedServer)
+            results = Run()
+            result = run_variant(item, item.variants[1], Options(images), localstack=server)
+            results.results.append(result)
+            again = run_variant(item, item.variants[1], Options(images), localstack=server)
+        assert (result.outcome, results.exit_code) == ("not run", 2), result
+        assert "LocalStack has ended in the middle of the run" in result.error
+        assert "exit code 137" in result.error
+        assert "=> 200" in result.error  # its last log lines
+        assert "LocalStack has ended" in again.error
 
 
 @pytest.mark.parametrize(

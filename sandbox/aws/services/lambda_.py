@@ -66,7 +66,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
     # -- functions --
 
     def create_function(self, request: Request, context: RequestContext) -> Answer:
-        """CreateFunction; the function is Active at once."""
+        """CreateFunction; the function is Active at once. The ARN has no version, also with Publish."""
         if "Runtime" not in request or "Handler" not in request:
             raise invalid(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
@@ -83,7 +83,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         function = Function(config, shown, self._clock.now(), dict(request.get("Tags", {})))
         self._store.add(function)
         self._timeline.record("lambda.function", function=name, change="created", handler=config.handler)
-        return self._published_if(request, function)
+        return {**self._published_if(request, function), "FunctionArn": arn}
 
     def update_function_code(self, request: Request, context: RequestContext) -> Answer:
         """UpdateFunctionCode; takes effect with the next invocation."""

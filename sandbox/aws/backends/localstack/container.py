@@ -135,7 +135,9 @@ class Container:
     def lost(self, cause: str) -> SandboxError:
         """The error for whoever has asked it in vain: what became of it, and its last log lines."""
         return SandboxError(
-            "LocalStack does not answer any more" if self._runs() else "LocalStack has ended in the middle of the run",
+            "LocalStack does not answer any more"
+            if self.is_running
+            else "LocalStack has ended in the middle of the run",
             state=self._state() or cause,
             log=self.log_tail(),
             hint=self._hint(),
@@ -212,7 +214,9 @@ class Container:
             return {}
         return state
 
-    def _runs(self) -> bool:
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine has it running."""
         return bool(self._inspected().get("Running"))
 
     def _state(self) -> str:
