@@ -96,6 +96,23 @@ def test_an_event_of_ecs_leads_to_a_function_and_that_to_services_of_both(box: S
     assert "logs" not in box.called_services  # the sandbox's own calls are no stack's
 
 
+def test_a_function_at_the_edge_is_a_version_of_localstacks(box: Sandbox) -> None:
+    arn = create_function(
+        box, "def handler(event, context):\n    print('at the edge')\n    return {'status': event['n']}"
+    )
+    version = box.aws("lambda").publish_version(FunctionName="f")["FunctionArn"]
+    functions = box._control_plane.functions
+    result = functions.run_at_edge(version, b'{"n": "204"}', "origin-response")
+    assert (json.loads(result.payload), result.failed) == ({"status": "204"}, False)
+    seen = box.timeline.wait_for("it", lambda seen: seen.kind == "lambda.invocation", within=10)
+    assert (seen["function"], seen["trigger"]) == ("us-east-1.f", "origin-response")
+    assert "at the edge" in seen["log"]
+    shown = functions.edge_function(version)
+    assert shown is not None
+    assert (shown["Runtime"], shown["Version"]) == ("python3.12", "1")
+    assert functions.edge_function(f"{arn}:7") is None
+
+
 def test_the_next_sandbox_finds_nothing(box: Sandbox) -> None:
     assert box.aws("lambda").list_functions()["Functions"] == []
     assert box.aws("events").list_rules()["Rules"] == []
