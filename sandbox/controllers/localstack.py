@@ -159,6 +159,13 @@ class LocalStackFunctions:
         self._log_at_edge(arn, text)
         return Result(request_id, content, "FunctionError" in answer, text, taken, None)
 
+    def policy(self, arn: str) -> str | None:
+        """The policy of a function or of one of its versions; None where there is none."""
+        try:
+            return str(self._parts.own("lambda", arn.split(":")[3]).get_policy(FunctionName=arn)["Policy"])
+        except (ClientError, BotoCoreError):
+            return None
+
     def edge_function(self, arn: str) -> Mapping[str, Any] | None:
         """The FunctionConfiguration of a published version by its ARN; None where there is none."""
         try:

@@ -17,6 +17,7 @@ from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.sessions import Sessions
 from sandbox.clock import Clock
 from sandbox.controllers.event_targets import EventTargets
 from sandbox.controllers.events import EventDelivery
@@ -32,7 +33,7 @@ class EventBus(Protocol):
 
 
 class Functions(Protocol):
-    """Lambda, as CloudFront uses it.
+    """Lambda, as CloudFront and IAM use it.
 
     Attributes:
         is_replicated: Whether a distribution has the version of an ARN: it cannot be deleted then.
@@ -47,6 +48,9 @@ class Functions(Protocol):
             AwsError: It is throttled, or there is no such version, or it cannot be run now.
         """
 
+    def policy(self, arn: str) -> str | None:
+        """The policy of a function or of one of its versions; None where there is none."""
+
     def edge_function(self, arn: str) -> Mapping[str, Any] | None:
         """The FunctionConfiguration of a published version by its ARN; None where there is none."""
 
@@ -60,6 +64,8 @@ class Parts:
         own: The same for what the sandbox itself calls.
         gateway: The endpoint.
         logs: Writes to CloudWatch Logs.
+        sessions: Those of functions' roles.
+        trusts: Whether a service may assume a role.
         clock: Times what AWS does later.
         timeline: Gets the observations.
         folder: For the files of functions.
@@ -71,6 +77,8 @@ class Parts:
     own: Clients
     gateway: Gateway
     logs: LogWriter
+    sessions: Sessions
+    trusts: Callable[[str, str], bool]
     clock: Clock
     timeline: Timeline
     folder: Path
@@ -102,9 +110,12 @@ def own(parts: Parts) -> Serverless:
     """EventBridge and Lambda in this process. moto's SNS delivers through it, too."""
     closing = ExitStack()
     try:
-        runtime = FunctionRuntime(parts.aws.environment(), parts.timeline, folder=parts.folder, logs=parts.logs)
+        runtime = FunctionRuntime(
+            parts.aws.environment(), parts.timeline, folder=parts.folder, logs=parts.logs, sessions=parts.sessions
+        )
         closing.callback(runtime.close)
         functions = LambdaService(runtime, parts.timeline, parts.clock, parts.aws)
+        functions.may_assume = parts.trusts
         closing.callback(functions.close)
         notifications = NotificationDelivery(
             functions, send_to_queue, parts.connect, parts.endpoint_for, parts.clock, parts.timeline

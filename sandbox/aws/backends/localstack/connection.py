@@ -20,7 +20,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 _CONNECT, _READ = 5.0, 910.0  # seconds; a function runs 900 at most
 _KEEP = 64  # connections
-_OWN_KEY = re.compile(r"[LA]SIA[A-Z0-9]{16}|LKIA[A-Z0-9]{16}")
+_OWN_KEY = re.compile(r"L[SK]IA[A-Z0-9]{16}")
 _IN_HEADER = re.compile(r"(Credential=)([^/,\s]+)(/)")
 _IN_QUERY = re.compile(r"(X-Amz-Credential=)([^%/&]+)(%2F|/)", re.IGNORECASE)
 # Those of a hop, not of the message (RFC 9110, 7.6.1), and those that the server in front writes itself.

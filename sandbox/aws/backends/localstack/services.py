@@ -59,8 +59,6 @@ NEEDED: Mapping[str, Call] = {
     "sqs": _json("sqs", "AmazonSQS.ListQueues", "1.0"),
     "s3": _get("s3", "ListBuckets", "/"),
     "ssm": _json("ssm", "AmazonSSM.DescribeParameters"),
-    "iam": _query("iam", "ListRoles", "2010-05-08"),
-    "sts": _query("sts", "GetCallerIdentity", "2011-06-15"),
 }
 """By the signature's name of the service. What a sandbox stands on: it does not begin before each has answered."""
 

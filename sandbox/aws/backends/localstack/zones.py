@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,8 +21,12 @@ _WRAPPED = re.compile(r"\{'Value': '(.*)'\}")
 _ZONES = "/2013-04-01/hostedzone"
 
 
-def read_zones(connection: Connection) -> list[HostedZone]:
+def read_zones(connection: Connection, is_healthy: Callable[[str], bool]) -> list[HostedZone]:
     """Every hosted zone with every record set in it; a zone that goes away meanwhile is left out.
+
+    Args:
+        connection: To LocalStack.
+        is_healthy: What a health check says, by its id.
 
     Raises:
         SandboxError: LocalStack does not answer, or refuses.
@@ -31,13 +35,15 @@ def read_zones(connection: Connection) -> list[HostedZone]:
     for zone in _pages(connection, "ListHostedZones", _ZONES, "HostedZones"):
         zone_id = zone["Id"].rpartition("/")[2]
         path = f"{_ZONES}/{quote(zone_id)}/rrset"
-        sets = tuple(map(_record_set, _pages(connection, "ListResourceRecordSets", path, "ResourceRecordSets")))
+        shown = _pages(connection, "ListResourceRecordSets", path, "ResourceRecordSets")
+        sets = tuple(_record_set(one, is_healthy) for one in shown)
         private = bool(zone.get("Config", {}).get("PrivateZone"))
         found.append(HostedZone(id=zone_id, name=zone["Name"], private=private, record_sets=sets))
     return found
 
 
-def _record_set(shown: Mapping[str, Any]) -> RecordSet:
+def _record_set(shown: Mapping[str, Any], is_healthy: Callable[[str], bool]) -> RecordSet:
+    check = shown.get("HealthCheckId")
     alias = shown.get("AliasTarget") or {}
     return RecordSet(
         name=shown["Name"],
@@ -48,7 +54,8 @@ def _record_set(shown: Mapping[str, Any]) -> RecordSet:
         weight=shown.get("Weight"),
         multivalue=bool(shown.get("MultiValueAnswer")),
         alias_target=alias.get("DNSName"),
-        health_check_id=shown.get("HealthCheckId"),
+        health_check_id=check,
+        healthy=check is None or is_healthy(check),
     )
 
 
