@@ -50,8 +50,6 @@ FIRST_CALLS: dict[str, Callable[[Any], Any]] = {
     "sqs": lambda client: client.list_queues(),
     "s3": lambda client: client.list_buckets(),
     "ssm": lambda client: client.describe_parameters(),
-    "iam": lambda client: client.list_roles(),
-    "sts": lambda client: client.get_caller_identity(),
 }
 
 FUNCTION = """

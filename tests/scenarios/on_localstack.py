@@ -1,7 +1,7 @@
 """Which scenarios say something about LocalStack: those whose stacks, functions or scripts call what it answers.
 
-Of what LocalStack answers, only `INDEPENDENT` is its own work. Its Route 53, IAM, STS, SSM and Logs are moto, as the
-embedded backend's are: a scenario that calls no more than those would be run twice on the same code.
+Of what LocalStack answers, only `INDEPENDENT` is its own work. Its Route 53, SSM and Logs are moto, as the embedded
+backend's are: a scenario that calls no more than those would be run twice on the same code.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ INDEPENDENT = frozenset({"events", "lambda", "s3", "scheduler", "sns", "sqs", "s
 TOUCHING = frozenset(
     {
         "alb-health-check",
+        "apcu-cli-vs-fpm",
         "cached-error",
         "cookies-defeat-cache",
+        "cross-az-traffic",
         "dns-lambda",
         "dns-lambda-no-ip-yet",
         "dns-lambda-order",
@@ -28,7 +30,11 @@ TOUCHING = frozenset(
         "nginx-websocket",
         "origin-outage",
         "pipeline-rollback",
+        "purge-fleet",
+        "purge-partial",
+        "purge-permission",
         "rolling-deploy-assets",
+        "run-command-zero-targets",
         "spot-interruption",
         "task-localhost",
     }

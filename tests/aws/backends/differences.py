@@ -165,10 +165,6 @@ def reserved_variable(place: Place) -> str:
     return outcome(lambda: create_function(place, "reserved", Environment=variables))
 
 
-def caller(place: Place) -> str:
-    return str(place.client("sts").get_caller_identity()["Arn"]).partition("::")[2]
-
-
 LIMIT_MB = 1_048_576
 
 DIFFERENCES = (
@@ -297,14 +293,5 @@ DIFFERENCES = (
         "InvalidParameterValueException",
         TAKEN,
         reserved_variable,
-    ),
-    Difference(
-        "sts",
-        "GetCallerIdentity of a user without a role",
-        "the user's ARN",
-        "API reference, GetCallerIdentity",
-        "123456789012:user/moto",
-        "123456789012:root",
-        caller,
     ),
 )

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
@@ -17,7 +17,7 @@ from botocore.parsers import create_parser
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.identities import Identities
-from sandbox.aws.backends.localstack.connection import Connection
+from sandbox.aws.backends.localstack.identities import FunctionIdentities, HasConnection
 from sandbox.aws.backends.localstack.services import ANSWERED, authorization
 from sandbox.aws.backends.localstack.zones import read_zones
 from sandbox.aws.protocol import ACCOUNT_ID, service_model
@@ -30,14 +30,6 @@ _HEALTH_CHECKS = "/2013-04-01/healthcheck"
 
 Published = Callable[[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]], str], None]
 """The entries of a PutEvents, the entries of its answer, and the region."""
-
-
-class HasConnection(Protocol):
-    """Where the connection to LocalStack comes from."""
-
-    @property
-    def connection(self) -> Connection:
-        """Waits until LocalStack is ready."""
 
 
 class LocalStack:
@@ -83,7 +75,8 @@ class LocalStack:
 
     def identities(self) -> Identities | None:
         """What IAM, which is ours, has of roles; None while nobody has used it."""
-        return self._embedded.identities()
+        found = self._embedded.identities()
+        return found and FunctionIdentities(found, self._server)
 
     def topic_policy(self, arn: str) -> str | None:
         """The policy of an SNS topic, or None where there is no such topic."""

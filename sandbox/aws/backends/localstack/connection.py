@@ -20,7 +20,6 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 _CONNECT, _READ = 5.0, 910.0  # seconds; a function runs 900 at most
 _KEEP = 64  # connections
-_OWN_KEY = re.compile(r"L[SK]IA[A-Z0-9]{16}")
 _IN_HEADER = re.compile(r"(Credential=)([^/,\s]+)(/)")
 _IN_QUERY = re.compile(r"(X-Amz-Credential=)([^%/&]+)(%2F|/)", re.IGNORECASE)
 # Those of a hop, not of the message (RFC 9110, 7.6.1), and those that the server in front writes itself.
@@ -30,12 +29,12 @@ _OF_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "tra
 class Connection:
     """A pool of connections to one LocalStack.
 
-    LocalStack takes a request's account from its access key: 12 digits are the account, a key that it has made itself
-    knows its own, and any other is account 000000000000. So what is signed with another key is sent with ours.
+    LocalStack takes a request's account from its access key: 12 digits are the account, and a key that nobody has made
+    is account 000000000000. So every request is sent with the one account that there is.
 
     Args:
         url: ``http://127.0.0.1:PORT``.
-        account: The account of those whose keys LocalStack has not made.
+        account: The account.
         lost: Makes the error when it does not answer any more, from the cause.
     """
 
@@ -119,8 +118,7 @@ class Connection:
         return uri, headers
 
     def _with_account(self, match: re.Match[str]) -> str:
-        key = match[2] if _OWN_KEY.fullmatch(match[2]) else self._account
-        return f"{match[1]}{key}{match[3]}"
+        return f"{match[1]}{self._account}{match[3]}"
 
 
 def _phrase(status: int) -> str:
