@@ -156,13 +156,15 @@ class OwnedServer:
         joined, self._joined = self._joined, None
         if joined is None or self._container is None:
             return
-        if not self._container.has_died:
-            self._container.disconnect(joined)
-            self.connection.move_to(self._container.url())
-        for name in (*_SERVED, "internet"):
-            (self._folder / name).unlink(missing_ok=True)
-        if not self._container.has_died:
-            self.forget()
+        try:
+            if not self._container.has_died:
+                self.forget()  # ends functions, which are still calling the sandbox
+        finally:
+            if not self._container.has_died:
+                self._container.disconnect(joined)
+                self.connection.move_to(self._container.url())
+            for name in (*_SERVED, "internet"):
+                (self._folder / name).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Empty LocalStack; its services stay loaded.
