@@ -23,6 +23,7 @@ from sandbox.errors import NotRunnable
 if TYPE_CHECKING:
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.site import Site
     from sandbox.controllers.stack import Stack
     from sandbox.replay import Outcome
 
@@ -118,7 +119,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _engine_for_docker_tests(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker") is not None:
-        _require_engine()
+        request.getfixturevalue("_engine")
+
+
+@pytest.fixture(scope="session")
+def _engine() -> None:  # asked once: a test finds out by itself that an engine has gone away
+    _require_engine()
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:
@@ -138,11 +144,21 @@ def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackSer
         yield server
 
 
+@pytest.fixture(scope="session")
+def sandbox_site() -> Iterator[Site]:
+    """Where the sandboxes of a test run have their networks, one after another (see `Site`)."""
+    from sandbox.controllers.site import Site
+
+    with Site() as site:
+        yield site
+
+
 @pytest.fixture(scope=_scope)
 def sandbox(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     sandbox_localstack: LocalStackServer | None,
+    sandbox_site: Site,
 ) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
@@ -155,6 +171,7 @@ def sandbox(
         speed=option("--sandbox-speed"),
         timeline_file=timeline,
         localstack=sandbox_localstack,
+        site=sandbox_site,
     ) as sandbox:
         yield sandbox
         if option("--sandbox-keep") and request.node.stash.get(_FAILED, False):

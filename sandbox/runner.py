@@ -14,6 +14,7 @@ from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
 
 if TYPE_CHECKING:
     from sandbox.controllers.localstack_server import LocalStackServer
+    from sandbox.controllers.site import Site
 
 Outcome = Literal["reproduces", "holds", "not run"]
 
@@ -127,10 +128,15 @@ def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: 
         SandboxError: There is no such LocalStack. One that cannot be used is in the results.
     """
     try:
-        with localstack_of(options.aws, options.images, options.speed, listener.progress) as localstack:
+        from sandbox.controllers.site import Site  # loads Docker
+
+        with (
+            localstack_of(options.aws, options.images, options.speed, listener.progress) as localstack,
+            Site() as site,
+        ):
             for scenario, variant in chosen:
                 listener.started(scenario, variant)
-                result = run_variant(scenario, variant, options, listener.progress, localstack)
+                result = run_variant(scenario, variant, options, listener.progress, site, localstack)
                 into.results.append(result)
                 listener.finished(result)
     except KeyboardInterrupt:
@@ -161,6 +167,7 @@ def run_variant(
     variant: Variant,
     options: Options,
     progress: Callable[[str], None] = lambda text: None,
+    site: Site | None = None,
     localstack: LocalStackServer | None = None,
 ) -> Result:
     """Run one variant in a new sandbox. What the environment refuses, or breaks, is in the result and not raised."""
@@ -176,7 +183,7 @@ def run_variant(
     called: frozenset[str] = frozenset()
     error = install = ""
     try:
-        called = _play(scenario, variant, options, progress, file, verdicts, localstack)
+        called = _play(scenario, variant, options, progress, file, verdicts, site, localstack)
     except NotRunnable as lack:
         error, install = str(lack), lack.command
     except SandboxError as refusal:
@@ -214,6 +221,7 @@ def _play(
     progress: Callable[[str], None],
     file: Path | None,
     verdicts: list[Verdict],
+    site: Site | None,
     localstack: LocalStackServer | None,
 ) -> frozenset[str]:
     """Add the verdict to ``verdicts`` as soon as it is known: cleaning up comes after it and may fail."""
@@ -221,7 +229,7 @@ def _play(
 
     speed = max(options.speed, scenario.speed)
     with Sandbox(
-        images=options.images, speed=speed, progress=progress, timeline_file=file, localstack=localstack
+        images=options.images, speed=speed, progress=progress, timeline_file=file, localstack=localstack, site=site
     ) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
         try:

@@ -47,6 +47,7 @@ from sandbox.timeline import Timeline
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
     from sandbox.controllers.localstack_server import LocalStackServer
+    from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Sandbox(Viewers, Operator):
         dns_port: The same for DNS.
         localstack: Has the services of AWS that it answers; None: all are this process's. Whoever gives it closes it.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
+        site: Where the sandboxes of this process have their networks, one after another; None: this one's own.
 
     Raises:
         SandboxError: No engine answers, a port is in use, an image cannot be had, or the process has one already.
@@ -80,9 +82,10 @@ class Sandbox(Viewers, Operator):
         dns_port: int = 0,
         localstack: LocalStackServer | None = None,
         ground: Ground | None = None,
+        site: Site | None = None,
     ) -> None:
         self._localstack = localstack
-        self._ground = ground or Ground(images, progress)
+        self._ground = ground or Ground(images, progress, site)
         self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
         self.progress = progress
@@ -350,7 +353,7 @@ class Sandbox(Viewers, Operator):
 
     def keep(self) -> None:
         """Leave containers and networks when the sandbox is closed, to be looked at; ``sandbox down`` removes them."""
-        self._run.keep()
+        self._ground.keep()
 
     def close(self) -> None:
         """Remove everything. A second call does nothing."""

@@ -17,10 +17,10 @@ def test_every_scenario_that_touches_it_is_there():
 
 @pytest.mark.docker
 @pytest.mark.parametrize(("item", "variant"), VARIANTS, ids=[f"{s.name}-{v.name}" for s, v in VARIANTS])
-def test_variant_does_what_it_declares(item, variant, request, tmp_path, localstack_server):
+def test_variant_does_what_it_declares(item, variant, request, tmp_path, sandbox_site, localstack_server):
     option = request.config.getoption
     options = runner.Options(option("--sandbox-images"), option("--sandbox-speed"), timelines=tmp_path)
-    result = runner.run_variant(item, variant, options, localstack=localstack_server)
+    result = runner.run_variant(item, variant, options, site=sandbox_site, localstack=localstack_server)
     if result.install:
         raise NotRunnable(result.error, command=result.install)
     assert result.outcome == variant.expect, "\n".join((*result.evidence, result.error))
