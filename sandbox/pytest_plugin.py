@@ -24,6 +24,7 @@ from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
     from sandbox.controllers.faults import Begun
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.site import Site
     from sandbox.controllers.stack import Stack
@@ -45,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--sandbox-speed", default=1.0, type=float, metavar="N", help="divide every AWS timer by N (default: 1)"
+    )
+    group.addoption(
+        "--sandbox-aws",
+        default="embedded",
+        metavar="embedded|localstack|URL",
+        help="who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own",
     )
     group.addoption(
         "--sandbox-keep",
@@ -131,6 +138,16 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
 
 
 @pytest.fixture(scope="session")
+def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
+    """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
+    from sandbox import runner
+
+    option = request.config.getoption
+    with runner.localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def sandbox_site() -> Iterator[Site]:
     """Where the sandboxes of a test run have their networks, one after another (see `Site`)."""
     from sandbox.controllers.site import Site
@@ -141,7 +158,10 @@ def sandbox_site() -> Iterator[Site]:
 
 @pytest.fixture(scope=_scope)
 def sandbox(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_site: Site
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    sandbox_localstack: LocalStackServer | None,
+    sandbox_site: Site,
 ) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
@@ -153,6 +173,7 @@ def sandbox(
         images=option("--sandbox-images"),
         speed=option("--sandbox-speed"),
         timeline_file=timeline,
+        localstack=sandbox_localstack,
         site=sandbox_site,
     ) as sandbox:
         yield sandbox

@@ -474,6 +474,19 @@ def containers():
     client.close()
 
 
+@pytest.fixture(scope="session")
+def localstack_server(request, sandbox_localstack) -> Iterator[Any]:
+    """One LocalStack for all tests of this worker; each leaves it empty."""
+    from sandbox.controllers.localstack_server import OwnedServer
+
+    if isinstance(sandbox_localstack, OwnedServer):
+        yield sandbox_localstack
+        return
+    made = OwnedServer(request.config.getoption("--sandbox-images"), request.config.getoption("--sandbox-speed"))
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def image(containers, request) -> Callable[[str], str]:
     """The reference of a component: ``image("toolbox")``."""

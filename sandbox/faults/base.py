@@ -30,14 +30,14 @@ class Reach:
     """What of a sandbox faults can act on.
 
     Attributes:
-        aws: Clients of its endpoint.
+        aws: Clients of its endpoint, for what the sandbox itself asks.
         clock: Its AWS time.
         containers: The run's.
         toolbox: Gives the image with nftables, tc and Perl.
         ecs: Knows services and tasks.
         runner: Knows the tasks' containers, and starts them.
         zones: Gives DNS's answers.
-        delivery: Brings events to targets.
+        delivery: Brings events to targets (None: not the sandbox, but LocalStack does).
         balancers: The container that owns the network namespace of each load balancer, by its name.
     """
 
@@ -48,7 +48,7 @@ class Reach:
     ecs: EcsController
     runner: TaskRunner
     zones: DnsController
-    delivery: EventDelivery
+    delivery: EventDelivery | None
     balancers: Callable[[], Mapping[str, str]]
 
 

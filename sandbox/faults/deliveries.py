@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from sandbox.errors import SandboxError
 from sandbox.faults.base import Option, Reach, Undo
 from sandbox.faults.targets import Target, check_rule
 
@@ -39,12 +40,15 @@ def disturb(reach: Reach, target: Target, change: Change, percent: int, seed: in
     """Change the deliveries to the targets of a rule.
 
     Raises:
-        SandboxError: There is no such rule.
+        SandboxError: There is no such rule, or LocalStack delivers events.
     """
     check_rule(reach, target)
+    if reach.delivery is None:
+        raise SandboxError("LocalStack delivers this sandbox's events", hint="bring it up with --aws embedded")
+    delivery = reach.delivery
     chance = Random(seed)
 
     def decide(rule: str, delays: list[float]) -> list[float]:
         return disturbed(delays, change, percent / 100, chance) if rule == target.name else delays
 
-    return reach.delivery.disturb(decide)
+    return delivery.disturb(decide)

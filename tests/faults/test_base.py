@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from random import Random
 
 import pytest
@@ -106,6 +107,13 @@ def test_rules_of_nftables():
     assert "ct original proto-dst 80 reject with tcp reset" in port_closed.rules(80, "reject")
     assert "tcp dport 80 redirect to :61000" in origin_5xx.rules(80, 61000)
     assert latency.rules(61000).count("redirect to :61000") == 2
+
+
+def test_events_that_localstack_delivers_are_not_disturbed(monkeypatch):
+    monkeypatch.setattr(deliveries, "check_rule", lambda reach, target: None)
+    reach = base.Reach(*[None] * len(dataclasses.fields(base.Reach)))
+    with pytest.raises(SandboxError, match="LocalStack delivers this sandbox's events"):
+        base.find("event-drop").inject(reach, targets.Target("rule", "orders"), percent=100, seed=0)
 
 
 def test_deliveries_as_they_are_disturbed():
