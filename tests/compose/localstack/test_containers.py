@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from docker.types import Mount
 
 from sandbox.engine import sweep
-from tests.compose.localstack.conftest import LocalStack
+from tests.compose.localstack.conftest import LocalStack, zipped
 
 pytestmark = pytest.mark.docker
 
@@ -23,18 +23,24 @@ def handler(event, context):
 """
 
 
-def start(containers, component, gateway, image=""):
+def start(containers, component, gateway, image):
     """A LocalStack whose functions are containers."""
-    environment = {
-        "LAMBDA_RUNTIME_EXECUTOR": "container",
-        "SANDBOX_LAMBDA_IMAGE": image or component("localstack-lambda"),
-    }
+    environment = {"LAMBDA_RUNTIME_EXECUTOR": "container", "SANDBOX_LAMBDA_IMAGE": image}
     return LocalStack(containers, component("localstack"), gateway, environment, (ENGINE,))
 
 
 @pytest.fixture(scope="module")
-def localstack(owned, component, gateway):
-    return start(owned, component, gateway)
+def tag(owned, component):
+    """A name of the functions' image, for this module alone."""
+    name = owned.run.name("functions")
+    owned.client.api.tag(component("localstack-lambda"), name, "1")
+    yield f"{name}:1"
+    owned.client.api.remove_image(f"{name}:1")
+
+
+@pytest.fixture(scope="module")
+def localstack(owned, component, gateway, tag):
+    return start(owned, component, gateway, tag)
 
 
 def test_a_function_runs_in_a_container_and_sees_what_lambda_promises(localstack):
@@ -66,7 +72,7 @@ def handler(event, context):
         threading.Event().wait()
     raise ValueError("no such order")
 """
-    localstack.create("fails", source, Timeout=1)
+    localstack.create("fails", source, Timeout=4)  # in which it starts anew, too
     told = localstack.invoke("fails")
     assert (told.failed, told.payload["errorType"]) == (True, "ValueError")
     told = localstack.invoke("fails", "hang")
@@ -89,6 +95,15 @@ def handler(event, context):
     assert localstack.invoke("asks", "/what").payload == "the gateway was asked for /what"
 
 
+def test_a_function_imports_from_its_layers(localstack):
+    package = zipped({"python/shared.py": "VALUE = 1"})
+    layer = localstack.client("lambda").publish_layer_version(LayerName="layer", Content={"ZipFile": package})
+    localstack.create(
+        "layered", "import shared\ndef handler(*_): return shared.VALUE\n", Layers=[layer["LayerVersionArn"]]
+    )
+    assert localstack.invoke("layered").payload == 1
+
+
 def test_a_container_ends_in_good_order_when_its_function_is_deleted(localstack, until):
     localstack.create("deleted", TELLS)
     localstack.invoke("deleted")
@@ -109,18 +124,23 @@ def test_a_container_ends_in_good_order_when_its_function_is_deleted(localstack,
 
     threading.Thread(target=watch, daemon=True).start()
     localstack.client("lambda").delete_function(FunctionName="deleted")
-    assert ended.wait(10)
+    assert ended.wait(30)
     assert exits == ["0"]  # 137 is that of one that took no notice of SIGTERM
-    until(lambda: not left())
+    until(lambda: not left(), within=30)
 
 
-def test_a_missing_image_is_named(containers, component, gateway):
-    localstack = start(containers, component, gateway, "no-such-image:1")
-    assert "the engine has no image 'no-such-image:1'" in localstack.failure("imageless", Runtime="python3.12")
+def test_a_missing_image_is_named(localstack, component, tag):
+    api = localstack.containers.client.api
+    api.remove_image(tag)
+    try:
+        reason = localstack.failure("imageless", Runtime="python3.12")
+    finally:
+        api.tag(component("localstack-lambda"), *tag.split(":"))
+    assert f"the engine has no image '{tag}'" in reason
 
 
 def test_nothing_is_left_of_a_localstack_that_is_killed_in_mid_invocation(containers, component, gateway, until):
-    localstack = start(containers, component, gateway)
+    localstack = start(containers, component, gateway, component("localstack-lambda"))
     source = """
 import os, threading, urllib.request
 def handler(event, context):
@@ -130,10 +150,10 @@ def handler(event, context):
     localstack.create("works", source, Timeout=60)
     with ThreadPoolExecutor(1) as pool:
         invocation = pool.submit(localstack.invoke, "works")
-        until(lambda: "/begun" in gateway.asked, within=30)
+        until(lambda: "/begun" in gateway.asked, within=60)
         containers.client.api.kill(localstack.id)
         with pytest.raises((BotoCoreError, ClientError)):
-            invocation.result(30)
+            invocation.result(60)
     assert len(localstack.its_containers()) == 1  # LocalStack had no time to remove it
     prefix = f"{localstack.name}-lambda-"
     swept = sweep.remove_run(containers.client, containers.run.id)

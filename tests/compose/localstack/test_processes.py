@@ -82,12 +82,12 @@ import os, threading
 def handler(event, context):
     return os.getpid() if event else threading.Event().wait()
 """
-    localstack.create("hangs", source, Timeout=1)
+    localstack.create("hangs", source, Timeout=4)  # in which it starts anew, too
     pid = localstack.invoke("hangs", "answer").payload
     told = localstack.invoke("hangs")
     assert told.failed
     assert told.payload["errorType"] == "Sandbox.Timedout"
-    assert told.payload["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
+    assert told.payload["errorMessage"].endswith("Error: Task timed out after 4.00 seconds")
     assert "Status: timeout" in told.log
     anew = localstack.invoke("hangs", "answer")
     assert not anew.failed, anew
@@ -200,7 +200,7 @@ def test_provisioned_concurrency_waits_for_the_init_phase(localstack, until, sou
     which = {"FunctionName": name, "Qualifier": version}
     localstack.await_state(f"{name}:{version}", State="Active")
     client.put_provisioned_concurrency_config(**which, ProvisionedConcurrentExecutions=1)
-    until(lambda: client.get_provisioned_concurrency_config(**which)["Status"] != "IN_PROGRESS")
+    until(lambda: client.get_provisioned_concurrency_config(**which)["Status"] != "IN_PROGRESS", within=60)
     assert client.get_provisioned_concurrency_config(**which)["Status"] == status
     if status == "READY":
         assert localstack.invoke(f"{name}:{version}").payload == "provisioned-concurrency"
@@ -224,7 +224,7 @@ def test_a_deleted_functions_process_ends(localstack, until):
 
     assert not gone()
     localstack.client("lambda").delete_function(FunctionName="deleted")
-    until(gone)
+    until(gone, within=30)
 
 
 def test_what_cannot_be_run_is_refused_by_name(localstack):
