@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.controllers.localstack_server import OwnedServer, UsersServer, opened
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.engine.run import LABEL_RUN
 from sandbox.errors import SandboxError
 from tests.aws.lambda_runtime.conftest import function as packed
 
@@ -91,6 +93,32 @@ def test_an_event_of_ecs_leads_to_a_function_and_that_to_services_of_both(box: S
     assert [seen["event"]["time"] for seen in published] == ["2026-01-02T03:04:05Z"] * 2
     assert {"route53", "ecs", "lambda", "events"} <= box.called_services
     assert "logs" not in box.called_services  # the sandbox's own calls are no stack's
+
+
+def test_functions_may_be_containers_which_end_with_the_sandbox(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_LAMBDA_EXECUTOR", "container")
+    images = request.config.getoption("--sandbox-images")
+    code = "import boto3\ndef handler(*_): return boto3.client('ecs').list_clusters()['clusterArns']\n"
+    with contextlib.closing(OwnedServer(images)) as server:
+        client, run = server._client, {"label": f"{LABEL_RUN}={server._run.id}"}
+        with Sandbox(images=images, localstack=server) as box:
+            arn = box.aws("ecs").create_cluster(clusterName="blog")["cluster"]["clusterArn"]
+            create_function(box, code)
+            assert json.loads(box.aws("lambda").invoke(FunctionName="f")["Payload"].read()) == [arn]
+            invoked = box.timeline.wait_for("its end", lambda seen: seen.kind == "lambda.invocation", within=30)
+            assert (invoked["function"], invoked["status"]) == ("f", "Success")
+            assert invoked["duration_ms"] > 0
+            assert invoked["init_ms"] > 0
+            assert len(client.containers.list(filters=run)) == 2
+        assert len(client.containers.list(filters=run)) == 1  # LocalStack waits for the next sandbox
+
+
+def test_an_executor_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_LAMBDA_EXECUTOR", "docker")
+    with pytest.raises(SandboxError, match="SANDBOX_LAMBDA_EXECUTOR=docker: there is no such executor"):
+        OwnedServer()
 
 
 def test_the_next_sandbox_finds_nothing(box: Sandbox) -> None:
