@@ -27,6 +27,8 @@ from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 
 LOCALSTACK = "localstack"
+EXECUTOR = "SANDBOX_LAMBDA_EXECUTOR"
+"""The environment variable that says what functions are: "process" (where it is not set) or "container"."""
 _RESET = "/_localstack/sandbox/reset"
 _RESET_WITHIN = 120.0  # seconds
 _EXCERPT = 300
@@ -79,7 +81,7 @@ class OwnedServer:
         environment: LocalStack's own settings, beside ours.
 
     Raises:
-        SandboxError: No engine answers.
+        SandboxError: No engine answers, or `EXECUTOR` says something else.
     """
 
     def __init__(
@@ -97,6 +99,10 @@ class OwnedServer:
         self._speed = speed
         self._memory = memory
         self._container: Container | None = None
+        executor = os.environ.get(EXECUTOR) or "process"
+        if executor not in {"process", "container"}:
+            raise SandboxError(f"{EXECUTOR}={executor}: there is no such executor", hint="process or container")
+        self._functions_are_containers = executor == "container"
         try:
             self._client = connect()
             self._closing.callback(self._client.close)
@@ -184,6 +190,7 @@ class OwnedServer:
 
     def _start(self) -> Connection:
         image = self._images.ensure("localstack")
+        functions = self._images.ensure("localstack-lambda") if self._functions_are_containers else ""
         self._network = networks.create_outlet(self._client, self._run, "localstack")
         retry = max(1, round(LAMBDA_RETRY_SECONDS / self._speed))
         container = Container(
@@ -196,6 +203,7 @@ class OwnedServer:
                 self._resolv_conf,
                 {"LAMBDA_RETRY_BASE_DELAY": str(retry), **self._environment},
                 self._memory,
+                functions,
             )
         )
         self._container = container

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.controllers.localstack_server import OwnedServer, UsersServer, opened
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.engine.run import LABEL_RUN
 from sandbox.errors import SandboxError
 from sandbox.runner import Options, Run, run_variant
 from sandbox.scenario import Play, Scenario, Variant, Verdict
@@ -111,6 +113,32 @@ def test_a_function_at_the_edge_is_a_version_of_localstacks(box: Sandbox) -> Non
     assert shown is not None
     assert (shown["Runtime"], shown["Version"]) == ("python3.12", "1")
     assert functions.edge_function(f"{arn}:7") is None
+
+
+def test_functions_may_be_containers_which_end_with_the_sandbox(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_LAMBDA_EXECUTOR", "container")
+    images = request.config.getoption("--sandbox-images")
+    code = "import boto3\ndef handler(*_): return boto3.client('ecs').list_clusters()['clusterArns']\n"
+    with contextlib.closing(OwnedServer(images)) as server:
+        client, run = server._client, {"label": f"{LABEL_RUN}={server._run.id}"}
+        with Sandbox(images=images, localstack=server) as box:
+            arn = box.aws("ecs").create_cluster(clusterName="blog")["cluster"]["clusterArn"]
+            create_function(box, code)
+            assert json.loads(box.aws("lambda").invoke(FunctionName="f")["Payload"].read()) == [arn]
+            invoked = box.timeline.wait_for("its end", lambda seen: seen.kind == "lambda.invocation", within=30)
+            assert (invoked["function"], invoked["status"]) == ("f", "Success")
+            assert invoked["duration_ms"] > 0
+            assert invoked["init_ms"] > 0
+            assert len(client.containers.list(filters=run)) == 2
+        assert len(client.containers.list(filters=run)) == 1  # LocalStack waits for the next sandbox
+
+
+def test_an_executor_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_LAMBDA_EXECUTOR", "docker")
+    with pytest.raises(SandboxError, match="SANDBOX_LAMBDA_EXECUTOR=docker: there is no such executor"):
+        OwnedServer()
 
 
 def test_the_next_sandbox_finds_nothing(box: Sandbox) -> None:

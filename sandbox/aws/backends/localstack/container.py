@@ -22,6 +22,7 @@ from sandbox.errors import SandboxError
 PORT = 4566
 TOKEN = "LOCALSTACK_AUTH_TOKEN"
 SOCKETS = Path("/run/sandbox")  # inside the container: the folder of the gateway's socket
+ENGINE = "/var/run/docker.sock"  # of the engine's machine, and inside the container
 
 _READY = "Ready."
 _READY_WITHIN = 120.0  # seconds
@@ -58,6 +59,8 @@ class Options:
         resolv_conf: The file that it has as /etc/resolv.conf.
         environment: Beside `ENVIRONMENT`.
         memory: A limit in MiB (None: none).
+        functions: The image of containers that LocalStack makes for functions, for which it gets the engine's socket;
+            "": functions are processes in its own container.
     """
 
     image: str
@@ -68,6 +71,7 @@ class Options:
     resolv_conf: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     memory: int | None = None
+    functions: str = ""
 
 
 class Container:
@@ -92,7 +96,13 @@ class Container:
         container.with_name(options.name)
         container.with_volume_mapping(options.sockets, str(SOCKETS), "rw")
         container.with_volume_mapping(options.resolv_conf, "/etc/resolv.conf", "ro")
-        container.with_envs(**ENVIRONMENT, **options.environment)
+        environment = {**ENVIRONMENT, **options.environment}
+        if options.functions:
+            container.with_volume_mapping(ENGINE, ENGINE, "rw")
+            environment["LAMBDA_RUNTIME_EXECUTOR"] = "container"
+            environment["SANDBOX_LAMBDA_IMAGE"] = options.functions
+            environment["LAMBDA_DOCKER_NETWORK"] = options.network  # later it is on a sandbox's, too
+        container.with_envs(**environment)
         if os.environ.get(TOKEN):
             container.with_env(TOKEN, os.environ[TOKEN])
         limits = {"mem_limit": f"{options.memory}m"} if options.memory else {}
