@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 import sandbox
-from sandbox import completion, image_commands, interrupts
+from sandbox import completion, fault_commands, image_commands, interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
+app.add_typer(fault_commands.app, name="fault")
 app.add_typer(simulate.app, name="simulate")
 
 
@@ -57,6 +58,14 @@ def _options(
     """Run AWS container deployments on this machine, and see them fail here instead of in production."""
 
 
+AwsOption = Annotated[
+    str,
+    typer.Option(
+        "--aws",
+        metavar="embedded|localstack|URL",
+        help="Who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own.",
+    ),
+]
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 
 
@@ -98,6 +107,7 @@ def run(
     ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
     from sandbox import runner, scenario
@@ -115,7 +125,7 @@ def run(
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
-    options = runner.Options(images, speed, keep, timelines)
+    options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
     try:
         with terminal.Progress() as progress:
@@ -152,6 +162,7 @@ def up(
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Bring a stack up, print how to reach it, and keep it up until Ctrl-C or `sandbox down`."""
     from sandbox import uphold
@@ -160,7 +171,7 @@ def up(
     check_writable(timeline)
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
+            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
         )
     )
 

@@ -27,7 +27,7 @@ _ENGINE = (
     "SSL_CERT_FILE: builds of images have them, too",
 )
 
-# Examples, exit codes, variables that are read.
+# Examples, exit codes, variables that are read; those of a group are its commands', where they have none.
 _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "sandbox": (("sandbox doctor", "sandbox list", "sandbox run dns-lambda", "sandbox up ghost"), _DID, _ENGINE),
     "list": (("sandbox list", "sandbox list --json"), _OK, ()),
@@ -71,6 +71,11 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
         _or("the invariants held", "one did not"),
         (),
     ),
+    "fault": (
+        ("sandbox fault list", "sandbox fault kill service:ghost", "sandbox fault latency service:ghost --for 30"),
+        _OK,
+        (),
+    ),
     "doctor": (("sandbox doctor", "sandbox doctor --fix"), ("0: nothing is missing", "2: something is"), _ENGINE),
     "images list": (("sandbox images list --json",), _OK, (_DOCKER,)),
     "images build": (("sandbox images build", "sandbox images build nginx ghost --images build"), _OK, _ENGINE),
@@ -109,7 +114,7 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
 # Groups of options; one that is in none stands under "Options".
 _PANELS: Mapping[str, str] = {
     "Results": "--json --junit --report --timelines --timeline --save --plot --severity",
-    "How it runs": "--images --speed --keep --limit --within",
+    "How it runs": "--images --aws --speed --keep --limit --within",
     "Ports": "--port --endpoint-port --dns-port",
     "The function": "--handler --env --timeout --memory --retries --fresh",
     "What becomes of the events": "--shape --order --duplicate --delay --drop --tries --pattern",
@@ -142,10 +147,9 @@ def examples() -> dict[str, tuple[str, ...]]:
 
 def _write(commands: Mapping[str, Any], before: str) -> None:
     for name, command in commands.items():
+        command.epilog = _epilog(before + name) or _epilog(before.strip())
         if inner := getattr(command, "commands", None):
             _write(inner, f"{before}{name} ")
-            continue
-        command.epilog = _epilog(before + name)
         for parameter in command.params:
             parameter.rich_help_panel = next(
                 (_PANEL_OF[one] for one in parameter.opts if one in _PANEL_OF), parameter.rich_help_panel

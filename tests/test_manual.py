@@ -33,7 +33,8 @@ EXAMPLES = [(name, example) for name, examples in manual.examples().items() for 
 
 
 def test_every_command_has_examples_and_exit_codes():
-    assert set(manual.examples()) == {"sandbox", *COMMANDS}
+    groups = {name.partition(" ")[0] for name in COMMANDS}
+    assert set(manual.examples()) <= {"sandbox", *groups, *COMMANDS}
     for name, command in COMMANDS.items():
         assert "Examples" in command.epilog, name
         assert "Exit codes" in command.epilog, name
@@ -49,7 +50,7 @@ def test_examples_are_what_the_command_takes(name, example):
     while hasattr(command, "commands"):
         path.append(words.pop(0))
         command = command.commands[path[-1]]
-    assert name in ("sandbox", " ".join(path))
+    assert name in ("sandbox", path[0], " ".join(path))
     context = command.make_context(name, words)  # raises for what it does not take
     if name == "run":
         known = scenario.load_all()
