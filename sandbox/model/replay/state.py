@@ -121,7 +121,7 @@ def record_points_at_running_task(name: str = "", zone: str = "", group: str = "
         names = [canonical(name)] if name else state.names(zone=zone)
         _hold(bool(names), f"there is no A record while a task runs at {shown}")
         for one in names:
-            values = state.record(one, zone=zone)
+            values = state.record(one, zone=zone) or []
             _hold(bool(values), f"{one} has no A record while a task runs at {shown}")
             wrong = [value for value in values if value not in addresses]
             _hold(not wrong, f"{one} is {', '.join(wrong)}; running: {shown}")
