@@ -306,7 +306,7 @@ def _zip(folder: Path, packages: Iterable[str], place: str) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in _code(folder, place):
             archive.write(path, path.relative_to(folder))
-        for package in packages:
+        for package in dict.fromkeys(packages):
             for path, name in _files_of(package, place):
                 archive.write(path, name, compresslevel=1)  # they are large, and read once
     return packed.getvalue()

@@ -235,6 +235,8 @@ OLD = {
 
 @given(yaml_texts(DOCUMENT, OLD), st.sampled_from(["JSON", "YAML"]))
 @example(json.dumps({**DOCUMENT, "parameters": {"path": {"type": []}}}), "JSON")
+@example(json.dumps({**DOCUMENT, "mainSteps": [{"name": "a", "action": []}]}), "JSON")
+@example(json.dumps({**DOCUMENT, "mainSteps": [{**DOCUMENT["mainSteps"][0], "onFailure": []}]}), "JSON")
 @example("- !!int ''", "YAML")
 def test_any_document_is_one_or_refused(text: str, form: str):
     with suppress(SsmError):

@@ -204,7 +204,7 @@ def _main_steps(raw: Mapping[str, Any], schema: str) -> list[RawStep]:
 
 
 def _known_plugin(plugin: Any) -> None:
-    if plugin not in {SHELL, POWERSHELL}:
+    if plugin not in (SHELL, POWERSHELL):  # a tuple, as it may be of any type
         raise _wrong(f"the sandbox carries out {SHELL} and skips {POWERSHELL}; it has no plugin {plugin!r}")
 
 
@@ -214,7 +214,7 @@ def _known_inputs(where: str, inputs: Mapping[str, Any], more: frozenset[str] = 
     if not isinstance(inputs.get("runCommand"), str | list):
         raise _wrong(f"{where} has no runCommand")
     for key, allowed in _ONWARD.items():
-        if key in inputs and inputs[key] not in allowed:
+        if key in inputs and inputs[key] not in tuple(allowed):
             raise _wrong(f"{key} of {where} must be {' or '.join(sorted(allowed))}")
 
 
