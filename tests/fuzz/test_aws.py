@@ -25,7 +25,8 @@ from sandbox.model.eventbridge_transformer import InvalidJsonError, InvalidTempl
 from sandbox.model.iam import policy
 from sandbox.model.iam.errors import PolicyError
 from sandbox.model.iam.evaluation import Principal, Request, evaluate
-from sandbox.model.replay.files import FormatError, read_state
+from sandbox.model.replay.files import FormatError, is_recording, read_recording, read_state, write_recording
+from sandbox.model.replay.plan import Delivery
 from sandbox.model.replay.recording import RecordingError, read_events, recorded
 from sandbox.model.ssm import documents
 from sandbox.model.ssm.errors import SsmError
@@ -138,7 +139,12 @@ STATE = {
         }
     ],
     "NetworkInterfaces": [
-        {"NetworkInterfaceId": "eni-1", "PrivateIpAddress": "10.0.0.9", "Association": {"PublicIp": "192.0.2.1"}}
+        {
+            "NetworkInterfaceId": "eni-1",
+            "SubnetId": "subnet-1",
+            "PrivateIpAddress": "10.0.0.9",
+            "Association": {"PublicIp": "192.0.2.1"},
+        }
     ],
     "tasks": [EVENT["detail"]],
     "services": [{"serviceArn": "arn:aws:ecs:us-east-1:1:service/c/s", "serviceName": "s", "desiredCount": 1}],
@@ -157,9 +163,32 @@ def test_any_recording_is_read_or_refused(text: str):
 
 
 @given(changed(STATE))
+@example(
+    {"HostedZones": [{"Id": "Z", "Name": "a.", "ResourceRecordSets": [{"Name": "a.", "Type": "A", "TTL": math.inf}]}]}
+)
 def test_any_state_is_read_or_refused(content: Any):
     with suppress(FormatError):
         assert isinstance(read_state(content).public_ips(), dict)
+
+
+SAVED = json.loads(
+    json.dumps(
+        write_recording(recorded([EVENT]), (Delivery(0, 1.0), Delivery(0, 2.0, lost=True)), read_state(STATE).zones)
+    )
+)
+
+
+@given(changed(SAVED))
+@example({**SAVED, "events": [{"at": 10**400, "event": EVENT}]})
+@example({**SAVED, "facts": [{"at": 0, "shows": []}]})
+@example({**SAVED, "events": [{"at": 0, "event": {"detail": 5}}]})
+@example({**SAVED, "facts": [{"at": 0, "shows": "task", "task": 5}]})
+@example({**SAVED, "deliveries": [{"event": None}]})
+def test_any_saved_replay_is_read_or_refused(content: Any):
+    if is_recording(content):
+        with suppress(FormatError):
+            recording, _, _ = read_recording(content)
+            assert recording.matching(compile_pattern(PATTERN).matches) is not None
 
 
 # -- IAM and Systems Manager --

@@ -99,16 +99,36 @@ def read_recording(content: Mapping[str, Any]) -> tuple[Recording, Plan | None, 
     if content.get("version") != VERSION:
         raise FormatError(f"it is of version {content.get('version')}; known is {VERSION}")
     try:
-        events = tuple(Happened(float(item["at"]), item["event"]) for item in content["events"])
+        events = tuple(Happened(float(item["at"]), _event(item["event"])) for item in content["events"])
         facts = tuple(Fact(float(item["at"]), _change(item)) for item in content["facts"])
         listed = content.get("deliveries")
-        plan = None if listed is None else tuple(Delivery(**item) for item in listed)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        plan = None if listed is None else tuple(_delivery(item) for item in listed)
+    except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"it is damaged: {type(error).__name__}: {error}") from error
     if plan is not None and any(not 0 <= one.event < len(events) for one in plan):
         raise FormatError("a delivery is of an event that is not in it")
     zones = tuple(_read(place, item, _zone) for place, item in _items(content, "HostedZones"))
     return Recording(events, facts), plan, zones
+
+
+def _event(item: Any) -> Mapping[str, Any]:
+    if not isinstance(item, dict) or not isinstance(item.get("detail"), dict):
+        raise ValueError("an event has no detail")
+    return item
+
+
+def _delivery(item: Mapping[str, Any]) -> Delivery:
+    made = Delivery(**item)
+    if not isinstance(made.event, int):
+        raise ValueError(f"a delivery is of event {made.event!r}, which is no number")
+    return replace(made, delay=float(made.delay), lost=bool(made.lost))
+
+
+def _texts(made: T, *values: object) -> T:
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is no text")
+    return made
 
 
 def _items(content: Mapping[str, Any], member: str) -> Iterable[tuple[str, Any]]:
@@ -123,7 +143,7 @@ def _read(place: str, item: Any, reader: Callable[[Any], T]) -> T:
         return reader(item)
     except KeyError as error:
         raise FormatError(f"{place} has no {error.args[0]}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{place}: {error}") from error
 
 
@@ -182,8 +202,8 @@ def _interface(item: Mapping[str, Any]) -> list[Change]:
     )
     shown: list[Change] = [InterfaceShown(interface, item.get("Description", ""))]
     if public_ip := item.get("Association", {}).get("PublicIp"):
-        shown.append(AddressShown(interface.id, public_ip))
-    return shown
+        shown.append(_texts(AddressShown(interface.id, public_ip), public_ip))
+    return _texts(shown, *asdict(interface).values())
 
 
 def _with_times(item: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -205,6 +225,9 @@ _CHANGES: Mapping[str, type[Change]] = {
 }
 
 
+_TEXTS = frozenset({"interface_id", "public_ip", "description"})
+
+
 def _change_as_json(change: Change) -> dict[str, Any]:
     shows = next(name for name, kind in _CHANGES.items() if isinstance(change, kind))
     return {"shows": shows, **asdict(change)}
@@ -214,5 +237,7 @@ def _change(item: Mapping[str, Any]) -> Change:
     kind = _CHANGES[item["shows"]]
     fields = {name: value for name, value in item.items() if name not in {"at", "shows"}}
     if kind is InterfaceShown:
-        fields["interface"] = Interface(**fields["interface"])
-    return kind(**fields)
+        fields["interface"] = Interface(**_texts(fields["interface"], *fields["interface"].values()))
+    if not all(isinstance(fields[name], dict) for name in ("task", "service") if name in fields):
+        raise ValueError(f"what a {item['shows']} shows is no object")
+    return _texts(kind(**fields), *(value for name, value in fields.items() if name in _TEXTS))
