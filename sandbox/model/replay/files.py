@@ -113,21 +113,21 @@ def read_recording(content: Mapping[str, Any]) -> tuple[Recording, Plan | None, 
 
 def _event(item: Any) -> Mapping[str, Any]:
     if not isinstance(item, dict) or not isinstance(item.get("detail"), dict):
-        raise ValueError("an event has no detail")
+        raise TypeError("an event has no detail")
     return item
 
 
 def _delivery(item: Mapping[str, Any]) -> Delivery:
     made = Delivery(**item)
     if not isinstance(made.event, int):
-        raise ValueError(f"a delivery is of event {made.event!r}, which is no number")
+        raise TypeError(f"a delivery is of event {made.event!r}, which is no number")
     return replace(made, delay=float(made.delay), lost=bool(made.lost))
 
 
 def _texts(made: T, *values: object) -> T:
     for value in values:
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is no text")
+            raise TypeError(f"{value!r} is no text")
     return made
 
 
@@ -239,5 +239,5 @@ def _change(item: Mapping[str, Any]) -> Change:
     if kind is InterfaceShown:
         fields["interface"] = Interface(**_texts(fields["interface"], *fields["interface"].values()))
     if not all(isinstance(fields[name], dict) for name in ("task", "service") if name in fields):
-        raise ValueError(f"what a {item['shows']} shows is no object")
+        raise TypeError(f"what a {item['shows']} shows is no object")
     return _texts(kind(**fields), *(value for name, value in fields.items() if name in _TEXTS))
