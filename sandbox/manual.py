@@ -116,7 +116,7 @@ _PANELS: Mapping[str, str] = {
     "Results": "--json --junit --report --timelines --timeline --save --plot --severity",
     "How it runs": "--images --aws --speed --keep --limit --within",
     "Ports": "--port --endpoint-port --dns-port",
-    "The function": "--handler --env --timeout --memory --retries --fresh",
+    "The function": "--handler --env --memory --retries --fresh",
     "What becomes of the events": "--shape --order --duplicate --delay --drop --tries --pattern",
     "AWS's state, and what must hold": "--against --zone --invariant --name --check",
     "CloudFront": "--policy --policy-file --distribution --min-ttl",
