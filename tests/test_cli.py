@@ -190,7 +190,7 @@ def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
 
 @pytest.mark.docker
 def test_run_writes_a_report_of_what_it_ran(installed):
-    code, out, err = installed.run("run", "raises", "wrong", "--variant", "there", "--report", "shown")
+    code, _, err = installed.run("run", "raises", "wrong", "--variant", "there", "--report", "shown")
     assert code == 1
     assert "report: shown/index.html" in err
     page = (installed.folder / "shown/index.html").read_text()
