@@ -40,6 +40,14 @@ app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(simulate.app, name="simulate")
 
+AwsOption = Annotated[
+    str,
+    typer.Option(
+        "--aws",
+        metavar="embedded|localstack|URL",
+        help="Who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own.",
+    ),
+]
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 
 
@@ -78,6 +86,7 @@ def run(
     ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
     from sandbox import runner, scenario
@@ -95,7 +104,7 @@ def run(
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
-    options = runner.Options(images, speed, keep, timelines)
+    options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
     try:
         with terminal.Progress() as progress:
@@ -130,6 +139,7 @@ def up(
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Bring a stack up, print how to reach it, and keep it up until Ctrl-C or `sandbox down`."""
     from sandbox import uphold
@@ -138,7 +148,7 @@ def up(
     check_writable(timeline)
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
+            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
         )
     )
 
@@ -211,13 +221,21 @@ def interrupt(
 
 
 @app.command()
-def env() -> None:
+def env(
+    terraform: Annotated[
+        bool, typer.Option("--terraform", help="Print a file for Terraform instead: sandbox_override.tf.")
+    ] = False,
+) -> None:
     """Print what to export so that AWS clients use the stack that is up: eval "$(sandbox env)"."""
     from sandbox.controllers import up as states
+    from sandbox.controllers.terraform import override
 
     living = states.living()
     if not living:
         raise SandboxError("no stack is up", hint="bring one up in another terminal: sandbox up ghost")
+    if terraform:
+        print(override(living[0].endpoint_url, living[0].environment["AWS_REGION"]), end="")
+        return
     for line in states.exports(living[0].environment, os.environ):
         print(line)
 

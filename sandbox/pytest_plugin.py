@@ -21,7 +21,9 @@ import pytest
 from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.site import Site
     from sandbox.controllers.stack import Stack
     from sandbox.replay import Outcome
 
@@ -41,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--sandbox-speed", default=1.0, type=float, metavar="N", help="divide every AWS timer by N (default: 1)"
+    )
+    group.addoption(
+        "--sandbox-aws",
+        default="embedded",
+        metavar="embedded|localstack|URL",
+        help="who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own",
     )
     group.addoption(
         "--sandbox-keep",
@@ -111,7 +119,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _engine_for_docker_tests(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker") is not None:
-        _require_engine()
+        request.getfixturevalue("_engine")
+
+
+@pytest.fixture(scope="session")
+def _engine() -> None:  # asked once: a test finds out by itself that an engine has gone away
+    _require_engine()
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:
@@ -121,15 +134,45 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
     return scope
 
 
+@pytest.fixture(scope="session")
+def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
+    """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
+    from sandbox import runner
+
+    option = request.config.getoption
+    with runner.localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sandbox_site() -> Iterator[Site]:
+    """Where the sandboxes of a test run have their networks, one after another (see `Site`)."""
+    from sandbox.controllers.site import Site
+
+    with Site() as site:
+        yield site
+
+
 @pytest.fixture(scope=_scope)
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    sandbox_localstack: LocalStackServer | None,
+    sandbox_site: Site,
+) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
     from sandbox.controllers.sandbox import Sandbox
 
     option = request.config.getoption
     timeline: Path = tmp_path_factory.mktemp("sandbox") / "timeline.jsonl"
-    with Sandbox(images=option("--sandbox-images"), speed=option("--sandbox-speed"), timeline_file=timeline) as sandbox:
+    with Sandbox(
+        images=option("--sandbox-images"),
+        speed=option("--sandbox-speed"),
+        timeline_file=timeline,
+        localstack=sandbox_localstack,
+        site=sandbox_site,
+    ) as sandbox:
         yield sandbox
         if option("--sandbox-keep") and request.node.stash.get(_FAILED, False):
             sandbox.keep()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox import runner
 from sandbox.controllers import up as states
 from sandbox.controllers.ground import Ground
 from sandbox.engine import daemon, sweep
@@ -19,6 +20,7 @@ from sandbox.report import live, terminal
 from sandbox.timeline import Observation
 
 if TYPE_CHECKING:
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
     from sandbox.controllers.stack_file import StackDefinition
@@ -39,6 +41,7 @@ class Request:
     keep: bool
     images: str
     speed: float
+    aws: str
 
 
 def up(request: Request) -> None:
@@ -49,7 +52,8 @@ def up(request: Request) -> None:
     """
     with ExitStack() as closing:
         progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
-        sandbox, definition = _sandbox(request, progress)
+        given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
+        sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
         closing.enter_context(sandbox)
         try:
             stack, urls = _bring_up(sandbox, definition, request)
@@ -74,7 +78,9 @@ def up(request: Request) -> None:
             unsubscribe()
 
 
-def _sandbox(request: Request, progress: terminal.Progress) -> tuple[Sandbox, StackDefinition]:
+def _sandbox(
+    request: Request, progress: terminal.Progress, localstack: LocalStackServer | None
+) -> tuple[Sandbox, StackDefinition]:
     """A sandbox, and the stack that is to come up in it: the engine begins with that before the sandbox is whole."""
     with ExitStack() as undone:
         ground = Ground(request.images, progress.step)
@@ -96,6 +102,7 @@ def _sandbox(request: Request, progress: terminal.Progress) -> tuple[Sandbox, St
             timeline_file=request.timeline,
             endpoint_port=request.endpoint_port,
             dns_port=request.dns_port,
+            localstack=localstack,
             ground=ground,
             estate=estate,
         )
@@ -124,6 +131,13 @@ def _distributions(sandbox: Sandbox) -> list[str]:
     return [name for seen in deployed.values() for name in seen["aliases"] or [seen["domain_name"]] if "*" not in name]
 
 
+def _discovered(sandbox: Sandbox) -> list[str]:
+    """The names of Cloud Map's services that are in DNS."""
+    seen = sandbox.timeline.since()
+    services = {f"{one['service']}.{one['namespace']}" for one in seen if one.kind == "cloudmap.instance"}
+    return sorted({one["name"] for one in seen if one.kind == "dns.change" and one["name"] in services})
+
+
 def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     out = terminal.out
     out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
@@ -134,7 +148,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
         file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
     host, port = sandbox.dns_address
-    for name in dict.fromkeys(urlsplit(inside).hostname for inside in urls):
+    names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
+    for name in names or ("NAME",):
         out.print(f"  dig @{host} -p {port} {name}")
     out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
     for name, value in sandbox.environment().items():

@@ -14,9 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from sandbox.aws.protocol import REGION, botocore_data
+from sandbox.aws.sessions import Session
 from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
+OWN_ACCESS_KEY = "sandbox-itself"
+"""Signs what the sandbox itself calls, for AWS's services that it carries out: no stack and no scenario has asked."""
 SECRET_KEY = "sandbox"
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -52,12 +55,16 @@ class Clients:
     Args:
         endpoint_url: The gateway's URL.
         region: The region where none is named.
+        session: Of a role, as which they call; without it they are the account's administrator's.
+        access_key: What the administrator's calls are signed with.
 
     Raises:
         SandboxError: There is no endpoint: such a client would talk to the real AWS.
     """
 
-    def __init__(self, endpoint_url: str, region: str = REGION) -> None:
+    def __init__(
+        self, endpoint_url: str, region: str = REGION, session: Session | None = None, access_key: str = ACCESS_KEY
+    ) -> None:
         if not endpoint_url.startswith(("http://", "https://")):
             raise SandboxError(
                 f"AWS clients need the URL of the sandbox's endpoint, not {endpoint_url!r}",
@@ -65,6 +72,11 @@ class Clients:
             )
         self.endpoint_url = endpoint_url
         self.region = region
+        self._credentials = {
+            "aws_access_key_id": session.access_key_id if session else access_key,
+            "aws_secret_access_key": session.secret_access_key if session else SECRET_KEY,
+            "aws_session_token": session.token if session else None,
+        }
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -95,11 +107,13 @@ class Clients:
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": str(self._credentials["aws_access_key_id"]),
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            # 127.0.0.1 cannot have the "data-" that Cloud Map's DiscoverInstances wants before the endpoint's name.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             **dict.fromkeys(_FILES, os.devnull),
         }
 
@@ -126,9 +140,8 @@ class Clients:
             service,
             region_name=region,
             endpoint_url=self.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
             config=config,
+            **self._credentials,
         )
 
     def _isolated_session(self) -> Any:
@@ -143,7 +156,5 @@ class Clients:
                 }
             )
             session.register_component("data_loader", botocore_data())
-            self._session = boto3.Session(
-                botocore_session=session, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
-            )
+            self._session = boto3.Session(botocore_session=session, **self._credentials)
         return self._session

@@ -9,7 +9,17 @@ from typing import Protocol, TypeVar
 from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
 from sandbox.model.cloudmap import CloudMap
-from sandbox.model.cloudmap_messages import HEALTH_DELAY, Command, MakeZone, PutRecords, RemoveZone, Settle, Tell
+from sandbox.model.cloudmap_messages import (
+    HEALTH_DELAY,
+    Command,
+    MakeZone,
+    PutHealthCheck,
+    PutRecords,
+    RemoveHealthCheck,
+    RemoveZone,
+    Settle,
+    Tell,
+)
 from sandbox.model.cloudmap_records import CloudMapError, Namespace
 from sandbox.model.route53 import RecordSet
 from sandbox.timeline import Timeline
@@ -18,7 +28,7 @@ T = TypeVar("T")
 
 
 class Zones(Protocol):
-    """Where the hosted zones of namespaces are kept."""
+    """Where the hosted zones of namespaces are kept, and the health checks of instances."""
 
     def make(self, namespace: Namespace) -> str:
         """Make one; says why it cannot be had, or ""."""
@@ -28,6 +38,12 @@ class Zones(Protocol):
 
     def put(self, namespace: Namespace, record_sets: Iterable[RecordSet]) -> None:
         """Let one have these record sets beside its SOA and NS."""
+
+    def put_health_check(self, wanted: PutHealthCheck) -> None:
+        """Make or change a health check."""
+
+    def remove_health_check(self, health_check_id: str) -> None:
+        """Remove one."""
 
 
 class CloudMapController:
@@ -40,7 +56,8 @@ class CloudMapController:
 
     Args:
         cloudmap: The model.
-        zones: Keeps the hosted zones.
+        zones: Keeps the hosted zones and health checks.
+        refresh_health: Lets the health checks of the moment be carried out.
         refresh_dns: Lets the DNS server answer from the zones of the moment.
         timeline: Gets the observations.
         clock: Gives the time, and the 30 s after which a reported health counts.
@@ -50,12 +67,14 @@ class CloudMapController:
         self,
         cloudmap: CloudMap,
         zones: Zones,
+        refresh_health: Callable[[], object],
         refresh_dns: Callable[[], object],
         timeline: Timeline,
         clock: Clock,
     ) -> None:
         self._cloudmap = cloudmap
         self._zones = zones
+        self._refresh_health = refresh_health
         self._refresh_dns = refresh_dns
         self._timeline = timeline
         self._clock = clock
@@ -115,24 +134,33 @@ class CloudMapController:
 
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
-            match command:
-                case MakeZone(namespace):
-                    refused = self._zones.make(namespace)
-                    if refused:
-                        self._cloudmap.zone_refused(command, refused)
-                case RemoveZone(zone_id):
-                    self._zones.remove(zone_id)
-                case PutRecords(namespace):
-                    self._zones.put(namespace, self._cloudmap.record_sets(namespace))
-                case Settle():
-                    self._clock.call_later(HEALTH_DELAY, lambda due=command: self._settle(due))  # type: ignore[misc]
-                case Tell():
-                    pass
+            self._begin(command)
+        if any(isinstance(command, PutHealthCheck | RemoveHealthCheck) for command in commands):
+            self._refresh_health()
         if any(isinstance(command, MakeZone | RemoveZone | PutRecords) for command in commands):
             self._refresh_dns()
         for command in commands:
             if isinstance(command, Tell):
                 self._tell(command)
+
+    def _begin(self, command: Command) -> None:
+        match command:
+            case MakeZone(namespace):
+                refused = self._zones.make(namespace)
+                if refused:
+                    self._cloudmap.zone_refused(command, refused)
+            case RemoveZone(zone_id):
+                self._zones.remove(zone_id)
+            case PutRecords(namespace):
+                self._zones.put(namespace, self._cloudmap.record_sets(namespace))
+            case PutHealthCheck():
+                self._zones.put_health_check(command)
+            case RemoveHealthCheck(health_check_id):
+                self._zones.remove_health_check(health_check_id)
+            case Settle():
+                self._clock.call_later(HEALTH_DELAY, lambda: self._settle(command))
+            case Tell():
+                pass
 
     def _settle(self, command: Settle) -> None:
         self.apply(lambda cloudmap, now: cloudmap.settle_health(command))

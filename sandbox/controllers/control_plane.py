@@ -11,24 +11,21 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.backends.topics import deliver_with, send_to_queue
-from sandbox.aws.backends.zones import hosted_zones
-from sandbox.aws.clients import Clients
+from sandbox.aws.authorization import Authorization
+from sandbox.aws.backends.backend import Backend
+from sandbox.aws.backends.identities import identify_with
+from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
-from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
-from sandbox.aws.services.events import EventsService
-from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.sessions import Sessions
 from sandbox.clock import Clock
+from sandbox.controllers.account import Account
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
-from sandbox.controllers.event_targets import EventTargets
-from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, OUTSIDE
-from sandbox.controllers.notifications import NotificationDelivery
+from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.dataplane.dns import DnsServer
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
@@ -41,19 +38,27 @@ _CHANGE_INSTANCES = frozenset(
         *(
             ("autoscaling", operation)
             for operation in (
+                "AttachInstances",
                 "CreateAutoScalingGroup",
                 "DeleteAutoScalingGroup",
+                "DetachInstances",
+                "ExecutePolicy",
                 "SetDesiredCapacity",
+                "SetInstanceHealth",
                 "TerminateInstanceInAutoScalingGroup",
                 "UpdateAutoScalingGroup",
             )
         ),
         ("ecs", "CreateCluster"),
+        # What makes a managed node of an instance that runs already.
+        ("ec2", "AssociateIamInstanceProfile"),
+        *(("iam", operation) for operation in ("AddRoleToInstanceProfile", "AttachRolePolicy", "PutRolePolicy")),
     }
 )
 
 if TYPE_CHECKING:
     from sandbox.controllers.cloudmap import CloudMapController
+    from sandbox.controllers.route53_health import Route53HealthChecks
 
 
 class ControlPlane:
@@ -64,8 +69,10 @@ class ControlPlane:
         folder: For the files of functions; its ``sockets`` folder for what containers reach endpoint and DNS by.
         clock: Times everything that AWS does later.
         timeline: Gets every observation.
-        connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to.
+        connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to and what
+            health checks of Route 53 ask.
         endpoint_for: The endpoint's URL for this machine (True) or a container.
+        serverless: Makes EventBridge and Lambda.
         endpoint_port: The port of 127.0.0.1 for the endpoint (0: any free one).
         dns_port: The same for DNS.
 
@@ -76,7 +83,10 @@ class ControlPlane:
         events: EventBridge.
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
+        called: The services that stacks, scenarios and containers have called with success, by the signature's name.
         logs: Writes to CloudWatch Logs.
+        sessions: Those of the roles of functions and tasks.
+        authorization: Holds them against IAM's policies.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
         on_object_put: Called with the path of each object that was put into S3.
         instances_changed: Called when EC2's instances, or the clusters that they wait for, may be others than before.
@@ -87,13 +97,14 @@ class ControlPlane:
 
     def __init__(
         self,
-        backend: Embedded,
+        backend: Backend,
         folder: Path,
         clock: Clock,
         timeline: Timeline,
         connect: Callable[[str, int, float], socket.socket],
         endpoint_for: Callable[[bool], str],
         *,
+        serverless: Callable[[Parts], Serverless] = own,
         endpoint_port: int = 0,
         dns_port: int = 0,
     ) -> None:
@@ -103,7 +114,10 @@ class ControlPlane:
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
         self.on_object_put: Callable[[str], None] = lambda path: None
-        self._zones = DnsController(hosted_zones, timeline)
+        self.called: set[str] = set()
+        self._backend = backend
+        self._connect = connect
+        self._zones = DnsController(lambda: backend.hosted_zones(self._is_healthy), timeline)
         sockets = folder / "sockets"
         self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
@@ -118,31 +132,47 @@ class ControlPlane:
             )
             self.dns.start()
             self._closing.callback(self.dns.close)
-            self.gateway = Gateway([], backend, port=endpoint_port, unix_socket=sockets / GATEWAY, on_call=self._called)
+            self.sessions = Sessions()
+            identify_with(self.sessions.find)
+            account = Account(backend)
+            self.authorization = Authorization(
+                self.sessions, backend.identities, account.resource_policy, account, clock, timeline
+            )
+            self.gateway = Gateway(
+                [],
+                backend,
+                port=endpoint_port,
+                unix_socket=sockets / GATEWAY,
+                authorize=self.authorization.check,
+                on_call=self._called,
+            )
             self.gateway.start()
             self._closing.callback(self.gateway.close)
             self.aws = Clients(self.gateway.url, REGION)
-            self.logs = LogWriter(self.aws)
+            own_clients = Clients(self.gateway.url, REGION, access_key=OWN_ACCESS_KEY)
+            self.logs = LogWriter(own_clients)
             self._closing.callback(self.logs.close)
-            self._runtime = runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
-            self._closing.callback(runtime.close)
-            self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
-            self._closing.callback(functions.close)
-            notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
-            deliver_with(notifications.deliver)
-            self._closing.callback(notifications.close)
-            targets = EventTargets(functions, self.aws, clock)
-            delivery = EventDelivery(targets, timeline, clock)
-            self._closing.callback(delivery.close)
-            self.events = EventsService(delivery, clock)
-            targets.forward = self.events.receive
+            parts = Parts(
+                self.aws,
+                own_clients,
+                self.gateway,
+                self.logs,
+                self.sessions,
+                self.authorization.trusts,
+                clock,
+                timeline,
+                folder,
+                connect,
+                endpoint_for,
+            )
+            self._serverless = serverless(parts)
+            self._closing.callback(self._serverless.close)
+            self.events = self._serverless.events
+            self.functions = account.functions = self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
-            self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
-            for service in (
-                functions,
-                self.events,
-                EcsService(ecs, self.ecs.apply, backend.missing_subnets),
-            ):
+            self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)
+            api = EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts)
+            for service in (*self._serverless.services, api):
                 self.gateway.add(service)
             self.gateway.add_later("servicediscovery", self._make_cloudmap)
         except BaseException:
@@ -163,12 +193,41 @@ class ControlPlane:
         from sandbox.controllers.cloudmap import CloudMapController
         from sandbox.model.cloudmap import CloudMap
 
-        cloudmap = CloudMap(f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}", lambda: uuid.uuid4().hex)
-        return CloudMapController(cloudmap, CloudMapZones(), self._zones.refresh, self._timeline, self._clock)
+        arns = f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}"
+        cloudmap = CloudMap(arns, lambda: uuid.uuid4().hex, self._private_address)
+        return CloudMapController(
+            cloudmap, CloudMapZones(), self._refresh_health, self._zones.refresh, self._timeline, self._clock
+        )
+
+    def _private_address(self, instance_id: str) -> str | None:
+        state, address = self._backend.instance_now(instance_id)
+        return None if state in {"shutting-down", "terminated"} else address
+
+    @cached_property
+    def _health(self) -> Route53HealthChecks:
+        """The health checks of Route 53; made with the first of them."""
+        from sandbox.aws.backends.health_checks import endpoint_checks, show_statuses
+        from sandbox.controllers.route53_health import Route53HealthChecks
+
+        health = Route53HealthChecks(endpoint_checks, self._connect, self._health_changed, self._timeline, self._clock)
+        show_statuses(health.observation)
+        self._closing.callback(health.close)
+        return health
+
+    def _is_healthy(self, health_check_id: str) -> bool:
+        return "_health" not in self.__dict__ or self._health.is_healthy(health_check_id)
+
+    def _refresh_health(self) -> None:
+        self._health.refresh()
+
+    def _health_changed(self, health_check_id: str, healthy: bool) -> None:
+        if "cloudmap" in self.__dict__:
+            self.cloudmap.apply(lambda cloudmap, now: cloudmap.checked(health_check_id, healthy))
+        self._zones.refresh()
 
     def open_internet(self, network: IPv4Network) -> None:
         """Let functions reach the sandbox's internet, names and addresses."""
-        self._runtime.internet = f"{network} {self._outside_dns}"
+        self._serverless.open_internet(f"{network} {self._outside_dns}")
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""
@@ -184,7 +243,11 @@ class ControlPlane:
         self._closing.close()
 
     def _called(self, call: ApiCall) -> None:
+        if call.access_key != OWN_ACCESS_KEY:
+            self.called.add(call.service)
         if call.service == "route53" and call.method != "GET":
+            if "/healthcheck" in call.path:
+                self._health.refresh()
             self._zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()

@@ -14,11 +14,11 @@ from sandbox.clock import RealClock
 from sandbox.controllers import stack_file
 from sandbox.controllers.ground import Ground
 from sandbox.controllers.interfaces import Interfaces
-from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
 from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.stack_file import StackDefinition
+from sandbox.controllers.vpcs import Vpcs
 from sandbox.interrupts import held_back
-from sandbox.model.security_groups import EVERYTHING, Surroundings
+from sandbox.model.security_groups import EVERYTHING
 from sandbox.timeline import Timeline
 
 
@@ -65,11 +65,13 @@ class Estate:
         return self.backend.create_security_group(self.vpc, "sandbox", "Opens everything", [EVERYTHING])
 
     @cached_property
+    def _vpcs(self) -> Vpcs:
+        return Vpcs(self._ground.containers, self._ground.network, self.backend)
+
+    @cached_property
     def security_groups(self) -> SecurityGroups:
         """Looks after what passes the interfaces."""
-        address = self._ground.network.vpc.address(RESOLVER)
-        around = Surroundings(address, (address, ENDPOINT_PORT))
-        return SecurityGroups(self.backend, self._ground.containers, around, self.timeline)
+        return SecurityGroups(self.backend, self._ground.containers, self._vpcs.around, self.timeline)
 
     @cached_property
     def interfaces(self) -> Interfaces:
@@ -78,6 +80,7 @@ class Estate:
         made = Interfaces(
             ground.containers,
             ground.network,
+            self._vpcs,
             ground.images,
             self.backend,
             self.security_groups,

@@ -19,7 +19,7 @@ from sandbox.model.eventbridge_recursion import Lineage, Recursion
 from sandbox.model.eventbridge_retry import Failure, Retry, RetryPolicy, dead_letter_attributes
 from sandbox.timeline import Timeline
 
-_ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
+ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
 _GOES_ROUND = Failure(
     "RECURSION",
     "The sandbox stops rules that cause the events which they match; on AWS they would go on, and be paid for.",
@@ -99,7 +99,7 @@ class EventDelivery:
             bus=bus,
             rules=rules,
             event=event,
-            **{name: detail.get(name) for name in _ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
+            **{name: detail.get(name) for name in ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
         )
 
     def deliver(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival) -> None:

@@ -11,22 +11,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.controllers import spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
-from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.estate import Estate
 from sandbox.controllers.ground import Ground
+from sandbox.controllers.instance_services import InstanceServices
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import RESOLVER
 from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
+from sandbox.controllers.serverless import Parts, Serverless, own
+from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.controllers.tasks import TaskRunner
@@ -34,9 +37,12 @@ from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
+from sandbox.model import slack
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
+    from sandbox.controllers.localstack_server import LocalStackServer
+    from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
@@ -52,8 +58,10 @@ class Sandbox(Viewers, Operator):
         timeline_file: Where the observations are written as JSON lines; screenshots go to a folder beside it.
         endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
         dns_port: The same for DNS.
+        localstack: Has the services of AWS that it answers; None: all are this process's. Whoever gives it closes it.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
         estate: The same of what it has in EC2, on that ground; ``speed`` and ``timeline_file`` are its own then.
+        site: Where the sandboxes of this process have their networks, one after another; None: this one's own.
 
     Raises:
         SandboxError: No engine answers, a port is in use, an image cannot be had, or the process has one already.
@@ -68,10 +76,13 @@ class Sandbox(Viewers, Operator):
         timeline_file: Path | None = None,
         endpoint_port: int = 0,
         dns_port: int = 0,
+        localstack: LocalStackServer | None = None,
         ground: Ground | None = None,
         estate: Estate | None = None,
+        site: Site | None = None,
     ) -> None:
-        self._ground = ground or Ground(images, progress)
+        self._localstack = localstack
+        self._ground = ground or Ground(images, progress, site)
         self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
         self.progress = progress
@@ -95,10 +106,13 @@ class Sandbox(Viewers, Operator):
 
         self._closers.append(without_configuration())
         self._backend = self._estate.backend
-        self._backend.preload("route53")
+        if self._localstack is None:
+            self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
-        self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
+        names = {**self._network.endpoint_names(), **self._network.bucket_names()}
+        self._control_plane.dns.add_names({**names, **self._network.names_outside(slack.HOST)})
+        self._control_plane.gateway.add_host(slack.HOST, Slack(self.timeline).answer)
         self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._start_runner()
@@ -121,6 +135,10 @@ class Sandbox(Viewers, Operator):
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
         self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
         self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)
+        if self._localstack is not None:
+            # It has been starting meanwhile. Whatever it still does for this sandbox ends before the rest does.
+            self._closers.append(self._localstack.end)
+            self._localstack.begin(self._network, self._ground.sockets, self.timeline.abort)
         issue_with(lambda names: self.authority.issue(list(names)))  # what is requested of ACM
 
     def _make_cloudfront(self) -> object:
@@ -148,13 +166,22 @@ class Sandbox(Viewers, Operator):
         self._ecs.wait_closed()
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
+        backend: Backend = self._backend
+        serverless: Callable[[Parts], Serverless] = own
+        if self._localstack is not None:
+            from sandbox.aws.backends.localstack.backend import LocalStack
+            from sandbox.controllers import localstack
+
+            backend = remote = LocalStack(self._localstack, self._backend)
+            serverless = localstack.make(remote)
         plane = ControlPlane(
-            self._backend,
+            backend,
             self._run.folder,
             self.clock,
             self.timeline,
             self._connect,
             self._endpoint_for,
+            serverless=serverless,
             endpoint_port=endpoint_port,
             dns_port=dns_port,
         )
@@ -181,26 +208,38 @@ class Sandbox(Viewers, Operator):
         )
         self._control_plane.on_ec2_change = self._estate.security_groups.refresh
         self._interfaces = self._estate.interfaces
-        self._instances = ContainerInstances(
-            self._ecs, self._backend, self._interfaces, self._containers, self._network.vpc.cidr, self.timeline
+        self._instance_services = InstanceServices(
+            self._containers,
+            self._images,
+            self._network,
+            self._interfaces,
+            self._backend,
+            self._control_plane,
+            container_environment,
+            self.clock,
+            self.timeline,
         )
-        self._closers.append(self._instances.close)
+        self._closers.append(self._instance_services.close)
+        instances = self._instance_services.instances
         self._ecs.runner = TaskRunner(
             self._containers,
             self._interfaces,
             self._images,
-            ContainerSpecs(
-                self._containers, self._interfaces, container_environment, self.clock, self._instances.volume
-            ),
+            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock, instances.volume),
             TaskResources(self.aws, self._control_plane.logs),
             ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
-            self._instances.host,
+            instances.host,
             self.timeline,
         )
-        self._ecs.drop_instance = self._instances.drop
-        self._control_plane.instances_changed = self._instances.refresh
-        answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
+        self._ecs.drop_instance = instances.drop
+        answers = Metadata(
+            self._ecs,
+            self.aws,
+            self._network.vpc.address(RESOLVER),
+            self._containers,
+            self._control_plane.sessions,
+        )
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
@@ -259,17 +298,28 @@ class Sandbox(Viewers, Operator):
             self.timeline,
         )
         self._closers.append(made.close)
-        self._control_plane.instances_changed = self._see_instances
+        self._instance_services.changed = made.instances_changed
         return made
-
-    def _see_instances(self) -> None:
-        self._instances.refresh()
-        self.load_balancers.instances_changed()
 
     @property
     def authority(self) -> Authority:
         """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
         return self._cloudfront.authority
+
+    def check(self) -> None:
+        """Raise what ended the engine, or LocalStack, if something did: what was observed since then says nothing.
+
+        Raises:
+            SandboxError: What has ended, and why.
+        """
+        self.timeline.check()
+        if self._localstack is not None:
+            self._localstack.check()
+
+    @property
+    def called_services(self) -> set[str]:
+        """The services of AWS that stacks, containers and scenarios have called, by the signature's name."""
+        return self._control_plane.called
 
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""
@@ -279,7 +329,7 @@ class Sandbox(Viewers, Operator):
 
     def keep(self) -> None:
         """Leave containers and networks when the sandbox is closed, to be looked at; ``sandbox down`` removes them."""
-        self._run.keep()
+        self._ground.keep()
 
     def close(self) -> None:
         """Remove everything. A second call does nothing."""

@@ -156,7 +156,10 @@ class DnsServer:
         self.close()
 
     def reply(self, message: bytes, over_udp: bool, answer: AnswerFunction | None = None) -> bytes | None:
-        """The reply to one message; None where it must not be answered. ``answer`` stands for the server's own."""
+        """The reply to one message, whatever it is; None where it must not be answered.
+
+        ``answer`` stands for the server's own.
+        """
         query = parse(message[2:])
         if query is None:
             return None

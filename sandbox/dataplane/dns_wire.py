@@ -1,20 +1,25 @@
 """DNS messages: bytes to a question, an answer to bytes.
 
-dnslib does the wire format at some 150 µs a message, so both directions are cached: clients ask few questions over and
-over, and an `Answer` is hashable. The message id, the only part that differs each time, stays out of the cache.
+Fast without a cache of whole answers, of which multivalue routing alone makes thousands to one question: a question
+that was read before is known by its octets, and those of a record are kept (`dns_rdata`); an answer is a header, the
+question and records. The message id, which differs each time, stays out of the cache.
+
+A message is read no further than a query needs, in one pass and time linear in its length: header, question, and an OPT
+record among the additional ones. Compressed names are skipped, never followed.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import struct
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dnslib
 
+from sandbox.dataplane import dns_rdata
+from sandbox.dataplane.dns_rdata import MAX_LABEL, MAX_NAME
 from sandbox.model.route53 import Answer, Rcode, Record, canonical, escaped
 
 log = logging.getLogger(__name__)
@@ -27,33 +32,49 @@ SERVER_UDP_SIZE = 4096
 
 MAX_MESSAGE = 65535
 
-_HEADER_SIZE = 12
-_RESPONSE_BIT = 0x80
+MAX_KEPT = 512
+"""Octets of the longest message that is kept with what it says: strangers must not fill the memory with long ones."""
+
+_HEADER = struct.Struct("!BB4H")  # without the id
+_QUESTION_AT = 12  # from the message's beginning, which compression counts from
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED, _RECURSION_AVAILABLE = 0x80, 0x04, 0x02, 0x01, 0x80
+_CHECKING_DISABLED = 0x10
 _QUERY_OPCODE = 0
 _IN_OR_ANY_CLASS = (1, 255)
-_OCTAL_OR_CHARACTER = re.compile(r"\\([0-3][0-7]{2})|\\(.)|([^\\])", re.DOTALL)
-_CHARACTER_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
+_OPT = 41
+_ANY = 255
+_TRANSFERS = (251, 252)
+_OPT_RECORD = struct.Struct("!BHHBBHH")
+_POINTER = 0xC0
+_BADVERS = 16
 
 
 class Query(NamedTuple):
-    """What one message asks. ``labels`` keeps the case in which the client wrote the name."""
+    """What one message asks. ``labels`` keeps the case in which the client wrote the name.
+
+    Attributes:
+        flags: Those of the message that come back: RD, and CD in the second octet.
+        udp_size: What the client announces by EDNS, 512 at least; None without EDNS.
+    """
 
     name: str
     type: str
     labels: tuple[bytes, ...]
-    type_number: int
-    class_number: int
-    recursion_desired: bool
+    question: bytes
+    flags: tuple[int, int]
     udp_size: int | None
 
 
 class Refusal(NamedTuple):
-    """What to answer to a message that is no question which we answer: an RCODE of RFC 1035."""
+    """What to answer to a message that is no question which we answer: an RCODE of RFC 1035 or RFC 6891."""
 
     rcode: str
 
 
-@lru_cache(maxsize=16384)
+class _Refused(Exception):
+    """The message is none that we answer; its argument is the RCODE."""
+
+
 def parse(message_without_id: bytes) -> Query | Refusal | None:
     """Read a message, given without its first two bytes.
 
@@ -61,33 +82,88 @@ def parse(message_without_id: bytes) -> Query | Refusal | None:
         The query; or how it is refused; or None where nothing may be answered at all (a response, or too short to be
         a message: answering those lets two servers talk to each other for ever).
     """
-    if len(message_without_id) < _HEADER_SIZE - 2 or message_without_id[0] & _RESPONSE_BIT:
+    if len(message_without_id) > MAX_KEPT:
+        return _parse(message_without_id)
+    return _parse_and_keep(message_without_id)
+
+
+def _parse(message: bytes) -> Query | Refusal | None:
+    if len(message) < _HEADER.size or message[0] & _RESPONSE:
         return None
     try:
-        record = dnslib.DNSRecord.parse(b"\0\0" + message_without_id)
-    except Exception:  # dnslib lets more than its own errors through (RecursionError, ValueError)
+        return _query(message)
+    except _Refused as refused:
+        return Refusal(str(refused))
+    except (IndexError, struct.error):  # it ends in the middle
         return Refusal("FORMERR")
-    if record.header.opcode != _QUERY_OPCODE:
-        return Refusal("NOTIMP")
-    if len(record.questions) != 1:
-        return Refusal("FORMERR")
-    (question,) = record.questions
-    if question.qclass not in _IN_OR_ANY_CLASS:
-        return Refusal("REFUSED")
-    labels = tuple(question.qname.label)
-    sizes = [additional.rclass for additional in record.ar if additional.rtype == dnslib.QTYPE.OPT]
+
+
+def _query(message: bytes) -> Query:
+    first, second, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
+    if first >> 3 & 0xF != _QUERY_OPCODE:
+        raise _Refused("NOTIMP")
+    if (questions, answers, authorities) != (1, 0, 0):
+        raise _Refused("FORMERR")
+    labels, at = _labels(message, _HEADER.size)
+    type_number, class_number = struct.unpack_from("!HH", message, at)
+    udp_size, version = _edns(message, at + 4, additionals)
+    if version:
+        raise _Refused("BADVERS")
+    if class_number not in _IN_OR_ANY_CLASS or type_number in _TRANSFERS:
+        raise _Refused("REFUSED")
+    if 128 <= type_number < _ANY:  # RFC 6895, 3.1: not of data, but of questions and of messages about messages
+        raise _Refused("NOTIMP")
     return Query(
         name=canonical(".".join("".join(map(escaped, label)) for label in labels)),
-        type=dnslib.QTYPE[question.qtype],
+        type=dnslib.QTYPE[type_number],
         labels=labels,
-        type_number=question.qtype,
-        class_number=question.qclass,
-        recursion_desired=bool(record.header.rd),
-        udp_size=max(sizes[0], PLAIN_UDP_SIZE) if sizes else None,
+        question=message[_HEADER.size : at + 4],
+        flags=(first & _RECURSION_DESIRED, second & _CHECKING_DISABLED),
+        udp_size=udp_size,
     )
 
 
-@lru_cache(maxsize=16384)
+_parse_and_keep = lru_cache(maxsize=16384)(_parse)
+
+
+def _labels(message: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """The question's name, and where it ends. A pointer has nothing before it to point to."""
+    labels, begun = [], at
+    while size := message[at]:
+        if size > MAX_LABEL or at + size + 2 - begun > MAX_NAME:
+            raise _Refused("FORMERR")
+        labels.append(message[at + 1 : at + 1 + size])
+        at += 1 + size
+    return tuple(labels), at + 1
+
+
+def _edns(message: bytes, at: int, records: int) -> tuple[int | None, int]:
+    """The size that an OPT record announces (RFC 6891; None without one), and its version."""
+    size, version = None, 0
+    for _ in range(records):
+        root = message[at] == 0
+        at = _after_name(message, at)
+        type_, class_, _, version_of, _, length = struct.unpack_from("!HHBBHH", message, at)
+        at += 10 + length
+        if at > len(message):
+            raise _Refused("FORMERR")
+        if type_ == _OPT:
+            if size is not None or not root:
+                raise _Refused("FORMERR")
+            size, version = max(class_, PLAIN_UDP_SIZE), version_of
+    return size, version
+
+
+def _after_name(message: bytes, at: int) -> int:
+    while size := message[at]:
+        if size >= _POINTER:
+            return at + 2
+        if size > MAX_LABEL:
+            raise _Refused("FORMERR")
+        at += 1 + size
+    return at + 1
+
+
 def encode(query: Query, answer: Answer, limit: int) -> bytes:
     """The reply without its first two bytes: at most ``limit`` bytes with them, else truncated (TC, no records).
 
@@ -95,96 +171,69 @@ def encode(query: Query, answer: Answer, limit: int) -> bytes:
     """
     try:
         wire = _pack(query, answer)
-    except Exception as error:  # whatever dnslib raises for a value that does not fit
-        log.warning("a record of %s %s has no valid value: %s", query.name, query.type, error)
+    except Exception as error:  # whatever a value that does not fit raises
+        _warn(query.name, query.type, str(error))
         wire = _pack(query, Answer(Rcode.SERVFAIL))
     if len(wire) + 2 > limit:
-        wire = _pack(query, Answer(answer.rcode, authoritative=answer.authoritative), truncated=True)
+        wire = _pack(query, Answer(answer.rcode, authoritative=answer.authoritative), _TRUNCATED)
     return wire
 
 
+@lru_cache(maxsize=256)
+def _warn(name: str, type: str, error: str) -> None:
+    """Once, however often it is asked for."""
+    log.warning("a record of %s %s has no valid value: %s", name, type, error)
+
+
 def refuse(message: bytes, refusal: Refusal) -> bytes:
-    """A reply that repeats the id, opcode and RD of a message and nothing else of it."""
-    flags = 0x8000 | (message[2] & 0x79) << 8 | int(dnslib.RCODE.reverse[refusal.rcode])
-    return message[:2] + struct.pack("!5H", flags, 0, 0, 0, 0)
+    """A reply that repeats the id, opcode and RD of a message and nothing else of it.
+
+    BADVERS has no room in the header: an OPT record of version 0 has the upper half of it (RFC 6891, 6.1.3).
+    """
+    flags = _RESPONSE | message[2] & 0x79
+    if refusal.rcode == "BADVERS":
+        return message[:2] + _HEADER.pack(flags, 0, 0, 0, 0, 1) + _opt(_BADVERS >> 4)
+    return message[:2] + _HEADER.pack(flags, dnslib.RCODE.reverse[refusal.rcode], 0, 0, 0, 0)
 
 
-def _pack(query: Query, answer: Answer, truncated: bool = False) -> bytes:
-    header = dnslib.DNSHeader(
-        id=0,
-        qr=1,
-        aa=int(answer.authoritative),
-        tc=int(truncated),
-        rd=int(query.recursion_desired),
-        ra=1,
-        rcode=dnslib.RCODE.reverse[answer.rcode],
+def _opt(extended_rcode: int = 0) -> bytes:
+    return _OPT_RECORD.pack(0, _OPT, SERVER_UDP_SIZE, extended_rcode, 0, 0, 0)
+
+
+def _pack(query: Query, answer: Answer, truncated: int = 0) -> bytes:
+    recursion, checking = query.flags
+    edns = query.udp_size is not None
+    header = _HEADER.pack(
+        _RESPONSE | (_AUTHORITATIVE if answer.authoritative else 0) | truncated | recursion,
+        _RECURSION_AVAILABLE | checking | _RCODES[answer.rcode],
+        1,
+        len(answer.answers),
+        len(answer.authority),
+        int(edns),
     )
-    reply = dnslib.DNSRecord(header)
-    asked = dnslib.DNSLabel(query.labels)
-    reply.add_question(dnslib.DNSQuestion(asked, query.type_number, query.class_number))
-    reply.add_answer(*(_resource_record(record, query, asked) for record in answer.answers))
-    reply.add_auth(*(_resource_record(record, query, asked) for record in answer.authority))
-    if query.udp_size is not None:
-        reply.add_ar(dnslib.EDNS0(udp_len=SERVER_UDP_SIZE))
-    return bytes(reply.pack()[2:])
+    wire = [header, query.question]
+    wire += _records(query, answer.answers)
+    wire += _records(query, answer.authority)
+    if edns:
+        wire.append(_OPT_OF_ANSWERS)
+    return b"".join(wire)
 
 
-def _resource_record(record: Record, query: Query, asked: Any) -> Any:
-    # The client's own spelling of the name: clients that randomize its case check that it comes back.
-    name = asked if record.name == query.name else _label(record.name)
-    number = dnslib.QTYPE.reverse[record.type]
-    return dnslib.RR(name, number, rclass=1, ttl=record.ttl, rdata=_RDATA[record.type](record.value))
+def _records(query: Query, records: Iterable[Record]) -> Iterable[bytes]:
+    for record in records:
+        # The client's own spelling of the name: clients that randomize its case check that it comes back.
+        yield _AT_QUESTION if record.name == query.name else _owner(query, record.name)
+        yield dns_rdata.record(record.type, record.ttl, record.value)
 
 
-def _label(name: str) -> Any:
-    labels = [_octets(label) for label in canonical(name).split(".")] if canonical(name) else []
-    if not all(labels):  # dnslib would write the empty label, which ends a name
-        raise ValueError(f"empty label in {name!r}")
-    return dnslib.DNSLabel(labels)
+def _owner(query: Query, name: str) -> bytes:
+    """A record's name: the end of the question's (the zone's of a negative answer), or written out."""
+    if name and query.name.endswith("." + name):
+        above = query.labels[: len(query.labels) - name.count(".") - 1]
+        return struct.pack("!H", _POINTER << 8 | _QUESTION_AT + sum(1 + len(label) for label in above))
+    return dns_rdata.name(name)
 
 
-def _octets(text: str) -> bytes:
-    r"""Route 53's escapes resolved: ``\ooo`` by octal code, ``\x`` is x itself."""
-    return b"".join(
-        bytes([int(octal, 8)]) if octal else (character or plain).encode()
-        for octal, character, plain in _OCTAL_OR_CHARACTER.findall(text)
-    )
-
-
-def _strings(value: str) -> list[bytes]:
-    return [_octets(quoted or bare) for quoted, bare in _CHARACTER_STRING.findall(value)]
-
-
-def _mx(value: str) -> Any:
-    preference, host = value.split()
-    return dnslib.MX(_label(host), int(preference))
-
-
-def _srv(value: str) -> Any:
-    priority, weight, port, host = value.split()
-    return dnslib.SRV(int(priority), int(weight), int(port), _label(host))
-
-
-def _soa(value: str) -> Any:
-    server, mailbox, *times = value.split()
-    return dnslib.SOA(_label(server), _label(mailbox), tuple(map(int, times)))
-
-
-def _caa(value: str) -> Any:
-    flags, tag, quoted = value.split(maxsplit=2)
-    return dnslib.CAA(int(flags), tag, quoted.strip('"'))
-
-
-_RDATA: dict[str, Callable[[str], Any]] = {
-    "A": dnslib.A,
-    "AAAA": dnslib.AAAA,
-    "CAA": _caa,
-    "CNAME": lambda value: dnslib.CNAME(_label(value)),
-    "MX": _mx,
-    "NS": lambda value: dnslib.NS(_label(value)),
-    "PTR": lambda value: dnslib.PTR(_label(value)),
-    "SOA": _soa,
-    "SPF": lambda value: dnslib.TXT(_strings(value)),
-    "SRV": _srv,
-    "TXT": lambda value: dnslib.TXT(_strings(value)),
-}
+_RCODES = {rcode: int(dnslib.RCODE.reverse[rcode]) for rcode in Rcode}
+_AT_QUESTION = struct.pack("!H", _POINTER << 8 | _QUESTION_AT)
+_OPT_OF_ANSWERS = _opt()

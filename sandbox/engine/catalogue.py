@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sandbox
 from sandbox import paths
 
 LOCAL = "aws-container-sandbox"
@@ -25,6 +26,7 @@ class Component:
         contract: One line: what the local build has in common with the official image.
         suite: The Debian that the local build is made of; it is "bookworm" where trixie has no such version.
         sources: Folders under compose/ that are in the build context beside the Dockerfile, by their last name.
+        modules: Files of this package that are in the build context, as they lie in it, under ``sandbox/``.
         arguments: Build arguments.
         images: Build arguments that are the image of another component.
         target: The stage of the Dockerfile that is the image ("": the last one).
@@ -36,6 +38,7 @@ class Component:
     contract: str
     suite: str = DEBIAN
     sources: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
@@ -66,11 +69,22 @@ class Component:
                 inner = path.relative_to(folder)
                 if path.is_file() and _GENERATED.isdisjoint(inner.parts):
                     yield str(folder.name / inner), path
+        for module in self.modules:
+            yield f"sandbox/{module}", Path(sandbox.__file__).parent / module
 
 
 _NUXT = "the shop of compose/nuxt: /app/.output, port 3000, user node; HOST, PORT, BOOT_SECONDS, FAULT"
 _NUXT_SOURCES = ("nuxt/app", "nuxt/release")
 _NUXT2, _NUXT2_SOURCES = "the same shop with Nuxt 2", ("nuxt/app2", "nuxt/release")
+# The execution environment of the embedded Lambda: a function runs alike on both backends.
+_LAMBDA_MODULES = (
+    "__init__.py",
+    "aws/__init__.py",
+    *(
+        f"aws/lambda_runtime/{name}.py"
+        for name in ("__init__", "api", "bootstrap", "environment", "function", "log", "process", "usage")
+    ),
+)
 
 CATALOGUE: Mapping[str, Component] = {
     component.name: component
@@ -84,7 +98,7 @@ CATALOGUE: Mapping[str, Component] = {
             "the Debian before that, for versions that trixie no longer has",
             "bookworm",
         ),
-        Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
+        Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT, curl"),
         Component("haproxy", "haproxy:3.0", "haproxy", "user haproxy, /usr/local/etc/haproxy, SIGUSR1, Lua"),
         Component(
             "h2o",
@@ -94,6 +108,18 @@ CATALOGUE: Mapping[str, Component] = {
             "bookworm",
         ),
         Component("redis", "redis:7", "redis", "port 6379, /data, user redis, arguments of redis-server", "bookworm"),
+        Component(
+            "mariadb",
+            "mariadb:11.8",
+            "mariadb",
+            "port 3306, /var/lib/mysql, MARIADB_..., SQL in /docker-entrypoint-initdb.d; no TLS, no scripts there",
+        ),
+        Component(
+            "php-apcu",
+            "",
+            "php-apcu",
+            "php:8.4-fpm with APCu, pdo_mysql and redis: port 9000, /var/www/html, /usr/local/etc/php-fpm.d",
+        ),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component(
             "mongo",
@@ -144,6 +170,35 @@ CATALOGUE: Mapping[str, Component] = {
             sources=("orders/app",),
             images={"PYTHON": "flask-socketio"},
         ),
+        Component(
+            "localstack-server",
+            "localstack/localstack:4.14.0",
+            "localstack-server",
+            'port 4566, /var/lib/localstack, configuration by environment, "Ready." in the log',
+        ),
+        Component(
+            "localstack-lambda",
+            "",
+            "localstack-lambda",
+            "what runs a function under LocalStack: Python with awslambdaric and boto3 in /var/lang, /var/rapid/init",
+            modules=_LAMBDA_MODULES,
+        ),
+        Component(
+            "localstack",
+            "",
+            "localstack",
+            "localstack-server that runs functions by itself: the sandbox's plugin, LAMBDA_RUNTIME_EXECUTOR=process",
+            modules=_LAMBDA_MODULES,
+            images={"LOCALSTACK": "localstack-server", "LAMBDA": "localstack-lambda"},
+        ),
+        Component(
+            "discovery",
+            "",
+            "discovery",
+            "flask-socketio with curl and dnsmasq: runs the services of compose/discovery/app",
+            images={"PYTHON": "flask-socketio"},
+        ),
+        Component("instance", "", "instance", "an EC2 instance from within: a shell, curl, docker's client, ssm-run"),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

@@ -12,136 +12,48 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from sandbox.model.cloudmap_messages import Command, MakeZone, Operation, PutRecords, RemoveZone, Settle, Tell
+from sandbox.model import cloudmap_checks as checks
+from sandbox.model.cloudmap_discovery import discover
+from sandbox.model.cloudmap_messages import (
+    Operation,
+    PutHealthCheck,
+    PutRecords,
+    RemoveHealthCheck,
+    Settle,
+    Tell,
+)
+from sandbox.model.cloudmap_namespaces import Namespaces, same_name
 from sandbox.model.cloudmap_records import (
     CloudMapError,
     DnsRecord,
     Instance,
     Namespace,
-    NamespaceType,
     Service,
-    check_attributes,
-    check_records,
     record_sets,
 )
-from sandbox.model.route53 import RecordSet, canonical
-
-MAX_DISCOVERED = 100
+from sandbox.model.route53 import RecordSet
 
 
-class CloudMap:
+class CloudMap(Namespaces):
     """One account's Cloud Map in one region. Not safe to use from several threads.
 
     Args:
         arn_prefix: "arn:aws:servicediscovery:REGION:ACCOUNT".
         new_id: Draws 32 lower-case hexadecimal digits.
+        address_of: The private IPv4 address of an instance of EC2's, None where there is no such instance.
 
     Attributes:
         commands: What has to be done; whoever does it takes it from here.
     """
 
-    def __init__(self, arn_prefix: str, new_id: Callable[[], str]) -> None:
-        self._arn_prefix = arn_prefix
-        self._new_id = new_id
-        self.namespaces: dict[str, Namespace] = {}
-        self.services: dict[str, Service] = {}
-        self.operations: dict[str, Operation] = {}
-        self.commands: list[Command] = []
-
-    # -- namespaces --
-
-    def create_namespace(self, type_: NamespaceType, request: Mapping[str, Any], now: float) -> Operation:
-        """CreateHttpNamespace, CreatePrivateDnsNamespace, CreatePublicDnsNamespace.
-
-        Raises:
-            CloudMapError: NamespaceAlreadyExists; InvalidInput: the name is none that DNS can have.
-        """
-        repeated = self._repeated("CREATE_NAMESPACE", request)
-        made = self.namespaces.get(repeated.targets["NAMESPACE"]) if repeated else None
-        if repeated is not None and made is not None and made.type == type_:
-            return repeated
-        name, vpc = request["Name"], request.get("Vpc", "")
-        if type_ != "HTTP" and not _is_domain(name):
-            raise CloudMapError("InvalidInput", f"Namespace name is not a valid domain name: {name}")
-        for other in self.namespaces.values():
-            if (other.type, other.vpc) == (type_, vpc) and _same_name(type_, other.name, name):
-                raise CloudMapError(
-                    "NamespaceAlreadyExists",
-                    "Namespace already exists.",
-                    CreatorRequestId=other.creator_request_id,
-                    NamespaceId=other.id,
-                )
-        drawn = self._new_id()
-        namespace_id = f"ns-{drawn[:16]}"
-        taken = {other.http_name for other in self.namespaces.values()}
-        namespace = Namespace(
-            namespace_id,
-            f"{self._arn_prefix}:namespace/{namespace_id}",
-            name,
-            type_,
-            f"{name}-{drawn[16:24]}" if name in taken else name,
-            now,
-            request.get("Description"),
-            request.get("CreatorRequestId", ""),
-            vpc=vpc,
-        )
-        operation = self._operation("CREATE_NAMESPACE", {"NAMESPACE": namespace.id}, now, request)
-        self.namespaces[namespace.id] = namespace
-        if type_ != "HTTP":
-            namespace.zone_id = "Z" + self._new_id()[:20].upper()
-            namespace.soa_ttl = _soa_ttl(request, namespace.soa_ttl)
-            self.commands.append(MakeZone(namespace, operation.id))
-        return operation
-
-    def zone_refused(self, command: MakeZone, message: str) -> None:
-        """The hosted zone of a new namespace cannot be had: the namespace never was, and its operation fails."""
-        self.namespaces.pop(command.namespace.id, None)
-        operation = self.operations[command.operation_id]
-        operation.error_code, operation.error_message = "CANNOT_CREATE_HOSTED_ZONE", message
-
-    def update_namespace(self, type_: NamespaceType, request: Mapping[str, Any], now: float) -> Operation:
-        """UpdateHttpNamespace, UpdatePrivateDnsNamespace, UpdatePublicDnsNamespace.
-
-        Raises:
-            CloudMapError: NamespaceNotFound.
-        """
-        namespace = self.namespace(request["Id"])
-        if namespace.type != type_:
-            raise CloudMapError("InvalidInput", f"Namespace {namespace.id} is of the type {namespace.type}.")
-        change = request["Namespace"]
-        namespace.description = change.get("Description", namespace.description)
-        soa_ttl = _soa_ttl(change, namespace.soa_ttl)
-        if soa_ttl != namespace.soa_ttl:
-            namespace.soa_ttl = soa_ttl
-            self.commands.append(PutRecords(namespace))
-        return self._operation("UPDATE_NAMESPACE", {"NAMESPACE": namespace.id}, now, request)
-
-    def delete_namespace(self, namespace_id: str, now: float) -> Operation:
-        """DeleteNamespace.
-
-        Raises:
-            CloudMapError: NamespaceNotFound; ResourceInUse: it has services.
-        """
-        namespace = self.namespace(namespace_id)
-        if any(service.namespace is namespace for service in self.services.values()):
-            raise CloudMapError(
-                "ResourceInUse", "Namespace has associated services; delete the services before deleting the namespace"
-            )
-        del self.namespaces[namespace.id]
-        if namespace.zone_id:
-            self.commands.append(RemoveZone(namespace.zone_id))
-        return self._operation("DELETE_NAMESPACE", {"NAMESPACE": namespace.id}, now, {})
-
-    def namespace(self, id_or_arn: str) -> Namespace:
-        """A namespace by its id or ARN.
-
-        Raises:
-            CloudMapError: NamespaceNotFound.
-        """
-        found = self.namespaces.get(id_or_arn.rpartition("/")[2])
-        if found is None:
-            raise CloudMapError("NamespaceNotFound", f"No namespace found for ID: {id_or_arn.rpartition('/')[2]}")
-        return found
+    def __init__(
+        self,
+        arn_prefix: str,
+        new_id: Callable[[], str],
+        address_of: Callable[[str], str | None] = lambda instance_id: None,
+    ) -> None:
+        super().__init__(arn_prefix, new_id)
+        self._address_of = address_of
 
     # -- services --
 
@@ -156,18 +68,17 @@ class CloudMap:
         if not namespace_id:
             raise CloudMapError("InvalidInput", "NamespaceId is required")
         namespace = self.namespace(namespace_id)
-        if "HealthCheckConfig" in request:
-            raise CloudMapError("InvalidInput", "the sandbox does not carry out HealthCheckConfig")
-        records = tuple(DnsRecord(record["Type"], record["TTL"]) for record in config.get("DnsRecords", ()))
+        records = _records(config)
         routing_policy = config.get("RoutingPolicy", "MULTIVALUE")
         only_http = namespace.type == "HTTP" or request.get("Type") == "HTTP"
         if only_http and config:
             raise CloudMapError("InvalidInput", "DnsConfig is not supported for services that only HTTP discovers")
         if not only_http:
-            check_records(records, routing_policy)
+            checks.check_records(records, routing_policy)
+        health_check = checks.health_check(request, namespace.type, records)
         name = request["Name"]
         for other in self.services.values():
-            if other.namespace is namespace and _same_name(namespace.type, other.name, name):
+            if other.namespace is namespace and same_name(namespace.type, other.name, name):
                 raise CloudMapError(
                     "ServiceAlreadyExists",
                     "Service already exists.",
@@ -187,30 +98,62 @@ class CloudMap:
             records,
             routing_policy,
             "HealthCheckCustomConfig" in request,
+            health_check,
         )
         self.services[service.id] = service
         return service
 
     def update_service(self, request: Mapping[str, Any], now: float) -> Operation:
-        """UpdateService: the description, and the seconds to live of the records. What is left out is kept or, for
-        a record, InvalidInput ("DnsConfig": the types of a service's records cannot be changed).
+        """UpdateService: the description, the seconds to live of the records, and the health check of Route 53.
+
+        A HealthCheckConfig that is left out goes away. A DnsConfig, or a description, that is left out stays; a record
+        that is left out of a DnsConfig is InvalidInput ("DnsConfig": the types cannot be changed). In an HTTP namespace
+        only the description can be changed.
 
         Raises:
             CloudMapError: ServiceNotFound, InvalidInput.
         """
         service = self.service(request["Id"])
         change = request["Service"]
-        if "HealthCheckConfig" in change:
-            raise CloudMapError("InvalidInput", "the sandbox does not carry out HealthCheckConfig")
         config = change.get("DnsConfig")
-        if config is not None:
-            records = tuple(DnsRecord(record["Type"], record["TTL"]) for record in config["DnsRecords"])
-            if sorted(record.type for record in records) != sorted(service.record_types):
-                raise CloudMapError("InvalidInput", "The types of a service's DNS records cannot be changed")
-            service.records = records
-            self.commands.append(PutRecords(service.namespace))
+        records = service.records if config is None else _records(config)
+        if sorted(record.type for record in records) != sorted(service.record_types):
+            raise CloudMapError("InvalidInput", "The types of a service's DNS records cannot be changed")
+        health_check = checks.health_check(change, service.namespace.type, records)
+        if service.namespace.type == "HTTP":
+            if health_check not in {None, service.health_check}:
+                raise CloudMapError("InvalidInput", "The settings of a service in an HTTP namespace cannot be changed")
+            health_check = service.health_check
+        if health_check is not None and service.custom_health:
+            raise CloudMapError("InvalidInput", "The service has a HealthCheckCustomConfig, which stays")
+        if health_check and service.health_check and health_check.type != service.health_check.type:
+            raise CloudMapError("InvalidInput", "The type of a health check cannot be changed")
+        if health_check is not None:
+            for instance in service.instances.values():
+                checks.check_endpoint(instance.attributes)
+        changed = (records, health_check) != (service.records, service.health_check)
+        service.records, service.health_check = records, health_check
         service.description = change.get("Description", service.description)
+        gone = [self._checked_anew(service, instance) for instance in service.instances.values()]
+        if changed and service.records:
+            self.commands.append(PutRecords(service.namespace))
+        self.commands += [RemoveHealthCheck(id_) for id_ in gone if id_]
         return self._operation("UPDATE_SERVICE", {"SERVICE": service.id}, now, request)
+
+    def update_attributes(self, service_id: str, attributes: Mapping[str, str]) -> None:
+        """UpdateServiceAttributes: a known name gets the new value.
+
+        Raises:
+            CloudMapError: ServiceNotFound, ServiceAttributesLimitExceededException.
+        """
+        service = self.service(service_id)
+        together = {**service.attributes, **attributes}
+        if len(together) > checks.MAX_SERVICE_ATTRIBUTES:
+            raise CloudMapError(
+                "ServiceAttributesLimitExceededException",
+                f"A service can have at most {checks.MAX_SERVICE_ATTRIBUTES} attributes",
+            )
+        service.attributes = together
 
     def delete_service(self, service_id: str) -> None:
         """DeleteService.
@@ -243,24 +186,52 @@ class CloudMap:
         """RegisterInstance; a known instance id gets the new attributes, and its health begins anew.
 
         Raises:
-            CloudMapError: ServiceNotFound, InvalidInput; DuplicateRequest: the same request is being carried out.
+            CloudMapError: ServiceNotFound, InvalidInput, ResourceLimitExceeded; DuplicateRequest: a registration of the
+                instance is being carried out.
         """
         service = self.service(request["ServiceId"])
         attributes, instance_id = dict(request["Attributes"]), request["InstanceId"]
-        check_attributes(service, attributes)
-        running = self._repeated("REGISTER_INSTANCE", request)
-        if running is not None and running.status(now) in {"SUBMITTED", "PENDING"}:
-            raise CloudMapError(
-                "DuplicateRequest", "The operation is already in progress.", DuplicateOperationId=running.id
-            )
-        change = "updated" if instance_id in service.instances else "registered"
+        checks.check_attributes(service, attributes)
+        self._fill_address(attributes)
+        targets = {"NAMESPACE": service.namespace.id, "SERVICE": service.id, "INSTANCE": instance_id}
+        for before in self._registrations(targets):
+            if before.status(now) in {"SUBMITTED", "PENDING"}:
+                raise CloudMapError(
+                    "DuplicateRequest", "The operation is already in progress.", DuplicateOperationId=before.id
+                )
+        known = service.instances.get(instance_id)
+        repeated = self._repeated("REGISTER_INSTANCE", request)
+        if repeated and known and known.creator_request_id == request["CreatorRequestId"]:
+            return repeated
+        if known is None:
+            siblings = [one for one in self.services.values() if one.namespace is service.namespace]
+            of_namespace = sum(len(one.instances) for one in siblings)
+            checks.check_quota(len(service.instances), checks.MAX_INSTANCES_OF_SERVICE, "Instances per service")
+            checks.check_quota(of_namespace, checks.MAX_INSTANCES_OF_NAMESPACE, "Instances per namespace")
         healthy = not service.custom_health or attributes.get("AWS_INIT_HEALTH_STATUS") != "UNHEALTHY"
         instance = Instance(instance_id, attributes, request.get("CreatorRequestId", ""), healthy)
         service.instances[instance_id] = instance
         service.revision += 1
-        self._instance_changed(change, service, instance)
-        targets = {"NAMESPACE": service.namespace.id, "SERVICE": service.id, "INSTANCE": instance_id}
+        self._checked_anew(service, instance)
+        self._instance_changed("registered" if known is None else "updated", service, instance)
+        if known is not None and known.health_check_id:
+            self.commands.append(RemoveHealthCheck(known.health_check_id))
         return self._operation("REGISTER_INSTANCE", targets, now, request)
+
+    def _fill_address(self, attributes: dict[str, str]) -> None:
+        """AWS_INSTANCE_IPV4 of an instance of EC2's ("RegisterInstance": AWS_EC2_INSTANCE_ID)."""
+        ec2_instance = attributes.get("AWS_EC2_INSTANCE_ID")
+        if ec2_instance is not None:
+            address = self._address_of(ec2_instance)
+            if address is None:
+                raise CloudMapError("InvalidInput", f"There is no EC2 instance {ec2_instance}")
+            attributes["AWS_INSTANCE_IPV4"] = address
+
+    def _registrations(self, targets: Mapping[str, str]) -> Iterator[Operation]:
+        """Of an instance, the last one first."""
+        for one in reversed(self.operations.values()):
+            if one.type == "REGISTER_INSTANCE" and one.targets == targets:
+                yield one
 
     def deregister(self, service_id: str, instance_id: str, now: float) -> Operation:
         """DeregisterInstance.
@@ -273,6 +244,8 @@ class CloudMap:
         del service.instances[instance_id]
         service.revision += 1
         self._instance_changed("deregistered", service, instance)
+        if instance.health_check_id:
+            self.commands.append(RemoveHealthCheck(instance.health_check_id))
         targets = {"NAMESPACE": service.namespace.id, "SERVICE": service.id, "INSTANCE": instance_id}
         return self._operation("DEREGISTER_INSTANCE", targets, now, {})
 
@@ -315,19 +288,43 @@ class CloudMap:
         instance.healthy, instance.due = command.healthy, None
         self._instance_changed("health", service, instance)
 
+    def checked(self, health_check_id: str, healthy: bool) -> None:
+        """Route 53's health check of an instance has come to say this; nothing where it is gone by now."""
+        for service in self.services.values():
+            for instance in service.instances.values():
+                if instance.health_check_id == health_check_id and (healthy, True) != (
+                    instance.healthy,
+                    instance.checked,
+                ):
+                    instance.healthy, instance.checked = healthy, True
+                    self._instance_changed("health", service, instance)
+
+    def _checked_anew(self, service: Service, instance: Instance) -> str:
+        """Let Route 53 check an instance as its service says; the id of a check that there is no longer to be, or "".
+
+        An alias has none ("HealthCheckConfig": alias records).
+        """
+        before = instance.health_check_id
+        if service.health_check is None or checks.is_alias(instance.attributes):
+            if before:
+                instance.health_check_id, instance.healthy, instance.checked = "", True, False
+            return before
+        if not before:
+            drawn = self._new_id()
+            instance.health_check_id = "-".join((drawn[:8], drawn[8:12], drawn[12:16], drawn[16:20], drawn[20:32]))
+        address, port = checks.endpoint(instance.attributes)
+        command = PutHealthCheck(instance.health_check_id, service.health_check, address, port, service.dns_name)
+        self.commands.append(command)
+        return ""
+
     def discover(self, request: Mapping[str, Any], rng: Random) -> tuple[Service, list[Instance]]:
-        """DiscoverInstances: instances in random order, by default healthy ones (Developer Guide, "AWS Cloud Map
-        service health check configuration").
+        """DiscoverInstances.
 
         Raises:
             CloudMapError: NamespaceNotFound, ServiceNotFound.
         """
         service = self.service_named(request["NamespaceName"], request["ServiceName"])
-        wanted = request.get("QueryParameters", {})
-        found = [one for one in service.instances.values() if _matches(one, wanted)]
-        optional = [one for one in found if _matches(one, request.get("OptionalParameters", {}))]
-        found = _of_health(service, optional or found, request.get("HealthStatus", "HEALTHY"))
-        return service, rng.sample(found, min(len(found), request.get("MaxResults", MAX_DISCOVERED)))
+        return service, discover(service, request, rng)
 
     def service_named(self, namespace_name: str, service_name: str) -> Service:
         """A service by its namespace's HttpName and its own name.
@@ -349,50 +346,11 @@ class CloudMap:
             if service.namespace is namespace:
                 yield from record_sets(service)
 
-    # -- both --
-
     def _instance_changed(self, change: str, service: Service, instance: Instance) -> None:
         if service.records:
             self.commands.append(PutRecords(service.namespace))
         self.commands.append(Tell(change, service, replace(instance, attributes=dict(instance.attributes))))
 
-    def _operation(self, type_: str, targets: Mapping[str, str], now: float, request: Mapping[str, Any]) -> Operation:
-        made = Operation(self._new_id() + "-" + self._new_id()[:8], type_, targets, now, request)
-        self.operations[made.id] = made
-        return made
 
-    def _repeated(self, type_: str, request: Mapping[str, Any]) -> Operation | None:
-        """The operation of the same request with the same CreatorRequestId, if there was one."""
-        if not request.get("CreatorRequestId"):
-            return None
-        of_type = (one for one in self.operations.values() if one.type == type_)
-        return next((one for one in of_type if one.request == request and not one.error_code), None)
-
-
-def _is_domain(name: str) -> bool:
-    labels = canonical(name).split(".")
-    return all(label and len(label) <= 63 for label in labels)
-
-
-def _same_name(type_: NamespaceType, one: str, other: str) -> bool:
-    """DNS does not tell names apart that differ only by case ("CreateService": Name)."""
-    return one == other if type_ == "HTTP" else canonical(one) == canonical(other)
-
-
-def _soa_ttl(request: Mapping[str, Any], otherwise: int) -> int:
-    soa = request.get("Properties", {}).get("DnsProperties", {}).get("SOA", {})
-    return int(soa.get("TTL", otherwise))
-
-
-def _matches(instance: Instance, wanted: Mapping[str, str]) -> bool:
-    return all(instance.attributes.get(name) == value for name, value in wanted.items())
-
-
-def _of_health(service: Service, found: list[Instance], wanted: str) -> list[Instance]:
-    """The health is ignored for services without a health check (API Reference, "DiscoverInstances")."""
-    if wanted == "ALL" or not service.custom_health:
-        return found
-    healthy = [instance for instance in found if instance.healthy]
-    if wanted == "UNHEALTHY":
-        return [instance for instance in found if not instance.healthy]
-    return healthy or (found if wanted == "HEALTHY_OR_ELSE_ALL" else [])
+def _records(config: Mapping[str, Any]) -> tuple[DnsRecord, ...]:
+    return tuple(DnsRecord(record["Type"], record["TTL"]) for record in config.get("DnsRecords", ()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.cloudmap_records import Instance, Namespace, Service
+from sandbox.model.cloudmap_records import HealthCheckConfig, Instance, Namespace, Service
 
 HEALTH_DELAY = 30.0
 """Seconds from UpdateInstanceCustomHealthStatus until it counts ("HealthCheckCustomConfig")."""
@@ -38,6 +38,27 @@ class PutRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class PutHealthCheck:
+    """Route 53 has a health check of this id and with these settings, new or changed, for what answers as ``host``.
+
+    What it finds is to be told to `CloudMap.checked`.
+    """
+
+    id: str
+    config: HealthCheckConfig
+    address: str
+    port: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHealthCheck:
+    """A health check goes away, after the records that name it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """An instance of a service was "registered", "updated" or "deregistered", or its "health" has changed."""
 
@@ -55,7 +76,7 @@ class Settle:
     healthy: bool
 
 
-Command = MakeZone | RemoveZone | PutRecords | Tell | Settle
+Command = MakeZone | RemoveZone | PutRecords | PutHealthCheck | RemoveHealthCheck | Tell | Settle
 
 
 @dataclass(slots=True)

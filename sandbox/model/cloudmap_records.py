@@ -7,8 +7,7 @@ type of its service, told apart by the instance's id, so that Route 53's own mul
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,6 +43,15 @@ class DnsRecord:
     ttl: int
 
 
+@dataclass(frozen=True, slots=True)
+class HealthCheckConfig:
+    """The settings of a service for Route 53's health checks of its instances; None: not given, Route 53's default."""
+
+    type: str
+    path: str | None = None
+    threshold: int | None = None
+
+
 @dataclass(slots=True)
 class Namespace:
     """A namespace.
@@ -74,8 +82,10 @@ class Instance:
     """A registered instance.
 
     Attributes:
-        healthy: What the custom health check says; True without one.
+        healthy: What the health check says; True without one, and before there is anything to say.
         due: The report of another health that is going to count (None: none).
+        health_check_id: That of its health check in Route 53 ("": it has none).
+        checked: Whether Route 53's health check has come to say something.
     """
 
     id: str
@@ -83,6 +93,8 @@ class Instance:
     creator_request_id: str = ""
     healthy: bool = True
     due: object | None = None
+    health_check_id: str = ""
+    checked: bool = False
 
 
 @dataclass(slots=True)
@@ -93,7 +105,9 @@ class Service:
         records: Empty where instances are found by DiscoverInstances alone.
         routing_policy: MULTIVALUE or WEIGHTED.
         custom_health: Whether it has a HealthCheckCustomConfig.
+        health_check: Its HealthCheckConfig.
         revision: Grows with each instance that comes or goes.
+        attributes: Those of the service itself.
     """
 
     id: str
@@ -106,8 +120,10 @@ class Service:
     records: tuple[DnsRecord, ...] = ()
     routing_policy: str = "MULTIVALUE"
     custom_health: bool = False
+    health_check: HealthCheckConfig | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
     revision: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -122,74 +138,9 @@ class Service:
 
     def health_of(self, instance: Instance) -> Health:
         """As DiscoverInstances and GetInstancesHealthStatus show it."""
-        if not self.custom_health:
+        if not (self.custom_health or instance.checked):
             return "UNKNOWN"
         return "HEALTHY" if instance.healthy else "UNHEALTHY"
-
-
-def check_records(records: tuple[DnsRecord, ...], routing_policy: str) -> None:
-    """Whether a service may have these records ("DnsRecord": A, AAAA, A and AAAA, SRV, or CNAME under WEIGHTED).
-
-    Raises:
-        CloudMapError: InvalidInput.
-    """
-    types = sorted(record.type for record in records)
-    if types not in (["A"], ["AAAA"], ["A", "AAAA"], ["SRV"], ["CNAME"]):
-        raise CloudMapError("InvalidInput", f"Invalid combination of DNS record types: {', '.join(types) or 'none'}")
-    if types == ["CNAME"] and routing_policy != "WEIGHTED":
-        raise CloudMapError("InvalidInput", "CNAME record requires the routing policy WEIGHTED")
-
-
-def check_attributes(service: Service, attributes: Mapping[str, str]) -> None:
-    """Whether an instance with these attributes can be registered ("RegisterInstance": Attributes).
-
-    Raises:
-        CloudMapError: InvalidInput.
-    """
-    if "AWS_EC2_INSTANCE_ID" in attributes:
-        raise CloudMapError("InvalidInput", "the sandbox does not carry out AWS_EC2_INSTANCE_ID")
-    _check_values(attributes)
-    types = service.record_types
-    if "AWS_ALIAS_DNS_NAME" in attributes:
-        others = [name for name in attributes if name.startswith("AWS_INSTANCE_")]
-        if others or service.routing_policy != "WEIGHTED" or not {"A", "AAAA"}.intersection(types):
-            raise CloudMapError(
-                "InvalidInput",
-                "AWS_ALIAS_DNS_NAME needs a service with A or AAAA records and the routing policy WEIGHTED, and no "
-                "AWS_INSTANCE attributes",
-            )
-        return
-    for type_, attribute in [
-        ("A", "AWS_INSTANCE_IPV4"),
-        ("AAAA", "AWS_INSTANCE_IPV6"),
-        ("CNAME", "AWS_INSTANCE_CNAME"),
-    ]:
-        if type_ in types and attribute not in attributes:
-            raise CloudMapError("InvalidInput", f"Attribute {attribute} is required for {type_} records")
-    if "SRV" in types and not (
-        "AWS_INSTANCE_PORT" in attributes and {"AWS_INSTANCE_IPV4", "AWS_INSTANCE_IPV6"}.intersection(attributes)
-    ):
-        raise CloudMapError(
-            "InvalidInput", "SRV records require AWS_INSTANCE_PORT, and AWS_INSTANCE_IPV4 or AWS_INSTANCE_IPV6"
-        )
-
-
-def _check_values(attributes: Mapping[str, str]) -> None:
-    for attribute, version in [("AWS_INSTANCE_IPV4", 4), ("AWS_INSTANCE_IPV6", 6)]:
-        if attribute in attributes and not _is_address(attributes[attribute], version):
-            raise CloudMapError("InvalidInput", f"Invalid value for {attribute}: {attributes[attribute]}")
-    port = attributes.get("AWS_INSTANCE_PORT", "0")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise CloudMapError("InvalidInput", f"Invalid value for AWS_INSTANCE_PORT: {port}")
-    if attributes.get("AWS_INIT_HEALTH_STATUS", "HEALTHY") not in {"HEALTHY", "UNHEALTHY"}:
-        raise CloudMapError("InvalidInput", "AWS_INIT_HEALTH_STATUS must be HEALTHY or UNHEALTHY")
-
-
-def _is_address(value: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_address(value).version == version
-    except ValueError:
-        return False
 
 
 def record_sets(service: Service) -> Iterator[RecordSet]:
@@ -215,6 +166,7 @@ def _record_sets(service: Service, instance: Instance, record: DnsRecord) -> Ite
         weight=WEIGHT if weighted else None,
         multivalue=not weighted,
         alias_target=alias,
+        health_check_id=instance.health_check_id or None,
         healthy=instance.healthy,
     )
     if record.type == "SRV":

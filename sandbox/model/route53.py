@@ -165,28 +165,35 @@ def answer(zones: Zones, name: str, type: str, rng: Random) -> Answer:
         if zone is None:
             return Answer(Rcode.NXDOMAIN, chain, (), authoritative=bool(chain))
         found = zone.answer(asked, type, rng)
-        if not found.answers or found.answers[0].type == type or found.answers[0].type != "CNAME":
+        if not found.answers or type in {"CNAME", "ANY"} or found.answers[0].type != "CNAME":
             return found._replace(answers=chain + found.answers) if chain else found
         chain += found.answers
         asked = canonical(found.answers[0].value)
     return Answer(Rcode.SERVFAIL, chain)
 
 
-def select(record_sets: Sequence[RecordSet], rng: Random) -> Sequence[RecordSet]:
-    """The record sets, of those with one name and type, that one answer is made of.
+def eligible(record_sets: Sequence[RecordSet]) -> Sequence[RecordSet]:
+    """The record sets, of those with one name and type, that answers are made of: the healthy ones.
 
-    Developer Guide: "Values specific for multivalue answer records", "Weighted routing" (the zero-weighted are
-    considered when no other is healthy; all of weight zero: equal probability) and "How Amazon Route 53 chooses
-    records when health checking is configured" (all unhealthy counts as all healthy). Routing policies that look at
-    where the client is have no meaning here: one record set is chosen, each with equal probability.
+    Developer Guide, "How Amazon Route 53 chooses records when health checking is configured": all unhealthy counts as
+    all healthy; a single one is answered whatever its health.
+    """
+    return [record_set for record_set in record_sets if record_set.healthy] or record_sets
+
+
+def select(record_sets: Sequence[RecordSet], rng: Random) -> Sequence[RecordSet]:
+    """The record sets, of the `eligible` ones with one name and type, that one answer is made of, in random order.
+
+    Developer Guide: "Values specific for multivalue answer records" and "Weighted routing" (the zero-weighted are
+    considered when no other is healthy; all of weight zero: equal probability). Routing policies that look at where the
+    client is have no meaning here: one record set is chosen, each with equal probability.
     """
     if len(record_sets) == 1:
         return record_sets
-    healthy = [record_set for record_set in record_sets if record_set.healthy] or record_sets
-    if healthy[0].multivalue:
-        return rng.sample(healthy, min(len(healthy), MAX_MULTIVALUE_ANSWERS))
-    weights = [record_set.weight or 0 for record_set in healthy]
-    return rng.choices(healthy, weights if any(weights) else None)
+    if record_sets[0].multivalue:
+        return rng.sample(record_sets, min(len(record_sets), MAX_MULTIVALUE_ANSWERS))
+    weights = [record_set.weight or 0 for record_set in record_sets]
+    return rng.choices(record_sets, weights if any(weights) else None)
 
 
 class _Zone:
@@ -195,9 +202,12 @@ class _Zone:
     def __init__(self, zone: HostedZone, resources: Mapping[str, _Zone]) -> None:
         self._resources = resources
         self.apex = canonical(zone.name)
-        self._sets: dict[str, dict[str, list[RecordSet]]] = {}
+        self._sets: dict[str, dict[str, Sequence[RecordSet]]] = {}
+        sets: dict[str, dict[str, list[RecordSet]]] = {}
         for record_set in zone.record_sets:
-            self._sets.setdefault(canonical(record_set.name), {}).setdefault(record_set.type, []).append(record_set)
+            sets.setdefault(canonical(record_set.name), {}).setdefault(record_set.type, []).append(record_set)
+        for name, by_type in sets.items():
+            self._sets[name] = {type_: eligible(record_sets) for type_, record_sets in by_type.items()}
         apex = self._sets.setdefault(self.apex, {})
         soa = apex.setdefault("SOA", [RecordSet(self.apex, "SOA", DEFAULT_TTL_SOA, (DEFAULT_SOA,))])[0]
         # Names that exist only because something exists below them (RFC 4592, "empty non-terminals").
@@ -221,12 +231,15 @@ class _Zone:
             if by_type is None:
                 return self._no_name
         record_sets = by_type.get(type) or by_type.get("CNAME")
+        if type == "ANY":  # RFC 8482, 4.1: one of the types that there are
+            record_sets = next(iter(by_type.values()))
         if not record_sets:
             return self._no_data
+        chosen = select(record_sets, rng)
         records: list[Record] = []
-        for record_set in select(record_sets, rng):
+        for record_set in chosen:
             records.extend(self._records(name, record_set, rng, aliases))
-        if len(records) > 1:
+        if len(records) > len(chosen):  # several values in one; the record sets themselves have no order
             rng.shuffle(records)
         return Answer(Rcode.NOERROR, tuple(records), authoritative=True) if records else self._no_data
 

@@ -41,3 +41,51 @@ def test_the_endpoint_has_a_name_with_the_host_prefix_of_discovery(tasks):
     task = tasks.start({})
     reach = "curl -s -o /dev/null -w '%{http_code}' http://data-aws.internal:4566/_sandbox/health"
     assert tasks.sh(task, reach) == (0, "200")
+
+
+def address_of(box, task, kind):
+    """The private or the public address of a task."""
+    (attachment,) = box.aws("ecs").describe_tasks(cluster="c", tasks=[task])["tasks"][0]["attachments"]
+    details = {one["name"]: one["value"] for one in attachment["details"]}
+    if kind == "private":
+        return details["privateIPv4Address"]
+    (interface,) = box.aws("ec2").describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])[
+        "NetworkInterfaces"
+    ]
+    return interface["Association"]["PublicIp"]
+
+
+def test_route_53_checks_tasks_from_the_internet_and_the_public_name_follows(tasks):
+    box = tasks.sandbox
+    sd = box.aws("servicediscovery")
+    made = sd.create_public_dns_namespace(Name="checked.example")["OperationId"]
+    namespace = sd.get_operation(OperationId=made)["Operation"]["Targets"]["NAMESPACE"]
+    config = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
+    check = {"Type": "TCP", "FailureThreshold": 1}
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=config, HealthCheckConfig=check)
+    service = service["Service"]["Id"]
+    task = tasks.start({"command": ["socat", "TCP4-LISTEN:8080,fork,reuseaddr", "PIPE"]})
+    addresses = {kind: address_of(box, task, kind) for kind in ("private", "public")}
+    mark = box.timeline.mark()
+    for kind, address in addresses.items():
+        attributes = {"AWS_INSTANCE_IPV4": address, "AWS_INSTANCE_PORT": "8080"}
+        sd.register_instance(ServiceId=service, InstanceId=kind, Attributes=attributes)
+
+    def wait_for(instance, health, since):
+        box.timeline.wait_for(
+            f"{instance} is {health}",
+            lambda one: (
+                (one.kind, one.get("instance"), one.get("change"), one.get("health"))
+                == ("cloudmap.instance", instance, "health", health)
+            ),
+            within=30,
+            since=since,
+        )
+
+    wait_for("public", "HEALTHY", mark)
+    wait_for("private", "UNHEALTHY", mark)
+    assert box.resolve("web.checked.example").values == (addresses["public"],)
+    mark = box.timeline.mark()
+    tasks.stop(task)
+    wait_for("public", "UNHEALTHY", mark)
+    assert sorted(box.resolve("web.checked.example").values) == sorted(addresses.values())  # all are unhealthy

@@ -193,7 +193,8 @@ def test_an_engine_that_ends_in_the_middle_of_a_build_is_an_error(engine, compon
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "toolbox", "nginx", "ghost", "flask-socketio", "flask-socketio-2020", "socketio-client"]
+    "name",
+    ["base", "toolbox", "nginx", "ghost", "flask-socketio", "flask-socketio-2020", "socketio-client", "localstack"],
 )
 def test_no_certificate_of_this_machine_stays_in_an_image(engine, name):
     bundle = host_ca()
@@ -261,7 +262,7 @@ def test_a_component_has_sources_arguments_and_another_component_s_image(engine,
     folder = component("", "under-test")
     (folder / "Dockerfile").write_text(
         "ARG BASE\nARG OTHER\nFROM ${OTHER} AS other\nFROM ${BASE} AS wanted\nARG NAME\nRUN echo $NAME > /name\n"
-        "COPY source /source\nCOPY --from=other /other /other\nFROM nothing:there\n"
+        "COPY source /source\nCOPY sandbox /modules\nCOPY --from=other /other /other\nFROM nothing:there\n"
     )
     source = tmp_path / "source"
     (source / "node_modules").mkdir(parents=True)
@@ -270,6 +271,7 @@ def test_a_component_has_sources_arguments_and_another_component_s_image(engine,
     made = replace(
         CATALOGUE["under-test"],
         sources=(str(source),),
+        modules=("aws/__init__.py", "aws/lambda_runtime/log.py"),
         arguments={"NAME": "one"},
         images={"OTHER": "other"},
         target="wanted",
@@ -277,8 +279,9 @@ def test_a_component_has_sources_arguments_and_another_component_s_image(engine,
     monkeypatch.setitem(CATALOGUE, "under-test", made)
     tag = images(engine).ensure("under-test")
     try:
-        command = ["sh", "-c", "cat /name /other/file /source/file; ls /source"]
-        assert engine.containers.run(tag, command, remove=True) == b"one\ntheirs\nminefile\n"
+        command = ["sh", "-c", "cat /name /other/file /source/file; ls /source /modules/aws/lambda_runtime"]
+        seen = b"one\ntheirs\nmine/modules/aws/lambda_runtime:\nlog.py\n\n/source:\nfile\n"
+        assert engine.containers.run(tag, command, remove=True) == seen
     finally:
         engine.images.remove(tag, force=True)
     changes = [
@@ -286,6 +289,7 @@ def test_a_component_has_sources_arguments_and_another_component_s_image(engine,
         replace(made, images={"OTHER": "toolbox"}),
         replace(made, target=""),
         replace(made, sources=()),
+        replace(made, modules=("aws/__init__.py",)),
     ]
     tags = {tag}
     for change in changes:

@@ -2,101 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.model.cloudmap import CloudMap
-from sandbox.model.cloudmap_messages import MakeZone, PutRecords, RemoveZone, Settle, Tell
 from sandbox.model.cloudmap_records import CloudMapError
-from sandbox.model.route53 import HostedZone, Rcode, RecordSet, Zones, answer
-
-ADDRESS = {"AWS_INSTANCE_IPV4": "10.0.0.4"}
-PORT = {"AWS_INSTANCE_PORT": "32768"}
-
-
-class Map:
-    """Cloud Map with a clock, and DNS that knows what it wants known."""
-
-    def __init__(self):
-        numbers = itertools.count(1)
-        self.cloudmap = CloudMap("arn:aws:servicediscovery:us-east-1:1", lambda: f"{next(numbers):016x}" * 2)
-        self.now = 0.0
-        self.zones = {}
-        self.settles = []
-        self.told = []
-
-    def do(self, action, *arguments):
-        """One action, and what follows of it."""
-        result = getattr(self.cloudmap, action)(*arguments)
-        for command in self.take():
-            match command:
-                case MakeZone(namespace):
-                    self.zones[namespace.zone_id] = (namespace, ())
-                case RemoveZone(zone_id):
-                    del self.zones[zone_id]
-                case PutRecords(namespace):
-                    self.zones[namespace.zone_id] = (namespace, tuple(self.cloudmap.record_sets(namespace)))
-                case Settle():
-                    self.settles.append((self.now + 30, command))
-                case Tell(change, service, instance):
-                    self.told.append((change, service.name, instance.id, service.health_of(instance)))
-        return result
-
-    def take(self):
-        commands, self.cloudmap.commands = self.cloudmap.commands, []
-        return commands
-
-    def namespace(self, type_="DNS_PRIVATE", name="shop.local", **request):
-        request = {"Name": name, **({"Vpc": "vpc-1"} if type_ == "DNS_PRIVATE" else {}), **request}
-        operation = self.do("create_namespace", type_, request, self.now)
-        return self.cloudmap.namespaces[operation.targets["NAMESPACE"]]
-
-    def service(self, *types, policy="MULTIVALUE", health=False, name="web", namespace=None, ttl=10):
-        request = {"Name": name, "NamespaceId": (namespace or self.namespace()).id}
-        if types:
-            records = [{"Type": type_, "TTL": ttl} for type_ in types]
-            request["DnsConfig"] = {"DnsRecords": records, "RoutingPolicy": policy}
-        if health:
-            request["HealthCheckCustomConfig"] = {}
-        return self.do("create_service", request, self.now)
-
-    def register(self, service, instance, **attributes):
-        request = {"ServiceId": service.arn, "InstanceId": instance, "Attributes": attributes}
-        return self.do("register", request, self.now)
-
-    def wait(self, seconds):
-        self.now += seconds
-        due = [command for at, command in self.settles if at <= self.now]
-        self.settles = [(at, command) for at, command in self.settles if at > self.now]
-        for command in due:
-            self.do("settle_health", command)
-
-    def dns(self, name, type_="A", seed=0):
-        """What DNS says now."""
-        zones = []
-        for zone_id, (namespace, record_sets) in self.zones.items():
-            soa = RecordSet(namespace.name, "SOA", namespace.soa_ttl, ("ns. host. 1 7200 900 1209600 86400",))
-            zones.append(HostedZone(zone_id, namespace.name, namespace.type == "DNS_PRIVATE", (soa, *record_sets)))
-        return answer(Zones(zones), name, type_, Random(seed))
-
-    def values(self, name, type_="A", seed=0):
-        return [record.value for record in self.dns(name, type_, seed).answers]
+from sandbox.model.route53 import Rcode
+from tests.model.cloud_map import ADDRESS, PORT, Map, refusal
 
 
 @pytest.fixture
 def cloud():
     return Map()
-
-
-def refusal(cloud, action, *arguments):
-    with pytest.raises(CloudMapError) as caught:
-        cloud.do(action, *arguments)
-    assert cloud.take() == []
-    return caught.value
 
 
 # -- namespaces --

@@ -1,13 +1,15 @@
-"""The hosted zones of Cloud Map's namespaces in moto's Route 53."""
+"""The hosted zones of Cloud Map's namespaces, and the health checks of its instances, in moto's Route 53."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.aws.backends.health_checks import put_health_check, remove_health_check
 from sandbox.aws.backends.zone_changes import OWNER, changing
-from sandbox.aws.backends.zones import HEALTHY, moto_fields
+from sandbox.aws.backends.zones import OURS, moto_fields
 from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.model.cloudmap_messages import PutHealthCheck
 from sandbox.model.cloudmap_records import Namespace
 from sandbox.model.route53 import RecordSet, canonical
 
@@ -60,15 +62,26 @@ class CloudMapZones:
         zone = self._backend().zones[namespace.zone_id]
         make: Any = MotoRecordSet  # its CloudFormation half is abstract in moto, and unused
         apex = canonical(namespace.name)
-        made = []
+        # Of hundreds of instances one has changed: the records of the others stay.
+        held = {getattr(one, OURS, None): one for one in zone.rrsets}
+        put = []
         for record_set in record_sets:
-            one = make(moto_fields(record_set))
-            setattr(one, HEALTHY, record_set.healthy)
-            made.append(one)
+            if record_set not in held:
+                held[record_set] = make(moto_fields(record_set))
+                setattr(held[record_set], OURS, record_set)
+            put.append(held[record_set])
         with changing:
             self._set_soa_ttl(zone, namespace)
             own = [one for one in zone.rrsets if one.type in {"SOA", "NS"} and canonical(one.name) == apex]
-            zone.rrsets = own + made
+            zone.rrsets = own + put
+
+    def put_health_check(self, wanted: PutHealthCheck) -> None:
+        """Let Route 53 have a health check."""
+        put_health_check(wanted)
+
+    def remove_health_check(self, health_check_id: str) -> None:
+        """A health check goes away; one that is gone is fine."""
+        remove_health_check(health_check_id)
 
     def _backend(self) -> Any:
         from sandbox.aws.backends.moto_app import load

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.model.route53 import HostedZone, RecordSet, canonical
 
-HEALTHY = "sandbox_healthy"
-"""What Cloud Map notes of a record of moto's."""
+OURS = "sandbox_record_set"
+"""What Cloud Map notes of a record of moto's: the record set that it was made of, with its health."""
 
 
-def hosted_zones(account_id: str = ACCOUNT_ID) -> list[HostedZone]:
+def hosted_zones(
+    account_id: str = ACCOUNT_ID, is_healthy: Callable[[str], bool] = lambda health_check_id: True
+) -> list[HostedZone]:
     """Every hosted zone of the account, in order of creation, with every record set in it.
+
+    Args:
+        account_id: The account.
+        is_healthy: What a health check says, by its id.
 
     Imports moto's Route 53 at the first call. Zones that another thread is just creating may or may not be there.
     """
@@ -25,7 +31,7 @@ def hosted_zones(account_id: str = ACCOUNT_ID) -> list[HostedZone]:
             id=zone.resource_id,
             name=zone.name,
             private=bool(zone.private_zone),
-            record_sets=tuple(map(read_record_set, list(zone.rrsets))),
+            record_sets=tuple(read_record_set(one, is_healthy) for one in list(zone.rrsets)),
         )
         for zone in zones
     ]
@@ -66,8 +72,11 @@ def moto_fields(one: RecordSet) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def read_record_set(record_set: Any) -> RecordSet:
+def read_record_set(record_set: Any, is_healthy: Callable[[str], bool] = lambda health_check_id: True) -> RecordSet:
     """One of moto's record sets as our model's."""
+    ours: RecordSet | None = getattr(record_set, OURS, None)
+    if ours is not None:
+        return ours
     alias = record_set.alias_target or {}
     return RecordSet(
         name=record_set.name,
@@ -80,5 +89,5 @@ def read_record_set(record_set: Any) -> RecordSet:
         multivalue=bool(record_set.multi_value_answer),
         alias_target=alias.get("DNSName"),
         health_check_id=record_set.health_check_id,
-        healthy=getattr(record_set, HEALTHY, True),
+        healthy=not record_set.health_check_id or is_healthy(record_set.health_check_id),
     )

@@ -21,7 +21,7 @@ from typing import Any
 OPT_VARIABLE = "SANDBOX_OPT"
 """The environment variable that names the folder which stands for /opt; the function does not see it."""
 INTERNET_VARIABLE = "SANDBOX_INTERNET"
-"""The same for the sandbox's internet, as `Internet` is told of it."""
+"""The same for the sandbox's internet, as `Internet` is told of it; without it nothing is refused."""
 
 # "Lambda quotas": execution processes and threads.
 PROCESSES = 1024
@@ -202,9 +202,11 @@ def main() -> None:
     """Start awslambdaric, which imports the handler and asks for invocations until it is killed."""
     _die_with(int(sys.argv[1]))
     _be_first_victim()
-    internet = Internet(os.environ.pop(INTERNET_VARIABLE))
-    internet.serve_names()
-    sys.addaudithook(Guard(internet))
+    told = os.environ.pop(INTERNET_VARIABLE, None)
+    if told is not None:
+        internet = Internet(told)
+        internet.serve_names()
+        sys.addaudithook(Guard(internet))
     forks = int(sys.argv[2])
     sys.addaudithook(ProcessLimit(forks))
     os.close(forks)

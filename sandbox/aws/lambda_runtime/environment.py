@@ -8,6 +8,7 @@ stays as it was.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,13 +33,21 @@ class Environment:
         home: An empty folder that belongs to this environment alone.
         variables: All of the process's environment variables but those that only this environment knows.
         sink: Gets the events of its log.
+        python: The interpreter of its process.
     """
 
     def __init__(
-        self, function: FunctionConfig, task_root: Path, home: Path, variables: Mapping[str, str], sink: Sink
+        self,
+        function: FunctionConfig,
+        task_root: Path,
+        home: Path,
+        variables: Mapping[str, str],
+        sink: Sink,
+        python: str = sys.executable,
     ) -> None:
         self.function = function
         self._task_root = task_root
+        self._python = python
         self._variables = {**variables, "HOME": str(home), "TMPDIR": str(home)}
         self._log = EnvironmentLog(sink)
         version = f"{function.runtime.replace('python', 'python:')}.v0"
@@ -47,6 +56,7 @@ class Environment:
         self._closed = False
         self._fresh = True  # its init phase has not ended
         self._ready = False  # its process waits for an event
+        self._init_ms: float | None = None
         self._started = time.monotonic()
         self._process = self._start()
 
@@ -55,10 +65,17 @@ class Environment:
         """Whether it takes another invocation. One whose process ended between invocations is given up, as on AWS."""
         return not self._closed and (not self._ready or self._process.alive)
 
+    def initialise(self) -> bool:
+        """Wait for the end of the init phase, as the first invocation does; False if it failed."""
+        if self._fresh:
+            self._init_ms = self._init_phase()
+        return self._ready
+
     def invoke(self, invocation: Invocation) -> Result:
         """Run one invocation; the time for it starts when the init phase is over."""
         request_id, timeout = invocation.request_id, float(self.function.timeout)
-        init_ms = self._init_phase() if self._fresh else None
+        self.initialise()
+        init_ms, self._init_ms = self._init_ms, None
         started = time.monotonic()
         said: Said | None = None
         if not self._ready:
@@ -92,7 +109,12 @@ class Environment:
 
     def _start(self) -> Process:
         return Process(
-            self.function.name, self._task_root, self._variables, self.function.memory_size, self._log.output
+            self.function.name,
+            self._task_root,
+            self._variables,
+            self.function.memory_size,
+            self._log.output,
+            self._python,
         )
 
     def _init_phase(self) -> float | None:

@@ -6,10 +6,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sandbox.aws.log_writer import LogEvent
+if TYPE_CHECKING:  # it needs botocore, which is not everywhere where functions run
+    from sandbox.aws.log_writer import LogEvent
 
-Sink = Callable[[list[LogEvent]], object]
+Sink = Callable[[list["LogEvent"]], object]
 
 _KEPT = 2 * 2**20  # characters of one invocation; Invoke's LogResult has its last 4 KiB
 _LINE = 256 * 1024  # bytes after which a line is an event of its own, ended or not

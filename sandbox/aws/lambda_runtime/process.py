@@ -45,6 +45,7 @@ class Process:
         variables: Its environment variables but for the Runtime API's address.
         memory_size: The limit for it and all that it starts, in MiB.
         output: Gets what it writes, from any thread.
+        python: The interpreter.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Process:
         variables: Mapping[str, str],
         memory_size: int,
         output: Callable[[bytes], object],
+        python: str = sys.executable,
     ) -> None:
         self.out_of_memory = False
         self._limit = memory_size * _MIB
@@ -70,7 +72,7 @@ class Process:
         self._stopped = False  # at the last look
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", bootstrap.__file__, str(lifeline), str(forks)],
+                [python, "-I", "-X", "utf8", bootstrap.__file__, str(lifeline), str(forks)],
                 cwd=task_root,
                 env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
                 stdin=subprocess.DEVNULL,

@@ -1,8 +1,4 @@
-"""The API of Cloud Map.
-
-AWS Cloud Map API Reference. Not carried out, and refused: HealthCheckConfig (health checks of Route 53) and
-AWS_EC2_INSTANCE_ID, by the model; service attributes.
-"""
+"""The API of Cloud Map: every operation of the AWS Cloud Map API Reference."""
 
 from __future__ import annotations
 
@@ -94,9 +90,9 @@ class ServiceDiscoveryService:
 
     def list_namespaces(self, request: Request, context: RequestContext) -> Answer:
         """ListNamespaces."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             return [
                 shown.summary(shown.namespace(one, _count(cloudmap, one.id), context.account_id))
                 for one in cloudmap.namespaces.values()
@@ -134,9 +130,9 @@ class ServiceDiscoveryService:
 
     def list_services(self, request: Request, context: RequestContext) -> Answer:
         """ListServices."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             return [
                 shown.summary(shown.service(one, context.account_id), "NamespaceId")
                 for one in cloudmap.services.values()
@@ -144,6 +140,33 @@ class ServiceDiscoveryService:
             ]
 
         return shown.paged(self._do(find), request, "Services", _as_it_is)
+
+    def get_service_attributes(self, request: Request, context: RequestContext) -> Answer:
+        """GetServiceAttributes."""
+
+        def get(cloudmap: CloudMap, now: float) -> Answer:
+            found = cloudmap.service(request["ServiceId"])
+            attributes = dict(found.attributes)
+            return {"ServiceArn": found.arn, "ResourceOwner": context.account_id, "Attributes": attributes}
+
+        return {"ServiceAttributes": self._do(get)}
+
+    def update_service_attributes(self, request: Request, context: RequestContext) -> Answer:
+        """UpdateServiceAttributes."""
+        service, attributes = request["ServiceId"], request["Attributes"]
+        self._do(lambda cloudmap, now: cloudmap.update_attributes(service, attributes))
+        return {}
+
+    def delete_service_attributes(self, request: Request, context: RequestContext) -> Answer:
+        """DeleteServiceAttributes; a name that there is not is fine."""
+
+        def delete(cloudmap: CloudMap, now: float) -> None:
+            held = cloudmap.service(request["ServiceId"]).attributes
+            for name in request["Attributes"]:
+                held.pop(name, None)
+
+        self._do(delete)
+        return {}
 
     # -- instances --
 
@@ -242,9 +265,9 @@ class ServiceDiscoveryService:
 
     def list_operations(self, request: Request, context: RequestContext) -> Answer:
         """ListOperations, the newest first."""
+        filters = shown.filters(request)
 
         def find(cloudmap: CloudMap, now: float) -> list[Answer]:
-            filters = request.get("Filters", ())
             found = [shown.operation(one, now, context.account_id) for one in reversed(cloudmap.operations.values())]
             return [one for one in found if shown.wanted(_filtered_by(one), filters)]
 

@@ -15,6 +15,14 @@ Answer = dict[str, Any]
 
 _PAGE = 100
 _OWNERS = {"SELF", "OTHER_ACCOUNTS"}
+# API Reference, "NamespaceFilter", "ServiceFilter", "OperationFilter": Condition.
+_CONDITIONS = {
+    "TYPE": {"EQ", "IN", "BEGINS_WITH"},
+    "NAME": {"EQ", "BEGINS_WITH"},
+    "HTTP_NAME": {"EQ", "BEGINS_WITH"},
+    "STATUS": {"EQ", "IN"},
+    "UPDATE_DATE": {"BETWEEN"},
+}
 
 
 def namespace(one: Namespace, services: int, account: str) -> Answer:
@@ -59,6 +67,12 @@ def service(one: Service, account: str) -> Answer:
         }
     if one.custom_health:
         shown["HealthCheckCustomConfig"] = {"FailureThreshold": 1}
+    if one.health_check:
+        shown["HealthCheckConfig"] = {
+            "Type": one.health_check.type,
+            "ResourcePath": one.health_check.path,
+            "FailureThreshold": one.health_check.threshold,
+        }
     return shown
 
 
@@ -84,37 +98,50 @@ def operation(one: Operation, now: float, account: str) -> Answer:
     }
 
 
-def wanted(item: Mapping[str, Any], filters: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether an item, by the names that filters have for what it is, passes all of them.
+def filters(request: Request) -> list[Mapping[str, Any]]:
+    """The filters of a List action.
 
     Raises:
-        AwsError: InvalidInput: a condition takes other values.
+        AwsError: InvalidInput: a filter does not have that condition, or a condition takes other values.
     """
+    given: list[Mapping[str, Any]] = list(request.get("Filters", ()))
+    for one in given:
+        name, values, condition = one["Name"], one["Values"], one.get("Condition", "EQ")
+        if condition not in _CONDITIONS.get(name, {"EQ"}):
+            raise AwsError("InvalidInput", f"The condition {condition} is not supported for {name}")
+        if condition in {"EQ", "BEGINS_WITH"} and len(values) != 1:
+            raise AwsError("InvalidInput", f"The condition {condition} takes one value")
+        if name == "RESOURCE_OWNER" and values[0] not in _OWNERS:
+            raise AwsError("InvalidInput", "RESOURCE_OWNER must be SELF or OTHER_ACCOUNTS")
+        if condition == "BETWEEN":
+            _times(values)
+    return given
+
+
+def wanted(item: Mapping[str, Any], filters: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an item, by the names that filters have for what it is, passes all of them."""
     return all(_passes(item, one) for one in filters)
 
 
 def _passes(item: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
     name, values, condition = one["Name"], one["Values"], one.get("Condition", "EQ")
     if name == "RESOURCE_OWNER":
-        if values[0] not in _OWNERS:
-            raise AwsError("InvalidInput", "RESOURCE_OWNER must be SELF or OTHER_ACCOUNTS")
         return bool(values[0] == "SELF")
     value = item[name]
-    if condition in {"EQ", "BEGINS_WITH"} and len(values) != 1:
-        raise AwsError("InvalidInput", f"The condition {condition} takes one value")
     if condition == "BETWEEN":
-        return _is_between(value, values)
+        first, last = _times(values)
+        return first <= float(value) <= last
     if condition == "BEGINS_WITH":
         return str(value).startswith(values[0])
     return any(value == given.rpartition("/")[2] if name.endswith("_ID") else value == given for given in values)
 
 
-def _is_between(value: Any, values: Sequence[str]) -> bool:
+def _times(values: Sequence[str]) -> tuple[float, float]:
     try:
         first, last = (float(given) for given in values)
     except ValueError:
         raise AwsError("InvalidInput", "The condition BETWEEN takes two times in seconds") from None
-    return first <= float(value) <= last
+    return first, last
 
 
 def paged(items: Sequence[Any], request: Request, member: str, show: Callable[[Any], Any]) -> Answer:

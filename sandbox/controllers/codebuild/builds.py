@@ -176,6 +176,7 @@ class Builds:
             **{"AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1"},
             "AWS_ENDPOINT_URL": self._network.endpoint_url_outside,
             **{"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_EC2_METADATA_DISABLED": "true"},
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             **{f"CODEBUILD_SRC_DIR_{name}": f"{script.SOURCE}-{name}" for name in build.sources if name != primary},
             "CODEBUILD_SRC_DIR": script.SOURCE,
             "CODEBUILD_BUILD_ID": build.id,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
+import boto3
 import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.protocol import AwsError
+from sandbox.aws.services.servicediscovery import ServiceDiscoveryService
 from sandbox.clock import VirtualClock
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.timeline import Timeline
@@ -237,6 +244,163 @@ def test_discovery(sd, namespace):
         sd.discover_instances(**named, OwnerAccount="999999999999")
     with pytest.raises(sd.exceptions.ServiceNotFound):
         sd.discover_instances_revision(NamespaceName="shop.local", ServiceName="none")
+
+
+def test_discovery_finds_a_hundred_at_most_unless_it_is_told_otherwise(sd, namespace):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    for number in range(105):
+        sd.register_instance(ServiceId=service, InstanceId=f"i-{number}", Attributes=ADDRESS)
+    named = {"NamespaceName": "shop.local", "ServiceName": "web"}
+    assert len(sd.discover_instances(**named)["Instances"]) == 100
+    assert len(sd.discover_instances(**named, MaxResults=1000)["Instances"]) == 105
+
+
+ASK = """
+import boto3, json
+found = boto3.client("servicediscovery").discover_instances(NamespaceName="shop.local", ServiceName="web")
+print(json.dumps([one["InstanceId"] for one in found["Instances"]]))
+"""
+
+
+def test_stock_clients_discover_in_the_environment_that_the_sandbox_prints(plane, sd, namespace, tmp_path):
+    """boto3 would put data- before 127.0.0.1."""
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    sd.register_instance(ServiceId=service, InstanceId="i-1", Attributes=ADDRESS)
+    environment = {**plane.aws.environment(), "HOME": str(tmp_path), "PATH": ""}
+    command = [sys.executable, "-c", ASK]
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert child.returncode == 0, child.stderr
+    assert json.loads(child.stdout) == ["i-1"]
+
+
+def test_what_a_client_sends_with_the_host_prefix_is_understood(plane, sd, namespace):
+    """The request as boto3 signs it for data-aws.internal; where that name leads, only DNS in the VPC knows."""
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    sd.register_instance(ServiceId=service, InstanceId="i-1", Attributes=ADDRESS)
+    client = boto3.client(
+        "servicediscovery",
+        endpoint_url="http://aws.internal:4566",
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+        config=Config(inject_host_prefix=True),
+    )
+    asked = []
+
+    def send_here(request, **_):
+        asked.append(request.url)
+        request.headers["Host"] = urlsplit(request.url).netloc
+        request.url = plane.control.gateway.url
+
+    client.meta.events.register("before-send.servicediscovery", send_here)
+    named = {"NamespaceName": "shop.local", "ServiceName": "web"}
+    assert [one["InstanceId"] for one in client.discover_instances(**named)["Instances"]] == ["i-1"]
+    assert client.discover_instances_revision(**named)["InstancesRevision"] == 1
+    assert client.list_namespaces()["Namespaces"][0]["Id"] == namespace
+    hosts = [urlsplit(url).netloc for url in asked]
+    assert hosts == ["data-aws.internal:4566", "data-aws.internal:4566", "aws.internal:4566"]
+
+
+def test_every_operation_of_the_api_is_there(sd):
+    there = dir(ServiceDiscoveryService)
+    assert [name for name in sd.meta.method_to_api_mapping if name not in there] == []
+
+
+def test_service_attributes(sd, namespace):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]
+    named = {"ServiceId": service["Id"]}
+    assert sd.get_service_attributes(**named)["ServiceAttributes"]["Attributes"] == {}
+    sd.update_service_attributes(**named, Attributes={"team": "shop", "tier": "1"})
+    sd.update_service_attributes(ServiceId=service["Arn"], Attributes={"tier": "2"})
+    sd.delete_service_attributes(**named, Attributes=["team", "none"])
+    assert sd.get_service_attributes(**named)["ServiceAttributes"] == {
+        "ServiceArn": service["Arn"],
+        "ResourceOwner": "123456789012",
+        "Attributes": {"tier": "2"},
+    }
+    with pytest.raises(sd.exceptions.ServiceAttributesLimitExceededException):
+        sd.update_service_attributes(**named, Attributes={str(number): "" for number in range(30)})
+    with pytest.raises(sd.exceptions.ServiceNotFound):
+        sd.get_service_attributes(ServiceId="srv-none")
+
+
+def test_an_instance_of_ec2s_is_registered_with_its_private_address(plane, sd):
+    ec2 = plane.aws("ec2")
+    image = "ami-12c6146b"
+    (instance,) = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro")["Instances"]
+    namespace = made(plane, sd.create_http_namespace(Name="api"))
+    service = sd.create_service(Name="web", NamespaceId=namespace)["Service"]["Id"]
+    wanted = {"ServiceId": service, "InstanceId": "one", "Attributes": {"AWS_EC2_INSTANCE_ID": instance["InstanceId"]}}
+    sd.register_instance(**wanted)
+    shown = sd.get_instance(ServiceId=service, InstanceId="one")["Instance"]["Attributes"]
+    assert shown["AWS_INSTANCE_IPV4"] == instance["PrivateIpAddress"]
+    ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    with pytest.raises(sd.exceptions.InvalidInput, match="There is no EC2 instance"):
+        sd.register_instance(**{**wanted, "InstanceId": "two"})
+
+
+def test_a_registration_under_way_is_named(plane, sd, namespace):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    wanted = {"ServiceId": service, "InstanceId": "i-1"}
+    operation = sd.register_instance(**wanted, Attributes=ADDRESS)["OperationId"]
+    with pytest.raises(sd.exceptions.DuplicateRequest) as caught:
+        sd.register_instance(**wanted, Attributes={"AWS_INSTANCE_IPV4": "10.0.0.5"})
+    assert caught.value.response["DuplicateOperationId"] == operation
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 409
+    plane.clock.advance(1)
+    sd.register_instance(**wanted, Attributes={"AWS_INSTANCE_IPV4": "10.0.0.5"})
+    assert values(ask(plane, "web.shop.local", "A")) == ["10.0.0.5"]
+
+
+def test_of_an_attribute_that_is_sent_twice_the_last_counts(plane, sd, namespace):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    twice = '{"AWS_INSTANCE_IPV4": "10.0.0.4", "colour": "blue", "AWS_INSTANCE_IPV4": "10.0.0.5", "colour": "red"}'
+    body = f'{{"ServiceId": "{service}", "InstanceId": "i-1", "Attributes": {twice}}}'
+
+    def send_twice(request, **_):
+        request.body = body.encode()
+        request.headers["Content-Length"] = str(len(body))
+
+    events = sd.meta.events
+    events.register("before-send.servicediscovery.RegisterInstance", send_twice)
+    try:
+        sd.register_instance(ServiceId=service, InstanceId="i-1", Attributes=ADDRESS)
+    finally:
+        events.unregister("before-send.servicediscovery.RegisterInstance", send_twice)
+    shown = sd.get_instance(ServiceId=service, InstanceId="i-1")["Instance"]["Attributes"]
+    assert shown == {"AWS_INSTANCE_IPV4": "10.0.0.5", "colour": "red"}
+    assert values(ask(plane, "web.shop.local", "A")) == ["10.0.0.5"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"InstanceId": "no spaces", "Attributes": ADDRESS},
+        {"InstanceId": "x" * 65, "Attributes": ADDRESS},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "two words": "x"}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k" * 256: "x"}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k": "x" * 1025}},
+        {"InstanceId": "i", "Attributes": {**ADDRESS, "k": "two\nlines"}},
+        {"InstanceId": "i", "Attributes": {}},
+    ],
+)
+def test_registrations_that_are_refused_leave_nothing(sd, namespace, request_):
+    service = sd.create_service(Name="web", NamespaceId=namespace, DnsConfig=A)["Service"]["Id"]
+    with pytest.raises(sd.exceptions.InvalidInput):
+        sd.register_instance(ServiceId=service, **request_)
+    assert sd.list_instances(ServiceId=service)["Instances"] == []
+    assert sd.list_operations(Filters=[{"Name": "SERVICE_ID", "Values": [service]}])["Operations"] == []
+
+
+def test_conditions_that_filters_do_not_have(sd):
+    for list_, filter_ in [
+        (sd.list_namespaces, {"Name": "NAME", "Values": ["a"], "Condition": "IN"}),
+        (sd.list_services, {"Name": "NAMESPACE_ID", "Values": ["a", "b"], "Condition": "IN"}),
+        (sd.list_operations, {"Name": "UPDATE_DATE", "Values": ["0"]}),
+        (sd.list_operations, {"Name": "SERVICE_ID", "Values": ["a", "b"], "Condition": "BETWEEN"}),
+    ]:
+        with pytest.raises(sd.exceptions.InvalidInput):
+            list_(Filters=[filter_])
 
 
 def test_tags(plane, sd):
