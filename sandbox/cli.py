@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox import image_commands, interrupts
+from sandbox import fault_commands, image_commands, interrupts
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -38,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
+app.add_typer(fault_commands.app, name="fault")
 app.add_typer(simulate.app, name="simulate")
 
 AwsOption = Annotated[

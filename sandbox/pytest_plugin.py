@@ -1,16 +1,18 @@
 """The pytest plugin: a sandbox for tests, in this project and in any that installs the package.
 
 Fixtures: ``sandbox`` (a `sandbox.controllers.sandbox.Sandbox`), ``aws`` (``aws("ecs")`` is a boto3 client), ``stack``
-(``stack("ghost")`` brings one up), and ``replay``, which needs no engine. The scope of the first three is the ini
-option ``sandbox_scope``. Tests marked ``docker`` need an engine: without one they fail, because a requirement that is
-skipped is a requirement that nobody checks. What needs an optional part (a browser) that is not installed is skipped,
-and the summary names the command that installs it.
+(``stack("ghost")`` brings one up), ``fault`` (``fault("loss", "service:shop")`` puts one in until the test ends), and
+``replay``, which needs no engine. The scope of the first three is the ini option ``sandbox_scope``. Tests marked
+``docker`` need an engine: without one they fail, because a requirement that is skipped is a requirement that nobody
+checks. What needs an optional part (a browser) that is not installed is skipped, and the summary names the command that
+installs it.
 
 Docker, boto3 and moto are imported when a fixture is first used: the plugin is loaded in every pytest run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ import pytest
 from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
+    from sandbox.controllers.faults import Begun
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.site import Site
@@ -189,6 +192,16 @@ def aws(sandbox: Sandbox) -> Callable[[str], Any]:
 def stack(sandbox: Sandbox) -> Callable[..., Stack]:
     """Brings stacks up: ``stack("ghost", handler="by_name")``."""
     return lambda name, **parameters: sandbox.stack(name, parameters)
+
+
+@pytest.fixture
+def fault(sandbox: Sandbox) -> Iterator[Callable[..., Begun]]:
+    """Begins faults: ``fault("latency", "service:shop", milliseconds=300)``.
+
+    One ends with a ``with`` block, by ``end()``, or with the test, whatever its sandbox's scope is.
+    """
+    with contextlib.ExitStack() as ended:
+        yield lambda name, target, **options: ended.enter_context(sandbox.fault(name, target, **options))
 
 
 @pytest.fixture

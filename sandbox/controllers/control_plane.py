@@ -81,6 +81,8 @@ class ControlPlane:
         gateway: The endpoint.
         dns: The DNS server.
         events: EventBridge.
+        delivery: Brings its events to targets (None: not this process).
+        zones: What DNS answers from.
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
         called: The services that stacks, scenarios and containers have called with success, by the signature's name.
@@ -117,16 +119,16 @@ class ControlPlane:
         self.called: set[str] = set()
         self._backend = backend
         self._connect = connect
-        self._zones = DnsController(lambda: backend.hosted_zones(self._is_healthy), timeline)
+        self.zones = DnsController(lambda: backend.hosted_zones(self._is_healthy), timeline)
         sockets = folder / "sockets"
         self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
             self.dns = DnsServer(
-                self._zones.answer,
+                self.zones.answer,
                 port=dns_port,
                 sockets=(sockets / DNS_UDP, sockets / DNS_TCP),
                 outside=(
-                    self._zones.answer_outside,
+                    self.zones.answer_outside,
                     (self._outside_dns, sockets / f"{OUTSIDE}{DNS_TCP}"),
                 ),
             )
@@ -168,6 +170,7 @@ class ControlPlane:
             self._serverless = serverless(parts)
             self._closing.callback(self._serverless.close)
             self.events = self._serverless.events
+            self.delivery = self._serverless.delivery
             self.functions = account.functions = self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)
@@ -196,7 +199,7 @@ class ControlPlane:
         arns = f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}"
         cloudmap = CloudMap(arns, lambda: uuid.uuid4().hex, self._private_address)
         return CloudMapController(
-            cloudmap, CloudMapZones(), self._refresh_health, self._zones.refresh, self._timeline, self._clock
+            cloudmap, CloudMapZones(), self._refresh_health, self.zones.refresh, self._timeline, self._clock
         )
 
     def _private_address(self, instance_id: str) -> str | None:
@@ -223,7 +226,7 @@ class ControlPlane:
     def _health_changed(self, health_check_id: str, healthy: bool) -> None:
         if "cloudmap" in self.__dict__:
             self.cloudmap.apply(lambda cloudmap, now: cloudmap.checked(health_check_id, healthy))
-        self._zones.refresh()
+        self.zones.refresh()
 
     def open_internet(self, network: IPv4Network) -> None:
         """Let functions reach the sandbox's internet, names and addresses."""
@@ -231,12 +234,12 @@ class ControlPlane:
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""
-        found = self._zones.answer_outside(canonical(name), "A").answers
+        found = self.zones.answer_outside(canonical(name), "A").answers
         return [record.value for record in found if record.type == "A"]
 
     def name_resource(self, name: str, address: str | None) -> None:
         """Give a resource of AWS's a name in DNS, or take it away (None)."""
-        self._zones.name_resource(name, address)
+        self.zones.name_resource(name, address)
 
     def close(self) -> None:
         """Stop listening, and end functions and deliveries. What ECS has under way is its own to end."""
@@ -248,7 +251,7 @@ class ControlPlane:
         if call.service == "route53" and call.method != "GET":
             if "/healthcheck" in call.path:
                 self._health.refresh()
-            self._zones.refresh()
+            self.zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()
         elif call.service == "s3" and call.method == "PUT":

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
-from sandbox.aws.clients import Clients, without_configuration
+from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import spot, stack_file, task_endpoint
+from sandbox.controllers import faults, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -36,6 +36,7 @@ from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
+from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
 
@@ -245,6 +246,20 @@ class Sandbox(Viewers, Operator):
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
+        reach = Reach(
+            Clients(self.endpoint_url, REGION, access_key=OWN_ACCESS_KEY),
+            self.clock,
+            self._containers,
+            lambda: self._images.ensure("toolbox"),
+            self._ecs,
+            self._ecs.runner,
+            self._control_plane.zones,
+            self._control_plane.delivery,
+            lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
+        )
+        self._faults = faults.Faults(reach, self.timeline)
+        self._closers.append(self._faults.close)
+        self._control_plane.gateway.add_path(faults.PATH, self._faults.answer, method="POST")
 
     def stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Bring up a stack and wait until each of its URLs answers.

@@ -97,6 +97,7 @@ class Serverless:
         open_internet: Lets functions reach the sandbox's internet, names and addresses (its range, and the socket of
             the DNS server for those who are outside).
         close: Ends functions and deliveries.
+        delivery: Brings events to targets, where this process does.
     """
 
     events: EventBus
@@ -104,6 +105,7 @@ class Serverless:
     services: tuple[object, ...]
     open_internet: Callable[[str], object]
     close: Callable[[], None]
+    delivery: EventDelivery | None = None
 
 
 def own(parts: Parts) -> Serverless:
@@ -134,4 +136,4 @@ def own(parts: Parts) -> Serverless:
     def open_internet(where: str) -> None:
         runtime.internet = where
 
-    return Serverless(events, functions, (functions, events), open_internet, closing.close)
+    return Serverless(events, functions, (functions, events), open_internet, closing.close, delivery)

@@ -141,18 +141,19 @@ class Embedded:
         iam, sts = _used("iam"), _used("sts")
         if iam is None:
             return None
-        return Identities(iam[self._account_id]["aws"], sts and sts[self._account_id]["aws"])
+        # An empty dictionary of moto's backends is as false as None.
+        return Identities(iam[self._account_id]["aws"], None if sts is None else sts[self._account_id]["aws"])
 
     def topic_policy(self, arn: str) -> str | None:
         """The policy of an SNS topic, or None where there is no such topic."""
         sns = _used("sns")
-        topic = sns and sns[self._account_id][arn.split(":")[3]].topics.get(arn)
+        topic = None if sns is None else sns[self._account_id][arn.split(":")[3]].topics.get(arn)
         return None if topic is None else str(topic.policy)
 
     def instance_tags(self, instance_id: str) -> dict[str, str]:
         """The tags of an EC2 instance; empty where there is none."""
         ec2 = _used("ec2")
-        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 else {}
+        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 is not None else {}
         return dict(found)
 
     def certificate(self, arn: str) -> tuple[str, str]:
