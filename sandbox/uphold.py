@@ -53,6 +53,8 @@ def up(request: Request) -> None:
                 sandbox.keep()
             raise
         progress.stop()
+        for note in stack.definition.notes:
+            terminal.err.print(f"note: {note}", soft_wrap=True, markup=False)
         host, port = sandbox.dns_address
         names = _distributions(sandbox)
         states.UpState(

@@ -16,7 +16,7 @@ from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
-from sandbox.controllers import spot, stack_file, task_endpoint
+from sandbox.controllers import own_images, own_stack, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
@@ -224,7 +224,7 @@ class Sandbox(Viewers, Operator):
         """Bring up a stack and wait until each of its URLs answers.
 
         Args:
-            name: A stack that comes with the sandbox, or a folder with a stack.yaml.
+            name: A stack that comes with the sandbox, or a folder with a stack.yaml or a sandbox.toml.
             parameters: Override those in its stack.yaml.
 
         Raises:
@@ -236,9 +236,10 @@ class Sandbox(Viewers, Operator):
 
     def begin_stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = stack_file.load(name)
+        definition = own_stack.find(name)
         given = definition.with_parameters(parameters or {})
         self._images.ensure_all(definition.images)
+        own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
         known = {
             **given,
             "sandbox": {
