@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,15 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.controllers import stack_file
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.model.own import definitions
+from sandbox.model.own.compose.stack import Machine, compose
+from sandbox.model.own.compose.values import dotenv
 from sandbox.model.own.definitions import Shapes
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Own, Place, plan
-from sandbox.model.own.settings import FILE, Settings, settings
+from sandbox.model.own.settings import FILE, Compose, Settings, settings
 from sandbox.model.own.step import Step
 
 # Tables that are about task definitions and services; a stack.yaml says such things itself.
@@ -88,7 +93,7 @@ def load(folder: Path) -> Settings:
 
 def _definition(folder: Path, given: Settings) -> StackDefinition:
     file = folder / FILE
-    own = _of_json(folder, given)
+    own = _of_json(folder, given) if given.compose is None else _of_compose(folder, given, given.compose)
     with _about(file):
         made = plan(own, Place(REGION, ACCOUNT_ID))
     return StackDefinition(
@@ -117,6 +122,33 @@ def _of_json(folder: Path, given: Settings) -> Own:
             services += [(name, one) for one in definitions.services(_json(folder / name), shapes)]
     files = {arn: _bytes(folder, name) for arn, name in given.environment_files.items()}
     return Own(given.name or folder.name, given, task_definitions, services, files)
+
+
+def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:
+    file = folder / wanted.file
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise SandboxError(
+            f"there is no file {file}", state=error.strerror or "", hint=f'[compose] file = "FILE" in {FILE} names it'
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SandboxError(f"{file} is not YAML", state=str(error)) from error
+    beside = file.parent
+
+    def read(name: str) -> str | None:
+        try:
+            return (beside / name).read_text()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SandboxError(f"{beside / name} cannot be read", state=str(error)) from error
+
+    with _about(beside / ".env"):
+        variables = {**dotenv(read(".env") or ""), **os.environ}
+    with _about(file):
+        machine = Machine(variables, read, lambda name: (beside / name).is_dir())
+        return compose(content, folder.name, given, machine)
 
 
 def _shapes() -> Shapes:

@@ -237,3 +237,79 @@ def test_images_that_cannot_be_had_are_refused_before_the_first_call(folder, req
             sandbox.stack(str(folder))
         assert f'[images] "{IMAGE}" = {{ build = "FOLDER" }}' in caught.value.hint
         assert sandbox.aws("ecs").list_clusters()["clusterArns"] == []
+
+
+COMPOSE = """\
+name: chat
+services:
+  web:
+    image: nginx:1.27
+    ports: ["127.0.0.1:8080:80"]
+    volumes: ["./conf:/etc/nginx/conf.d:ro"]
+  app:
+    image: nginx:1.27
+    network_mode: service:web
+    command: sh -c "echo 'server { listen 3000; location / { return 200 app; } }' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
+  other:
+    image: nginx:1.27
+    volumes: ["./other:/etc/nginx/conf.d:ro"]
+"""  # noqa: E501
+CONF = """\
+server {
+  listen 80;
+  location /app { proxy_pass http://localhost:3000; }
+  location / { return 200 web; }
+}
+"""
+
+
+@pytest.fixture
+def composed(tmp_path):
+    for name, text in (
+        ("compose.yaml", COMPOSE),
+        ("sandbox.toml", '[compose.public.web]\nhost = "chat.example.org"\n'),
+        ("conf/default.conf", CONF),
+        ("other/default.conf", "server { listen 8000; location / { return 200 other; } }"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.docker
+def test_a_compose_file_comes_up_as_tasks_that_find_each_other(composed, request):
+    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+        sandbox.stack(str(composed))
+        found = {path: sandbox.http_get(f"http://chat.example.org/{path}").body for path in ("", "app")}
+        assert found == {"": "web", "app": "app"}
+        arns = sandbox.aws("ecs").list_tasks(cluster="chat")["taskArns"]
+        tasks = sandbox.aws("ecs").describe_tasks(cluster="chat", tasks=arns)["tasks"]
+        by_containers = {tuple(sorted(c["name"] for c in task["containers"])): task for task in tasks}
+        assert set(by_containers) == {("app", "web"), ("other",)}
+        (details,) = (one["details"] for one in by_containers["other",]["attachments"])
+        (address,) = (one["value"] for one in details if one["name"] == "privateIPv4Address")
+        web = by_containers["app", "web"]["taskArn"]
+        # Its name in the namespace leads to it; the name alone, which compose would know, to nothing.
+        exit_code, said, _ = sandbox.execute(web, "web", ["getent", "hosts", "other.chat.local"])
+        assert (exit_code, said.split()[0]) == (0, address)
+        assert sandbox.execute(web, "web", ["getent", "hosts", "other"])[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("compose.yaml", "services: [", "compose.yaml is not YAML"),
+        (
+            "compose.yaml",
+            "services: {a: {image: b, netwrks: []}}",
+            "compose.yaml: service 'a': 'netwrks' is not supported",
+        ),
+        ("sandbox.toml", '[compose]\nfile = "none.yaml"\n', "there is no file"),
+        (".env", "what", ".env: line 1 is not NAME=VALUE"),
+    ],
+)
+def test_compose_files_that_are_refused(composed, file, text, message):
+    (composed / file).write_text(text)
+    with pytest.raises(SandboxError) as caught:
+        own_stack.find(str(composed))
+    assert message in str(caught.value)
