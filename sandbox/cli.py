@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox import image_commands, interrupts
+from sandbox import image_commands, interrupts, own_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(own_commands.app)
 
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 

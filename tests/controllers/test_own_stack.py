@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sandbox.controllers import own_stack
+from sandbox.controllers import own_folder, own_stack
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine import catalogue
 from sandbox.errors import SandboxError
@@ -313,3 +313,36 @@ def test_compose_files_that_are_refused(composed, file, text, message):
     with pytest.raises(SandboxError) as caught:
         own_stack.find(str(composed))
     assert message in str(caught.value)
+
+
+def test_a_folder_is_begun_and_then_read(folder):
+    (folder / "sandbox.toml").unlink()
+    file, found = own_folder.begin(folder)
+    assert (list(found.task_definitions), list(found.services)) == (["taskdef.json"], ["service.json"])
+    with pytest.raises(SandboxError, match=r"no value is given for 2 secrets"):
+        own_stack.find(str(folder))
+    file.write_text(file.read_text().replace("[secrets]", '[secrets]\ndb = { password = "p" }\n"/shop/key" = "k"'))
+    assert [item.url for item in own_stack.find(str(folder)).ready] == ["http://shop.example.com/"]
+
+
+def test_a_compose_file_is_begun_and_then_read(composed):
+    (composed / "sandbox.toml").unlink()
+    own_folder.begin(composed)
+    assert [item.url for item in own_stack.find(str(composed)).ready] == ["http://web.example.com/"]
+
+
+def test_nothing_is_overwritten(composed):
+    before = (composed / "sandbox.toml").read_text()
+    with pytest.raises(SandboxError, match="is there already"):
+        own_folder.begin(composed)
+    assert (composed / "sandbox.toml").read_text() == before
+
+
+def test_a_folder_with_nothing_to_begin_with(tmp_path):
+    (tmp_path / "package.json").write_text('{"name": "x"}')
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(SandboxError, match="nothing to begin with"):
+        own_folder.begin(tmp_path)
+    with pytest.raises(SandboxError, match="there is no folder"):
+        own_folder.begin(tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.json", "package.json"]
