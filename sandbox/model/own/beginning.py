@@ -209,4 +209,5 @@ def _unsupported(content: Mapping[str, Any]) -> list[str]:
 
 
 def _host(name: str) -> str:
-    return f"{name.lower().replace('_', '-')}.example.com"
+    label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "web"
+    return f"{label}.example.com"

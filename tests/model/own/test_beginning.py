@@ -47,7 +47,7 @@ COMPOSE = {
 def written(found):
     """The file, and the same with everything that stands in comments."""
     text = beginning.text(found)
-    whole = re.sub(r'^# (?=("[^"\n]*"|\w+) = |\[\[)', "", text, flags=re.MULTILINE)
+    whole = re.sub(r'^# (?=("[^"\n]*"|\w+) = |\[)', "", text, flags=re.MULTILINE)
     return settings(tomllib.loads(text)), settings(tomllib.loads(whole)), text
 
 

@@ -242,7 +242,7 @@ class _Translation:
             public = self._given.public[name]
             group = f"{self._name}-{name}".replace("_", "-")[:32].strip("-")
             groups[group] = Group(
-                public.host or f"{name.lower().replace('_', '-')}.example.com",
+                public.host or f"{_word(name).lower()}.example.com",
                 public.health_check,
                 public.matcher,
                 interval=5,
