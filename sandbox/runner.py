@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sandbox.errors import NotRunnable, SandboxError
 from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
 
-Outcome = Literal["reproduces", "holds", "not run"]
+Outcome = Literal["reproduces", "holds", "fails", "not run"]  # a scenario's variant reproduces, a check fails
 
 EXIT_OK = 0
 EXIT_UNEXPECTED = 1  # a variant did not do what it declares

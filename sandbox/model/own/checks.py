@@ -19,8 +19,17 @@ KINDS: Mapping[str, Fields] = {
     "http": {"status": int, "within": _NUMBER, "contains": str, "header": dict},
     "dns": {"record": str, "answers": list, "count": int, "within": _NUMBER, "ttl": int},
     "cache": {"severity": str, "policy": str, "min_ttl": int, "count": int, "depth": int, "hit_ratio": _NUMBER},
-    "websocket": {"severity": str, "protocol": str, "path": str, "idle": _NUMBER, "clients": int, "timeout": _NUMBER},
-    "assets": {"severity": str, "tabs": int, "visitors": int, "timeout": _NUMBER},
+    "websocket": {"severity": str, "protocol": str, "path": str, "idle": _NUMBER, "timeout": _NUMBER},
+    "assets": {
+        "severity": str,
+        "during": str,
+        "rate": _NUMBER,
+        "seconds": _NUMBER,
+        "settle": _NUMBER,
+        "tabs": int,
+        "visitors": int,
+        "timeout": _NUMBER,
+    },
 }
 """By kind, the bounds that a check may have."""
 
