@@ -156,6 +156,7 @@ def test_without_an_engine_nothing_is_run_and_that_is_said(cli, folder):
 
 
 @pytest.mark.docker
+@pytest.mark.long(50)
 def test_checks_hold_or_fail_and_every_format_says_so(cli, folder):
     begin(cli, folder, CHECKS)
     files = ["--json", folder / "r.json", "--junit", folder / "j.xml", "--report", folder / "report"]
