@@ -212,13 +212,21 @@ def interrupt(
 
 
 @app.command()
-def env() -> None:
+def env(
+    terraform: Annotated[
+        bool, typer.Option("--terraform", help="Print a file for Terraform instead: sandbox_override.tf.")
+    ] = False,
+) -> None:
     """Print what to export so that AWS clients use the stack that is up: eval "$(sandbox env)"."""
     from sandbox.controllers import up as states
+    from sandbox.controllers.terraform import override
 
     living = states.living()
     if not living:
         raise SandboxError("no stack is up", hint="bring one up in another terminal: sandbox up ghost")
+    if terraform:
+        print(override(living[0].endpoint_url, living[0].environment["AWS_REGION"]), end="")
+        return
     for line in states.exports(living[0].environment, os.environ):
         print(line)
 

@@ -111,6 +111,13 @@ def _distributions(sandbox: Sandbox) -> list[str]:
     return [name for seen in deployed.values() for name in seen["aliases"] or [seen["domain_name"]] if "*" not in name]
 
 
+def _discovered(sandbox: Sandbox) -> list[str]:
+    """The names of Cloud Map's services that are in DNS."""
+    seen = sandbox.timeline.since()
+    services = {f"{one['service']}.{one['namespace']}" for one in seen if one.kind == "cloudmap.instance"}
+    return sorted({one["name"] for one in seen if one.kind == "dns.change" and one["name"] in services})
+
+
 def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     out = terminal.out
     out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
@@ -121,7 +128,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
         file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
     host, port = sandbox.dns_address
-    for name in dict.fromkeys(urlsplit(inside).hostname for inside in urls):
+    names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
+    for name in names or ("NAME",):
         out.print(f"  dig @{host} -p {port} {name}")
     out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
     for name, value in sandbox.environment().items():

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
+from tests.terraform import make_terraform  # noqa: F401 -- a fixture
 
 REPOSITORY = Path(__file__).parent.parent
 

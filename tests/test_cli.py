@@ -238,6 +238,11 @@ def test_the_printed_environment_leads_clients_to_the_sandbox_and_nowhere_else(c
         ["sh", "-c", script], capture_output=True, text=True, env={**cli.environment, **hostile}, check=False
     )
     assert done.stdout.strip() == "['example.org.']", done.stderr
+    endpoint = re.search(r"AWS_ENDPOINT_URL=(\S+)", cli.run("env")[1])
+    code, override, _ = cli.run("env", "--terraform")
+    assert code == 0
+    assert endpoint is not None
+    assert re.search(rf'servicediscovery += "{endpoint[1]}"', override), override
     code, out, _ = cli.run("down")
     assert (code, "taking down small" in out) == (0, True)
     assert up.end(within=1) == 130  # `down` has waited for it

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from sandbox.aws.protocol import REGION, botocore_data
+from sandbox.aws.sessions import Session
 from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
@@ -52,12 +53,13 @@ class Clients:
     Args:
         endpoint_url: The gateway's URL.
         region: The region where none is named.
+        session: Of a role, as which they call; without it they are the account's administrator's.
 
     Raises:
         SandboxError: There is no endpoint: such a client would talk to the real AWS.
     """
 
-    def __init__(self, endpoint_url: str, region: str = REGION) -> None:
+    def __init__(self, endpoint_url: str, region: str = REGION, session: Session | None = None) -> None:
         if not endpoint_url.startswith(("http://", "https://")):
             raise SandboxError(
                 f"AWS clients need the URL of the sandbox's endpoint, not {endpoint_url!r}",
@@ -65,6 +67,11 @@ class Clients:
             )
         self.endpoint_url = endpoint_url
         self.region = region
+        self._credentials = {
+            "aws_access_key_id": session.access_key_id if session else ACCESS_KEY,
+            "aws_secret_access_key": session.secret_access_key if session else SECRET_KEY,
+            "aws_session_token": session.token if session else None,
+        }
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -128,9 +135,8 @@ class Clients:
             service,
             region_name=region,
             endpoint_url=self.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
             config=config,
+            **self._credentials,
         )
 
     def _isolated_session(self) -> Any:
@@ -145,7 +151,5 @@ class Clients:
                 }
             )
             session.register_component("data_loader", botocore_data())
-            self._session = boto3.Session(
-                botocore_session=session, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY
-            )
+            self._session = boto3.Session(botocore_session=session, **self._credentials)
         return self._session

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 from cheroot import wsgi
 
+from sandbox.aws.backends.errors import backend_refusal
 from sandbox.aws.protocol import (
     REGION,
     AwsError,
@@ -29,12 +30,15 @@ from sandbox.aws.protocol import (
     ServiceEndpoint,
     error_response,
 )
+from sandbox.aws.repeats import Repeats
 from sandbox.errors import SandboxError
 from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# See `sandbox.aws.authorization.Authorization.check`.
+Authorize = Callable[[HttpRequest, str, str, str | None], None]
 
 HEALTH_PATH = "/_sandbox/health"
 MAX_BODY = 200 * 2**20
@@ -92,6 +96,7 @@ class Gateway:
         port: The port; 0 takes a free one.
         unix_socket: A second place to listen on, for containers that mount it.
         before_call: Called before each request is looked at, on its thread: time may go on in what it then sees.
+        authorize: Raises AwsError for a call that its caller may not make.
         on_call: Told of each call that succeeded, on the caller's thread and before the answer is sent: so whoever sees
             the answer also sees what the call led to. It must be quick; an exception of it is logged, not answered.
     """
@@ -105,12 +110,14 @@ class Gateway:
         port: int = 0,
         unix_socket: Path | None = None,
         before_call: Callable[[], None] | None = None,
+        authorize: Authorize | None = None,
         on_call: Callable[[ApiCall], None] | None = None,
     ) -> None:
         self._endpoints: dict[str, ServiceEndpoint] = {}
         self._later: dict[str, Callable[[], object]] = {}
         self._making = threading.RLock()
         self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
+        self._hosts: dict[str, Callable[[HttpRequest], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
         self._fallback_lock = threading.Lock()
@@ -118,6 +125,8 @@ class Gateway:
         self._port = port
         self._unix_socket = unix_socket
         self._before_call = before_call
+        self._authorize = authorize
+        self._repeats = Repeats()
         self._on_call = on_call
         self._listeners: list[_Listener] = []
         for service in services:
@@ -135,6 +144,10 @@ class Gateway:
     def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
         """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
         self._paths[method, prefix] = answer
+
+    def add_host(self, name: str, answer: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Have ``answer`` answer every request whose Host is ``name``, which is none of AWS's."""
+        self._hosts[name] = answer
 
     def start(self) -> Gateway:
         """Listen.
@@ -187,7 +200,9 @@ class Gateway:
             elif (unsigned := self._unsigned(request)) is not None:
                 response = unsigned
             else:
-                return self._answer(request, environ, start_response)
+                return self._repeats.answer(
+                    request, start_response, lambda start: self._answer(request, environ, start)
+                )
         except AwsError as error:
             response = error_response(error)
         except Exception as error:
@@ -196,6 +211,8 @@ class Gateway:
         return _respond(response, start_response)
 
     def _unsigned(self, request: HttpRequest) -> HttpResponse | None:
+        if (other := self._hosts.get(_host(request))) is not None:
+            return other(request)
         if "authorization" in request.headers or request.query:
             return None
         for (method, prefix), answer in self._paths.items():
@@ -208,6 +225,13 @@ class Gateway:
     ) -> Iterable[bytes]:
         service, region = self._service_of(request)
         endpoint = self._endpoint(service)
+        operation = _operation_of(request)
+        try:
+            if self._authorize is not None:
+                self._authorize(request, service, region, operation)
+        except AwsError as error:
+            refusal = endpoint.refuse(error, None) if endpoint is not None else backend_refusal(error, request, service)
+            return _respond(refusal, start_response)
         if endpoint is not None and not self._is_for_fallback(endpoint, request):
             trace_id = request.headers.get("x-amzn-trace-id", "")
             response = endpoint.handle(request, RequestContext(region=region, trace_id=trace_id))
@@ -221,7 +245,6 @@ class Gateway:
 
         environ["sandbox.service"], environ["sandbox.region"] = service, region
         body = self._fallback_application(service)(environ, start)
-        operation = _operation_of(request)
         self._tell(ApiCall(service, operation, request.method, request.path, statuses[0], region))
         return body
 
@@ -241,7 +264,7 @@ class Gateway:
         link = _SNS_LINK.match(request.query)
         if link is not None:
             return "sns", link[1]
-        host = request.headers.get("host", "").partition(":")[0]
+        host = _host(request)
         if (bucket := bucket_of(host)) is not None:  # who reads a public object signs nothing
             return "s3", bucket.region or REGION
         labels = host.split(".")
@@ -367,6 +390,10 @@ class _Listener:
         )
 
 
+def _host(request: HttpRequest) -> str:
+    return request.headers.get("host", "").partition(":")[0]
+
+
 def _read(environ: dict[str, Any]) -> HttpRequest:
     """The request; its body is read once and put back for the fallback."""
     try:
@@ -408,7 +435,7 @@ def _respond(response: HttpResponse, start_response: Callable[..., Any]) -> list
 
 
 def _operation_of(request: HttpRequest) -> str | None:
-    """The operation of a request that goes to the fallback, where a header or the form names it."""
+    """The operation of a request, where a header or the form names it."""
     target = request.headers.get("x-amz-target", "")
     if target:
         return target.rpartition(".")[2]

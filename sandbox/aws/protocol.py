@@ -210,7 +210,7 @@ class ServiceEndpoint:
 
     def operation_name(self, request: HttpRequest) -> str | None:
         """The operation that a request asks for, or None if the service's model has no such operation."""
-        if self._is_rest:
+        if self.is_rest:
             route = self._route(request)
             return route[0] if route else None
         if self._protocol == "query":
@@ -218,6 +218,24 @@ class ServiceEndpoint:
         else:
             name = request.headers.get("x-amz-target", "").rpartition(".")[2]
         return name if name in self.model.operation_names else None
+
+    def parameters(self, request: HttpRequest, operation: str) -> dict[str, Any]:
+        """The parameters of a request, as the operation's method gets them.
+
+        Raises:
+            AwsError: It cannot be read, or breaks a constraint of the model.
+        """
+        return self._parse(request, self.model.operation_model(operation))
+
+    @property
+    def speaks_json(self) -> bool:
+        """Whether answers are JSON; else they are XML."""
+        return not self._is_xml
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether operations are named by method and path."""
+        return self._protocol in {"rest-json", "rest-xml"}
 
     def implements(self, operation: str) -> bool:
         """Whether the service object has a method for the operation."""
@@ -230,13 +248,14 @@ class ServiceEndpoint:
             operation = self.operation_name(request)
             return self._call(request, operation, context)
         except AwsError as error:
-            return self._refuse(error, operation)
+            return self.refuse(error, operation)
         except Exception as error:
             log.exception("%s %s failed", self.name, operation or request.path)
             text = f"{type(error).__name__}: {error}"
-            return self._refuse(AwsError("InternalFailure", text, 500), operation)
+            return self.refuse(AwsError("InternalFailure", text, 500), operation)
 
-    def _refuse(self, error: AwsError, operation: str | None) -> HttpResponse:
+    def refuse(self, error: AwsError, operation: str | None) -> HttpResponse:
+        """The answer to a request that failed."""
         shape = next((shape for shape in self.model.error_shapes if shape.error_code == error.code), None)
         if self._is_xml:
             return xml_error_response(error, shape, operation, self._namespace)
@@ -277,7 +296,7 @@ class ServiceEndpoint:
         if shape is None:
             return {}
         try:
-            if self._is_rest:
+            if self.is_rest:
                 parameters = self._parse_rest(request, shape)
             elif self._protocol == "query":
                 parameters = wire_query.from_query(self._form(request).items(), shape)
@@ -310,7 +329,7 @@ class ServiceEndpoint:
             sent = _headers({}, "text/xml")
             body = wire_query.to_query_answer(answer, operation, self._namespace, sent["x-amzn-RequestId"])
             return HttpResponse(200, sent, body, operation.name)
-        if not self._is_rest:
+        if not self.is_rest:
             content = wire.write_json(answer, shape) if shape is not None else b"{}"
             content_type = f"application/x-amz-json-{self.model.metadata.get('jsonVersion', '1.1')}"
             return HttpResponse(200, _headers({}, content_type), content, operation.name)
@@ -325,10 +344,6 @@ class ServiceEndpoint:
     @property
     def _protocol(self) -> str:
         return str(self.model.metadata["protocol"])
-
-    @property
-    def _is_rest(self) -> bool:
-        return self._protocol in {"rest-json", "rest-xml"}
 
     @property
     def _is_xml(self) -> bool:

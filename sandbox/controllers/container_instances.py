@@ -1,8 +1,11 @@
-"""Container instances: EC2's instances whose user data names a cluster, as containers that own a network namespace.
+"""EC2's instances that have something to do here, as containers that own a network namespace.
+
+Those are container instances, whose user data names a cluster, and instances with an instance profile, which Systems
+Manager may manage.
 
 An instance has the address that EC2 gives it in the VPC. Whatever EC2's API (or Auto Scaling) does to instances is seen
 after the call: one that runs gets its container and registers with ECS, as its agent would; one that is stopped or
-terminated takes its tasks along.
+terminated takes its tasks along. One with a profile has a machine, too (`sandbox.controllers.instance_machine`).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Protocol
 
@@ -20,6 +23,7 @@ from docker.errors import APIError
 
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.instance_bridge import INSTANCE, InstanceBridge
+from sandbox.controllers.instance_machine import Machine, Machines
 from sandbox.controllers.interfaces import Eni, Interfaces
 from sandbox.engine import networks
 from sandbox.engine.containers import Containers
@@ -55,11 +59,19 @@ class Ec2(Protocol):
 
 @dataclass
 class InstanceHost:
-    """What a container instance has on this machine. ``volumes`` stay while it is stopped."""
+    """What an instance has on this machine.
+
+    Attributes:
+        eni: Its network interface.
+        bridge: That of its containers in bridge mode.
+        machine: Where its own processes run (None: it has no instance profile).
+        waits: What ECS is told as soon as there is its cluster: the cluster and the instance.
+    """
 
     eni: Eni
     bridge: InstanceBridge
-    volumes: set[str] = field(default_factory=set)
+    machine: Machine | None = None
+    waits: tuple[str, Launched] | None = None
 
 
 class ContainerInstances:
@@ -71,7 +83,13 @@ class ContainerInstances:
         interfaces: Makes the containers that own the namespaces.
         containers: The run's.
         vpc: The VPC's addresses.
+        machines: Makes what instances with a profile have.
         timeline: Gets ``instance.launched`` and ``instance.failed``.
+
+    Attributes:
+        machine_up: Told of each instance whose machine runs, which its agent is to register.
+        machine_gone: Told of each instance that is stopped or terminated, and which of them it is.
+        settled: Called when an instance has got all that it is to have.
     """
 
     def __init__(
@@ -81,8 +99,16 @@ class ContainerInstances:
         interfaces: Interfaces,
         containers: Containers,
         vpc: IPv4Network,
+        machines: Machines,
         timeline: Timeline,
     ) -> None:
+        self.machine_up: Callable[[Any, Machine], None] = lambda instance, machine: None
+        self.machine_gone: Callable[[str, str], None] = lambda instance_id, state: None
+        self.settled: Callable[[], None] = lambda: None
+        self._making: set[str] = set()
+        self._looked_at: set[str] = set()
+        self._unmade: set[str] = set()
+        self._machines = machines
         self._ecs = ecs
         self._ec2 = ec2
         self._interfaces = interfaces
@@ -95,7 +121,7 @@ class ContainerInstances:
         self._volumes: dict[str, set[str]] = {}
         self._work: dict[str, Future[None]] = {}
         self._work_lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="instances")
+        self._pool = ThreadPoolExecutor(32, thread_name_prefix="instances")
 
     def host(self, ec2_instance_id: str) -> InstanceHost:
         """What a registered instance has on this machine."""
@@ -108,17 +134,41 @@ class ContainerInstances:
             self._volumes.setdefault(ec2_instance_id, set()).add(name)
         return name
 
+    def machine(self, ec2_instance_id: str) -> Machine | None:
+        """The machine of an instance that runs and has one."""
+        host = self._hosts.get(ec2_instance_id)
+        return host.machine if host is not None else None
+
+    def is_settled(self, ec2_instance_id: str) -> bool:
+        """Whether an instance has been seen here, and nothing of it is being made, or could not be."""
+        return ec2_instance_id in self._looked_at and ec2_instance_id not in self._making
+
     def refresh(self) -> None:
         """See what has changed in EC2."""
         with self._lock:
             for instance in self._ec2.instances():
-                if self._seen.get(instance.id) in {instance.state, _WITHOUT_AGENT}:
+                seen = self._seen.get(instance.id)
+                host = self._hosts.get(instance.id)
+                if seen == instance.state:
+                    if host is not None and instance.state == "running":
+                        self._see_host(instance, host)
+                elif seen == _WITHOUT_AGENT and not instance.role:
                     continue
-                if instance.state == "running" and instance.id not in self._hosts:
+                elif instance.state == "running" and host is None:
                     self._begin(instance)
-                elif instance.state in _OVER and instance.id in self._seen:
+                    self._looked_at.add(instance.id)
+                elif instance.state in _OVER and seen not in {None, _WITHOUT_AGENT}:
                     self._seen[instance.id] = instance.state
+                    self.machine_gone(instance.id, instance.state)
                     self._ecs.lose_instance(instance.id, instance.state)
+
+    def _see_host(self, instance: Any, host: InstanceHost) -> None:
+        """A cluster that an instance has waited for, or a profile that it has got, or its role something more."""
+        self._register(host)
+        if host.machine is not None:
+            self.machine_up(instance, host.machine)
+        elif instance.role:
+            self._later(instance.id, lambda: self._add_machine(instance, host))
 
     def drop(self, ec2_instance_id: str) -> None:
         """Remove what a lost instance has on this machine, when nothing runs on it any more."""
@@ -127,21 +177,25 @@ class ContainerInstances:
     def close(self) -> None:
         """Wait until nothing more is being made. What there is goes with the run's containers."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for host in self._hosts.values():
+            if host.machine is not None:
+                host.machine.engine.close()
 
     def _begin(self, instance: Any) -> None:
         agent = agent_config.parse(instance.user_data)
         cluster = agent.cluster
         if not cluster and self._ec2.is_ecs_optimized(instance.image_id):
             cluster = "default"
-        if not cluster:
+        if not cluster and not instance.role:
             self._seen[instance.id] = _WITHOUT_AGENT
             return
-        if not self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
+        if not instance.role and not self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
             return  # its agent tries again: so do we, at the next change
         self._seen[instance.id] = instance.state
         if instance.is_public:  # what moto has drawn is no address of the sandbox's internet
             self._ec2.show_instance_address(instance.interface.id, "")
-        self._later(instance.id, lambda: self._launch(instance, cluster, agent))
+        self._making.add(instance.id)
+        self._later(instance.id, lambda: self._launch_and_tell(instance, cluster, agent))
 
     def _later(self, ec2_instance_id: str, work: Callable[[], None]) -> None:
         """One after another for each instance."""
@@ -164,30 +218,71 @@ class ContainerInstances:
             log.exception("a container instance could not be made or removed")
             self._timeline.abort(SandboxError("a container instance failed", state=f"{type(error).__name__}: {error}"))
 
+    def _launch_and_tell(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
+        try:
+            self._launch(instance, cluster, agent)
+        finally:
+            if instance.id not in self._unmade:
+                self._making.discard(instance.id)
+        self.settled()
+
     def _launch(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:
         try:
             host = self._make(instance)
         except SandboxError as error:
-            self._timeline.record(
-                "instance.failed", instance=instance.id, reason=error.message, state=error.state, hint=error.hint
-            )
+            self._failed(instance.id, error)
             return
-        launched = _launched(instance, agent)
         with self._lock:
             self._hosts[instance.id] = host
             self._timeline.record(
                 "instance.launched",
                 instance=instance.id,
-                type=launched.type.name,
-                address=launched.private_ip,
+                type=instance.type.get("InstanceType", ""),
+                address=instance.interface.private_ip,
                 cluster=cluster,
                 agent_settings_left_out=list(agent.left_out),
             )
             if self._seen[instance.id] != "running":  # it was stopped while its container was made
                 self.drop(instance.id)
                 return
+            if cluster:
+                host.waits = (cluster, _launched(instance, agent))
+                self._register(host)
+        if instance.role:
+            self._add_machine(instance, host)
+
+    def _register(self, host: InstanceHost) -> None:
+        if host.waits is None:
+            return
+        cluster, launched = host.waits
+        if self._ecs.read(lambda ecs: _has_cluster(ecs, cluster)):
+            host.waits = None
             with contextlib.suppress(EcsError):  # the cluster has been deleted meanwhile
                 self._ecs.register_instance(cluster, launched)
+
+    def _add_machine(self, instance: Any, host: InstanceHost) -> None:
+        if host.machine is not None or self._hosts.get(instance.id) is not host:
+            return
+        try:
+            machine = self._machines.make(instance.id, host.eni)
+        except SandboxError as error:
+            self._failed(instance.id, error)
+            return
+        host.machine = machine
+        with self._lock:
+            if self._seen.get(instance.id) == "running":
+                self.machine_up(instance, machine)
+                # Not one after another with what becomes of the instance: a script may never end.
+                with contextlib.suppress(RuntimeError):  # what a pool says that has been shut down
+                    self._pool.submit(
+                        self._guarded, lambda: self._machines.boot(instance.id, machine, instance.user_data)
+                    )
+
+    def _failed(self, instance_id: str, error: SandboxError) -> None:
+        self._unmade.add(instance_id)
+        self._timeline.record(
+            "instance.failed", instance=instance_id, reason=error.message, state=error.state, hint=error.hint
+        )
 
     def _make(self, instance: Any) -> InstanceHost:
         interface = instance.interface
@@ -224,6 +319,8 @@ class ContainerInstances:
             if self._seen.get(ec2_instance_id) == "terminated":
                 volumes = self._volumes.pop(ec2_instance_id, set())
         if host is not None:
+            if host.machine is not None:
+                self._machines.remove(host.machine)
             self._interfaces.remove(host.eni)
             self._remove_network(host.bridge.network.id)
         for name in volumes:

@@ -25,6 +25,8 @@ LABEL_TASK = "aws-container-sandbox.task"
 LABEL_CONTAINER = "aws-container-sandbox.container"
 # ECS sets this one itself; it also tells the containers of a task apart in `docker ps`.
 LABEL_ECS_CONTAINER = "com.amazonaws.ecs.container-name"
+# The EC2 instance on which it is: only these are seen there.
+LABEL_ON_INSTANCE = "aws-container-sandbox.on-instance"
 
 # Seconds of the wall clock. --speed does not shorten a health check's time-out below this: the command itself takes the
 # time that it takes, and AWS allows no time-out below it either.
@@ -134,6 +136,7 @@ class ContainerSpecs:
                 LABEL_TASK: task_arn,
                 LABEL_CONTAINER: definition.name,
                 LABEL_ECS_CONTAINER: definition.name,
+                **_agent_labels(task_arn, host),
             },
         )
 
@@ -196,6 +199,19 @@ class ContainerSpecs:
             check.retries,
             seconds(check.start_period),
         )
+
+
+def _agent_labels(task_arn: str, host: TaskHost) -> dict[str, str]:
+    """What the ECS agent puts on a container of an instance (amazon-ecs-agent, "Container metadata": labels)."""
+    if not host.instance_id:
+        return {}
+    return {
+        LABEL_ON_INSTANCE: host.instance_id,
+        "com.amazonaws.ecs.cluster": task_arn.split("/")[-2],
+        "com.amazonaws.ecs.task-arn": task_arn,
+        "com.amazonaws.ecs.task-definition-family": host.definition.family,
+        "com.amazonaws.ecs.task-definition-version": str(host.definition.revision),
+    }
 
 
 def _hostname(task_arn: str, container: str) -> str:

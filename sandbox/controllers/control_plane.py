@@ -11,7 +11,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox.aws.authorization import Authorization
 from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.identities import identify_with
 from sandbox.aws.backends.topics import deliver_with, send_to_queue
 from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.clients import Clients
@@ -22,7 +24,9 @@ from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService
+from sandbox.aws.sessions import Sessions
 from sandbox.clock import Clock
+from sandbox.controllers.account import Account
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.event_targets import EventTargets
@@ -41,14 +45,21 @@ _CHANGE_INSTANCES = frozenset(
         *(
             ("autoscaling", operation)
             for operation in (
+                "AttachInstances",
                 "CreateAutoScalingGroup",
                 "DeleteAutoScalingGroup",
+                "DetachInstances",
+                "ExecutePolicy",
                 "SetDesiredCapacity",
+                "SetInstanceHealth",
                 "TerminateInstanceInAutoScalingGroup",
                 "UpdateAutoScalingGroup",
             )
         ),
         ("ecs", "CreateCluster"),
+        # What makes a managed node of an instance that runs already.
+        ("ec2", "AssociateIamInstanceProfile"),
+        *(("iam", operation) for operation in ("AddRoleToInstanceProfile", "AttachRolePolicy", "PutRolePolicy")),
     }
 )
 
@@ -79,6 +90,8 @@ class ControlPlane:
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
         logs: Writes to CloudWatch Logs.
+        sessions: Those of the roles of functions and tasks.
+        authorization: Holds them against IAM's policies.
         on_ec2_change: Told of each call that may have changed something in EC2, before it is answered.
         on_object_put: Called with the path of each object that was put into S3.
         instances_changed: Called when EC2's instances, or the clusters that they wait for, may be others than before.
@@ -122,15 +135,32 @@ class ControlPlane:
             )
             self.dns.start()
             self._closing.callback(self.dns.close)
-            self.gateway = Gateway([], backend, port=endpoint_port, unix_socket=sockets / GATEWAY, on_call=self._called)
+            self.sessions = Sessions()
+            identify_with(self.sessions.find)
+            account = Account(backend)
+            self.authorization = Authorization(
+                self.sessions, backend.identities, account.resource_policy, account, clock, timeline
+            )
+            self.gateway = Gateway(
+                [],
+                backend,
+                port=endpoint_port,
+                unix_socket=sockets / GATEWAY,
+                authorize=self.authorization.check,
+                on_call=self._called,
+            )
             self.gateway.start()
             self._closing.callback(self.gateway.close)
             self.aws = Clients(self.gateway.url, REGION)
             self.logs = LogWriter(self.aws)
             self._closing.callback(self.logs.close)
-            self._runtime = runtime = FunctionRuntime(self.aws.environment(), timeline, folder=folder, logs=self.logs)
+            self._runtime = runtime = FunctionRuntime(
+                self.aws.environment(), timeline, folder=folder, logs=self.logs, sessions=self.sessions
+            )
             self._closing.callback(runtime.close)
             self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
+            functions.may_assume = self.authorization.trusts
+            account.functions = functions
             self._closing.callback(functions.close)
             notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
             deliver_with(notifications.deliver)
@@ -141,11 +171,11 @@ class ControlPlane:
             self.events = EventsService(delivery, clock)
             targets.forward = self.events.receive
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
-            self.ecs = EcsController(ecs, self.events.publish, timeline, clock)
+            self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)
             for service in (
                 functions,
                 self.events,
-                EcsService(ecs, self.ecs.apply, backend.missing_subnets),
+                EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts),
             ):
                 self.gateway.add(service)
             self.gateway.add_later("servicediscovery", self._make_cloudmap)

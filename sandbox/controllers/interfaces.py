@@ -18,6 +18,7 @@ from sandbox.clock import Clock
 from sandbox.controllers import task_endpoint
 from sandbox.controllers.network import GATEWAY, SOCKETS, RunNetwork
 from sandbox.controllers.security_groups import SecurityGroups
+from sandbox.controllers.vpcs import Vpc, Vpcs
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
@@ -72,6 +73,8 @@ class Eni:
         groups: The security groups that it was made with.
         ruleset: What its container told nftables at its start ("": nothing, all passes).
         entered: Whether EC2 shows it.
+        description: As EC2 shows it ("" for an instance's own).
+        vpc: Where it is.
     """
 
     record: Any
@@ -81,6 +84,8 @@ class Eni:
     groups: tuple[str, ...] = ()
     ruleset: str = ""
     entered: bool = False
+    description: str = ""
+    vpc: Vpc | None = None
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -106,6 +111,7 @@ class Interfaces:
     Args:
         containers: The run's.
         network: The run's networks.
+        vpcs: The VPCs that interfaces are in.
         images: Where images come from.
         ec2: EC2's records.
         security_groups: Looks after what passes.
@@ -120,6 +126,7 @@ class Interfaces:
         self,
         containers: Containers,
         network: RunNetwork,
+        vpcs: Vpcs,
         images: ImageSource,
         ec2: Ec2,
         security_groups: SecurityGroups,
@@ -131,12 +138,14 @@ class Interfaces:
         self._timeline = timeline
         self._containers = containers
         self._network = network
+        self._vpcs = vpcs
         self._images = images
         self._ec2 = ec2
         self._security_groups = security_groups
         self._turn = itertools.count()
         self._lock = threading.Lock()
         self._ahead: dict[Network, Future[Eni]] = {}
+        self._attached: dict[str, Eni] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="interfaces")
 
     def make_ahead(self, network: Network) -> None:
@@ -160,7 +169,7 @@ class Interfaces:
         eni = ahead.result() if ahead is not None else self._make(network, labels)
         try:
             self._ec2.enter_interface(eni.record, list(network.security_groups), description, instance_id)
-            eni.entered = True
+            eni.entered, eni.description = True, description
             self._look_after(eni)
             if eni.public_ip and self.association_delay:
                 self._clock.call_later(self.association_delay, lambda: self._associate_late(eni))
@@ -194,6 +203,11 @@ class Interfaces:
             raise
         return eni
 
+    def attached(self) -> list[Eni]:
+        """Those that tasks, instances and load balancers have now."""
+        with self._lock:
+            return list(self._attached.values())
+
     def set_groups(self, eni: Eni, security_groups: Iterable[str]) -> None:
         """Give an attached interface other security groups (a load balancer's: SetSecurityGroups).
 
@@ -206,6 +220,8 @@ class Interfaces:
     def remove(self, eni: Eni) -> None:
         """Remove the container and the record; the addresses are free again."""
         self._security_groups.detach(eni.record.id)
+        with self._lock:
+            self._attached.pop(eni.record.id, None)
         if eni.container:
             self._containers.remove(eni.container)
         if eni.hosts_file is not None:
@@ -222,7 +238,8 @@ class Interfaces:
 
     def name_files(self, eni: Eni) -> list[Mount]:
         """The files with names that every container of a task has."""
-        return [self.resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
+        resolv_conf = eni.vpc.resolv_conf if eni.vpc else self.resolv_conf
+        return [resolv_conf, Mount("/etc/hosts", str(eni.hosts_file), type="bind")]
 
     @property
     def resolv_conf(self) -> Mount:
@@ -244,19 +261,22 @@ class Interfaces:
         return self._run(eni, labels or {}, network.assign_public_ip)
 
     def _look_after(self, eni: Eni) -> None:
+        with self._lock:
+            self._attached[eni.record.id] = eni
         self._security_groups.attach(eni.record.id, eni.own, eni.groups, eni.container, eni.ruleset)
 
     def _run(self, eni: Eni, labels: Mapping[str, str], public: bool, bridge: tuple[str, str] | None = None) -> Eni:
         record = eni.record
-        addresses: list[tuple[str, str | None]] = [(self._network.vpc.name, record.private_ip)]
         try:
+            eni.vpc = self._vpcs.of(record.subnet_id, record.private_ip)
+            addresses: list[tuple[str, str | None]] = [(eni.vpc.network.name, record.private_ip)]
             if public:
                 eni.public_ip = self._network.public.take()
                 addresses.append((self._network.internet.name, eni.public_ip))
             eni.ruleset = self._security_groups.ruleset(record.id, eni.own, eni.groups)
             if bridge is not None:
                 addresses.append(bridge)
-            eni.hosts_file = self._hosts_file(record)
+            eni.hosts_file = self._hosts_file(record, eni.vpc.hosts)
             eni.container = self._containers.run_new(
                 Spec(
                     f"eni-{record.id}",
@@ -279,7 +299,7 @@ class Interfaces:
             raise
         return eni
 
-    def _hosts_file(self, record: Any) -> Path:
+    def _hosts_file(self, record: Any, more: str) -> Path:
         """The task's /etc/hosts, as the ECS agent writes it for an IPv4 interface.
 
         Docker's own has localhost a second time, for IPv6, so that a proxy takes one server for two: nginx then keeps
@@ -287,7 +307,7 @@ class Interfaces:
         ecs-agent/netlib/platform/common_linux.go.
         """
         file = self._containers.run.folder / f"hosts-{record.id}"
-        file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n")
+        file.write_text(f"127.0.0.1 localhost\n{record.private_ip} {record.private_dns_name}\n{more}")
         return file
 
 

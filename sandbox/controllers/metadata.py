@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Any
 
-from sandbox.aws.clients import ACCESS_KEY, SECRET_KEY, Clients
+from sandbox.aws.clients import Clients
 from sandbox.aws.protocol import HttpResponse
+from sandbox.aws.sessions import Sessions
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.task_endpoint import CREDENTIALS, PREFIX
 from sandbox.engine.containers import Containers
@@ -28,13 +29,17 @@ class Metadata:
         aws: Clients of the sandbox's endpoint: EC2 knows the subnets.
         resolver: The address of the VPC's DNS server.
         containers: The run's; for statistics.
+        sessions: Gives each task credentials of its role.
     """
 
-    def __init__(self, ecs: EcsController, aws: Clients, resolver: str, containers: Containers) -> None:
+    def __init__(
+        self, ecs: EcsController, aws: Clients, resolver: str, containers: Containers, sessions: Sessions
+    ) -> None:
         self._ecs = ecs
         self._aws = aws
         self._resolver = resolver
         self._containers = containers
+        self._sessions = sessions
 
     def answer(self, path: str) -> HttpResponse:
         """The answer to GET ``path``."""
@@ -79,15 +84,17 @@ class Metadata:
         return stats
 
     def _credentials(self, path: str) -> Any:
-        role = self._ecs.read(lambda ecs: _role(ecs, path.removeprefix(CREDENTIALS)))
-        if role is None:
+        found = self._ecs.read(lambda ecs: _role(ecs, path.removeprefix(CREDENTIALS)))
+        if found is None:
             return None
+        role, task_id = found
+        session = self._sessions.issue(role, task_id)
         expiration = datetime.now(UTC) + _CREDENTIALS_LAST
         return {
             "RoleArn": role,
-            "AccessKeyId": ACCESS_KEY,
-            "SecretAccessKey": SECRET_KEY,
-            "Token": "sandbox",
+            "AccessKeyId": session.access_key_id,
+            "SecretAccessKey": session.secret_access_key,
+            "Token": session.token,
             "Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
@@ -101,9 +108,10 @@ def _find(ecs: Ecs, container_id: str) -> tuple[Task | None, str]:
     return None, ""
 
 
-def _role(ecs: Ecs, credentials_id: str) -> str | None:
+def _role(ecs: Ecs, credentials_id: str) -> tuple[str, str] | None:
+    """The role of a task and the task's id."""
     for task in ecs.tasks.values():
         role = task.definition.raw.get("taskRoleArn")
         if role and task.last_status != "STOPPED" and metadata.credentials_id(task.arn) == credentials_id:
-            return str(role)
+            return str(role), task.id
     return None

@@ -1,5 +1,7 @@
 """The network of a run: VPC, internet, and the two containers that every run has.
 
+A VPC that somebody else makes gets a network of its own (`sandbox.controllers.vpcs`).
+
 *resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet, where
 it does not know private zones. It relays DNS, the AWS endpoint and S3 to the sandbox's process, through Unix sockets,
 so that the process itself listens on 127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
@@ -36,12 +38,15 @@ DNS_UDP, DNS_TCP, GATEWAY = "dns-udp.sock", "dns-tcp.sock", "gateway.sock"
 OUTSIDE = "outside-"  # before the names of DNS's sockets: for those who ask from the internet
 
 # type=5 is SOCK_SEQPACKET: a datagram stays one message.
-_RELAYS = (
+_VPC_RELAYS = (
     f"socat UDP4-RECVFROM:53,bind={{vpc}},fork,reuseaddr UNIX-CONNECT:{SOCKETS / DNS_UDP},type=5",
     f"socat TCP4-LISTEN:53,bind={{vpc}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / DNS_TCP}",
+    f"socat TCP4-LISTEN:{ENDPOINT_PORT},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
+)
+_RELAYS = (
+    *_VPC_RELAYS,
     f"socat UDP4-RECVFROM:53,bind={{internet}},fork,reuseaddr UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_UDP)},type=5",
     f"socat TCP4-LISTEN:53,bind={{internet}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / (OUTSIDE + DNS_TCP)}",
-    f"socat TCP4-LISTEN:{ENDPOINT_PORT},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
     f"socat TCP4-LISTEN:80,bind={{internet}},fork,reuseaddr,backlog=128 UNIX-CONNECT:{SOCKETS / GATEWAY}",
 )
 
@@ -91,8 +96,8 @@ class RunNetwork:
         self._lock = threading.Lock()
         self.vpc, self.internet = _create_both(containers.client, containers)
         self.public = Addresses(self.internet)
-        self.vpc_resolv_conf = self._resolv_conf("vpc", self.vpc)
-        self._internet_resolv_conf = self._resolv_conf("internet", self.internet)
+        self.vpc_resolv_conf = self.resolv_conf("vpc", self.vpc)
+        self._internet_resolv_conf = self.resolv_conf("internet", self.internet)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._resolver: Future[str] | None = None
         self._viewer: Future[str] | None = None
@@ -162,6 +167,21 @@ class RunNetwork:
         """Wait until nothing more is being started."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def start_resolver_in(self, network: Network) -> None:
+        """Start a resolver in another VPC, at its second address; it is up within half a second."""
+        address = network.address(RESOLVER)
+        script = " & ".join(_VPC_RELAYS).format(vpc=address)
+        self._containers.run_new(
+            Spec(
+                f"resolver-{network.name.partition('-vpc-')[2]}",
+                self._toolbox,
+                entrypoint=["tini", "-g", "--"],
+                command=["sh", "-c", f"{script} & wait"],
+                networks=[(network.name, address)],
+                mounts=[Mount(str(SOCKETS), str(self._sockets), type="bind")],
+            )
+        )
+
     def _start_resolver(self) -> str:
         vpc, internet = self.vpc.address(RESOLVER), self.internet.address(RESOLVER)
         script = " & ".join(_RELAYS).format(vpc=vpc, internet=internet)
@@ -198,7 +218,10 @@ class RunNetwork:
 
     def bucket_names(self) -> Mapping[str, str]:
         """Names of S3's buckets, as a distribution has them for its origins: port 80 of the internet."""
-        names = (f"*.s3.{REGION}.amazonaws.com", "*.s3.amazonaws.com")
+        return self.names_outside(f"*.s3.{REGION}.amazonaws.com", "*.s3.amazonaws.com")
+
+    def names_outside(self, *names: str) -> Mapping[str, str]:
+        """Names of the internet, none of AWS's, for which the process itself answers at port 80."""
         return dict.fromkeys(names, self.internet.address(RESOLVER))
 
     @property
@@ -216,7 +239,8 @@ class RunNetwork:
         """The AWS endpoint as containers on the internet reach it, which do not know the VPC's names."""
         return f"http://{self.internet.address(RESOLVER)}:{ENDPOINT_PORT}"
 
-    def _resolv_conf(self, what: str, network: Network) -> Mount:
+    def resolv_conf(self, what: str, network: Network) -> Mount:
+        """The file that names a network's resolver, for a container."""
         # Mounted over Docker's own, so that a name resolves as on AWS: Docker's resolver would also answer the names
         # of containers, and hide that `ghost` is no name in awsvpc.
         path = self._sockets.parent / f"resolv-{what}.conf"

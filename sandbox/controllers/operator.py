@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
@@ -13,7 +16,9 @@ from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.instance_services import Agent, InstanceServices
 from sandbox.controllers.interfaces import Interfaces
+from sandbox.controllers.zone_traffic import ZoneTraffic
 from sandbox.engine import image_files
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
@@ -21,6 +26,8 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
 from sandbox.timeline import Observation, Timeline
+
+_LOOK_AGAIN = 0.1  # seconds of the wall clock: nobody tells that CloudWatch Logs has a line
 
 
 class Operator:
@@ -38,6 +45,7 @@ class Operator:
     _control_plane: ControlPlane
     _ecs: EcsController
     _images: Images
+    _instance_services: InstanceServices
     _interfaces: Interfaces
     _releases: release_services.Releases
 
@@ -47,6 +55,10 @@ class Operator:
         timer = self.clock.call_later(seconds, over.set)
         over.wait(self.clock.real_seconds(seconds) + 5)
         timer.cancel()
+
+    def wait_ttl(self, seconds: float) -> None:
+        """Let the time to live of an answer of DNS go by, which ``--speed`` does not shorten."""
+        self.wait_aws(seconds * self.clock.speed)
 
     def replace_task(self, cluster: str, service: str) -> tuple[str, Observation]:
         """Stop a service's only task and wait until its replacement is RUNNING.
@@ -95,6 +107,56 @@ class Operator:
             return sum(state == "healthy" for state in states.values()) >= count
 
         self.timeline.wait_for(f"{count} healthy targets", enough, within=within)
+
+    def wait_discovered(self, service: str, count: int, *, within: float = 60.0) -> None:
+        """Wait until so many instances of a service of Cloud Map are registered and HEALTHY; what has been counts.
+
+        Raises:
+            SandboxError: They did not become so.
+        """
+        healths: dict[str, str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "cloudmap.instance" and seen["service"] == service:
+                healths[seen["instance"]] = "" if seen["change"] == "deregistered" else seen["health"]
+            return sum(health == "HEALTHY" for health in healths.values()) >= count
+
+        self.timeline.wait_for(f"{count} healthy instances of {service}", enough, within=within)
+
+    def wait_log(
+        self, group: str, pattern: str, count: int, *, since: float = 0.0, within: float = 20.0
+    ) -> list[dict[str, Any]]:
+        """Wait until a log group of CloudWatch Logs has so many events, and return them (FilterLogEvents).
+
+        Args:
+            group: The log group.
+            pattern: A filter pattern, such as ``"GET /stock"`` in its quotes.
+            count: How many events at least.
+            since: Only events from then on, in seconds since the epoch.
+            within: The bound, in seconds of the wall clock.
+
+        Raises:
+            SandboxError: There are fewer.
+        """
+        deadline = time.monotonic() + within
+        pages = self.aws("logs").get_paginator("filter_log_events")
+        while True:
+            self._control_plane.logs.flush()
+            request = {"logGroupName": group, "filterPattern": pattern, "startTime": int(since * 1000)}
+            try:
+                found = [event for page in pages.paginate(**request) for event in page["events"]]
+            except ClientError as error:  # the group comes with its first line
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise
+                found = []
+            if len(found) >= count:
+                return found
+            if time.monotonic() >= deadline:
+                raise SandboxError(
+                    f"log group {group} has {len(found)} events with {pattern}, and {count} were to come",
+                    state=found[-1]["message"] if found else "there is none",
+                )
+            threading.Event().wait(_LOOK_AGAIN)
 
     def upload_assets(self, image: str, bucket: str, folder: str = releases.PUBLIC) -> list[str]:
         """Put a build's static files out of its image into a bucket, beside what is there; returns the keys.
@@ -178,6 +240,51 @@ class Operator:
         """
         return self._releases.registry.push(self._images.resolve(image), reference)
 
+    def ssm_agent(self, instance_id: str) -> Agent:
+        """The agent of Systems Manager on an instance, to stop it and start it again."""
+        return Agent(instance_id, self._instance_services.systems_manager)
+
+    def wait_managed(self, instance_id: str, *, within: float = 60.0) -> None:
+        """Wait until an instance is a managed node of Systems Manager; what has been counts.
+
+        Raises:
+            SandboxError: It has not become a managed node.
+        """
+        expected = (instance_id, "registered")
+        self.timeline.wait_for(
+            f"{instance_id} to be a managed node",
+            lambda seen: seen.kind == "ssm.node" and (seen["instance"], seen["state"]) == expected,
+            within=within,
+        )
+
+    def wait_command(self, command_id: str, *, within: float = 60.0) -> Observation:
+        """Wait until a command of Systems Manager is over, and return its last ``ssm.command``.
+
+        Raises:
+            SandboxError: It is not over in time.
+        """
+        return self.timeline.wait_for(
+            f"command {command_id} to be over",
+            lambda seen: seen.kind == "ssm.command" and seen["command"] == command_id and seen["over"],
+            within=within,
+        )
+
+    def wait_in_service(self, group: str, count: int, *, within: float = 60.0) -> list[str]:
+        """Wait until so many instances of an Auto Scaling group are InService, and return them.
+
+        Raises:
+            SandboxError: They are not in time.
+        """
+        states: dict[str, str] = {}
+
+        def enough(seen: Observation) -> bool:
+            if seen.kind == "scaling.instance" and seen["group"] == group:
+                states[seen["instance"]] = seen["state"]
+            return sum(state == "InService" for state in states.values()) >= count
+
+        self.timeline.wait_for(f"{count} instances of group {group} to be InService", enough, within=within)
+        return [instance for instance, state in states.items() if state == "InService"]
+
     def set_registry_down(self, down: bool = True) -> None:
         """Have nobody reach ECR's registry, or let it be reached again: pushes of builds fail, and tasks' pulls."""
         self._releases.registry.is_down = down
@@ -209,6 +316,13 @@ class Operator:
         """
         for event in events:
             self._control_plane.events.publish(event)
+
+    def zone_traffic(self) -> ZoneTraffic:
+        """Count what tasks and instances send to other Availability Zones all through a ``with`` block.
+
+        Recorded as ``zone.traffic`` at its end (see `ZoneTraffic`).
+        """
+        return ZoneTraffic(self._interfaces, self._containers, self.timeline)
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""

@@ -18,25 +18,28 @@ from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
 from sandbox.controllers import own_images, own_stack, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
-from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ground import Ground
+from sandbox.controllers.instance_services import InstanceServices
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
-from sandbox.controllers.network import ENDPOINT_PORT, RESOLVER
+from sandbox.controllers.network import RESOLVER
 from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
+from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
+from sandbox.controllers.vpcs import Vpcs
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
-from sandbox.model.security_groups import EVERYTHING, Surroundings
+from sandbox.model import slack
+from sandbox.model.security_groups import EVERYTHING
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -101,7 +104,9 @@ class Sandbox(Viewers, Operator):
         self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
-        self._control_plane.dns.add_names({**self._network.endpoint_names(), **self._network.bucket_names()})
+        names = {**self._network.endpoint_names(), **self._network.bucket_names()}
+        self._control_plane.dns.add_names({**names, **self._network.names_outside(slack.HOST)})
+        self._control_plane.gateway.add_host(slack.HOST, Slack(self.timeline).answer)
         self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
         self._make_vpc()
@@ -178,33 +183,45 @@ class Sandbox(Viewers, Operator):
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
-        around = Surroundings(self._network.vpc.address(RESOLVER), (self._network.vpc.address(RESOLVER), ENDPOINT_PORT))
-        groups = SecurityGroups(self._backend, self._containers, around, self.timeline)
+        vpcs = Vpcs(self._containers, self._network, self._backend)
+        groups = SecurityGroups(self._backend, self._containers, vpcs.around, self.timeline)
         self._control_plane.on_ec2_change = groups.refresh
         self._interfaces = Interfaces(
-            self._containers, self._network, self._images, self._backend, groups, self.clock, self.timeline
+            self._containers, self._network, vpcs, self._images, self._backend, groups, self.clock, self.timeline
         )
         self._closers.append(self._interfaces.close)
-        self._instances = ContainerInstances(
-            self._ecs, self._backend, self._interfaces, self._containers, self._network.vpc.cidr, self.timeline
+        self._instance_services = InstanceServices(
+            self._containers,
+            self._images,
+            self._network,
+            self._interfaces,
+            self._backend,
+            self._control_plane,
+            container_environment,
+            self.clock,
+            self.timeline,
         )
-        self._closers.append(self._instances.close)
+        self._closers.append(self._instance_services.close)
+        instances = self._instance_services.instances
         self._ecs.runner = TaskRunner(
             self._containers,
             self._interfaces,
             self._images,
-            ContainerSpecs(
-                self._containers, self._interfaces, container_environment, self.clock, self._instances.volume
-            ),
+            ContainerSpecs(self._containers, self._interfaces, container_environment, self.clock, instances.volume),
             TaskResources(self.aws, self._control_plane.logs),
             ContainerLogs(self._containers, self._control_plane.logs, self.clock),
             self._ecs.happened,
-            self._instances.host,
+            instances.host,
             self.timeline,
         )
-        self._ecs.drop_instance = self._instances.drop
-        self._control_plane.instances_changed = self._instances.refresh
-        answers = Metadata(self._ecs, self.aws, self._network.vpc.address(RESOLVER), self._containers)
+        self._ecs.drop_instance = instances.drop
+        answers = Metadata(
+            self._ecs,
+            self.aws,
+            self._network.vpc.address(RESOLVER),
+            self._containers,
+            self._control_plane.sessions,
+        )
         for prefix in (task_endpoint.PREFIX, task_endpoint.CREDENTIALS):
             self._control_plane.gateway.add_path(prefix, answers.answer)
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
@@ -283,12 +300,8 @@ class Sandbox(Viewers, Operator):
             self.timeline,
         )
         self._closers.append(made.close)
-        self._control_plane.instances_changed = self._see_instances
+        self._instance_services.changed = made.instances_changed
         return made
-
-    def _see_instances(self) -> None:
-        self._instances.refresh()
-        self.load_balancers.instances_changed()
 
     @property
     def authority(self) -> Authority:

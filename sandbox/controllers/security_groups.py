@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,11 +54,13 @@ class SecurityGroups:
     Args:
         ec2: Where groups and interfaces are recorded.
         containers: The run's.
-        around: What every interface has around it.
+        around: What the interface of a private address has around it.
         timeline: Gets the observations.
     """
 
-    def __init__(self, ec2: Ec2, containers: Containers, around: Surroundings, timeline: Timeline) -> None:
+    def __init__(
+        self, ec2: Ec2, containers: Containers, around: Callable[[str], Surroundings], timeline: Timeline
+    ) -> None:
         self._ec2 = ec2
         self._containers = containers
         self._around = around
@@ -78,7 +80,7 @@ class SecurityGroups:
         """
         records = self._ec2.security_records()
         itself = {interface_id: Member(tuple(groups), (own[0],))}  # a rule may name the interface's own group
-        return ruleset(groups, own, Records(records.groups, {**records.interfaces, **itself}), self._around)
+        return ruleset(groups, own, Records(records.groups, {**records.interfaces, **itself}), self._around(own[0]))
 
     def groups_of(self, interface_id: str) -> tuple[str, ...]:
         """The groups of an interface that EC2 shows."""
@@ -132,7 +134,11 @@ class SecurityGroups:
         changes = []
         for interface_id, interface in interfaces.items():
             member = records.interfaces.get(interface_id)
-            text = ruleset(member.groups, interface.own, records, self._around) if member else interface.text
+            text = (
+                ruleset(member.groups, interface.own, records, self._around(interface.own[0]))
+                if member
+                else interface.text
+            )
             if text != interface.text:
                 changes.append((interface_id, interface, text))
         if not changes:

@@ -14,8 +14,8 @@ from sandbox.dataplane.internet import Door, Internet
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.probes import dns, http
-from sandbox.probes.visitor import Visitor
+from sandbox.probes import burst, dns, http
+from sandbox.probes.visitor import INTERVAL, Visitor
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -102,7 +102,20 @@ class Viewers:
         self.timeline.record("dns.probe", name=name, type=record_type, rcode=result.rcode, answers=list(result.values))
         return result
 
-    def visit(self, url: str, *, timeout: float = 1.0) -> Visitor:
+    def http_burst(self, url: str, requests: int, *, at_once: int = 4, timeout: float = 10.0) -> burst.Burst:
+        """So many requests from this machine as viewers, some at once; recorded as one ``http.burst``.
+
+        Args:
+            url: http://NAME/PATH.
+            requests: How many.
+            at_once: How many of them at any time.
+            timeout: Seconds to connect, and for each read.
+        """
+        result = burst.ask(self._internet.connect, url, requests, at_once, timeout)
+        self.timeline.record("http.burst", **result.facts())
+        return result
+
+    def visit(self, url: str, *, timeout: float = 1.0, interval: float = INTERVAL) -> Visitor:
         """A visitor who asks for ``url`` all through a ``with`` block and keeps the name's address for its TTL.
 
         Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
@@ -110,9 +123,10 @@ class Viewers:
         Args:
             url: http://NAME/PATH.
             timeout: Seconds to connect, and for each read.
+            interval: Seconds from the end of a request to the next one.
         """
         ask = partial(dns.query, rdtype="A", server=self.dns_address)
-        return Visitor(url, ask, self._internet.connect, self.timeline.record, timeout=timeout)
+        return Visitor(url, ask, self._internet.connect, self.timeline.record, timeout=timeout, interval=interval)
 
     def socketio_session(
         self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0

@@ -98,7 +98,7 @@ CATALOGUE: Mapping[str, Component] = {
             "the Debian before that, for versions that trixie no longer has",
             "bookworm",
         ),
-        Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT"),
+        Component("nginx", "nginx:1.27", "nginx", "/etc/nginx/conf.d, logs to the output, user nginx, SIGQUIT, curl"),
         Component("haproxy", "haproxy:3.0", "haproxy", "user haproxy, /usr/local/etc/haproxy, SIGUSR1, Lua"),
         Component(
             "h2o",
@@ -108,6 +108,18 @@ CATALOGUE: Mapping[str, Component] = {
             "bookworm",
         ),
         Component("redis", "redis:7", "redis", "port 6379, /data, user redis, arguments of redis-server", "bookworm"),
+        Component(
+            "mariadb",
+            "mariadb:11.8",
+            "mariadb",
+            "port 3306, /var/lib/mysql, MARIADB_..., SQL in /docker-entrypoint-initdb.d; no TLS, no scripts there",
+        ),
+        Component(
+            "php-apcu",
+            "",
+            "php-apcu",
+            "php:8.4-fpm with APCu, pdo_mysql and redis: port 9000, /var/www/html, /usr/local/etc/php-fpm.d",
+        ),
         Component("varnish", "varnish:7.7", "varnish", "user varnish, the modules of varnish-modules, a C compiler"),
         Component(
             "mongo",
@@ -179,6 +191,14 @@ CATALOGUE: Mapping[str, Component] = {
             modules=_LAMBDA_MODULES,
             images={"LOCALSTACK": "localstack-server", "LAMBDA": "localstack-lambda"},
         ),
+        Component(
+            "discovery",
+            "",
+            "discovery",
+            "flask-socketio with curl and dnsmasq: runs the services of compose/discovery/app",
+            images={"PYTHON": "flask-socketio"},
+        ),
+        Component("instance", "", "instance", "an EC2 instance from within: a shell, curl, docker's client, ssm-run"),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

@@ -49,6 +49,21 @@ def create_vpc(client: docker.DockerClient, run: Run) -> Network:
     return _create(client, run, "vpc", iter(tens), internal=True)
 
 
+def create_other_vpc(client: docker.DockerClient, run: Run, what: str, cidr: IPv4Network) -> Network:
+    """The network of a VPC whose range somebody has chosen.
+
+    Raises:
+        SandboxError: This machine has a route to a part of it, or another network of the engine has it.
+    """
+    try:
+        return _create(client, run, what, iter([cidr]), internal=True)
+    except SandboxError as error:
+        raise SandboxError(
+            f"a VPC cannot have {cidr} here: another network on this machine has addresses of it",
+            hint="give the VPC another range (`ip route` and `docker network ls` show what is taken)",
+        ) from error
+
+
 def create_internet(client: docker.DockerClient, run: Run) -> Network:
     """The network of public addresses, a /24."""
 

@@ -16,7 +16,7 @@ from sandbox.errors import SandboxError
 from sandbox.probes import http
 from sandbox.probes.dns import DnsResult
 
-INTERVAL = 0.2  # seconds from the end of a request to the next one
+INTERVAL = 0.2  # seconds
 MAX_REQUESTS = 10_000
 END_WITHIN = 10.0  # seconds for the request under way; each of its reads has a time-out of its own
 
@@ -33,6 +33,7 @@ class Visitor:
         connect: Gives a connection to an address (see `sandbox.probes.http.Connect`).
         record: Writes an observation: kind and fields.
         timeout: Seconds to connect, and for each read.
+        interval: Seconds from the end of a request to the next one.
 
     Raises:
         SandboxError: At the end of the block: the last request goes on and on.
@@ -46,6 +47,7 @@ class Visitor:
         record: Callable[..., Any],
         *,
         timeout: float = 1.0,
+        interval: float = INTERVAL,
     ) -> None:
         self.url = url
         self._name = urlsplit(url).hostname or ""
@@ -53,6 +55,7 @@ class Visitor:
         self._connect = connect
         self._record = record
         self._timeout = timeout
+        self._interval = interval
         self._address: tuple[float, str] = (0.0, "")  # until when it may be kept
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._visit, name="visitor", daemon=True)
@@ -82,7 +85,7 @@ class Visitor:
             if tuple(outcome.values()) != last:
                 last = tuple(outcome.values())
                 self._record("visitor.outcome", url=self.url, **outcome)
-            self._end.wait(INTERVAL)
+            self._end.wait(self._interval)
         self._record("visitor.end", url=self.url, requests=requests, failed=failed)
 
     def _request(self) -> dict[str, object]:

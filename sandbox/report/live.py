@@ -78,6 +78,11 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
         f"build {seen['build']}: {seen['phase']} {seen['status']} {seen['message']}".rstrip()
     ),
     "ecr.push": lambda seen: f"ECR: {seen['repository']}:{seen['tag']} is {seen['digest'][:19]}",
+    "slack.message": lambda seen: f"Slack, {seen['answer']}: {seen['text']}",
     "instance.launched": lambda seen: f"instance {seen['instance']} ({seen['type']}) at {seen['address']}",
+    "scaling.instance": lambda seen: f"group {seen['group']}: {seen['instance']} is {seen['state']}",
+    "ssm.node": lambda seen: f"Systems Manager: {seen['instance']} {seen['state']}",
+    "ssm.invocation": lambda seen: f"command {seen['command'][:8]} on {seen['instance']}: {seen['details']}",
+    "ssm.command": lambda seen: f"command {seen['command'][:8]} {seen['details']}, {seen['targets']} targets",
     "instance.failed": lambda seen: f"instance {seen['instance']} could not be launched: {seen['reason']}",
 }

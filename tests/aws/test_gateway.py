@@ -331,6 +331,14 @@ def test_a_path_of_ones_own_answers_unsigned_gets_only(gateway: Gateway, aws: Cl
     assert aws("s3").list_objects_v2(Bucket="own-path")["KeyCount"] == 0
 
 
+def test_a_host_that_is_none_of_aws_s_answers_every_request_for_it(gateway: Gateway) -> None:
+    gateway.add_host("hooks.example.com", lambda request: HttpResponse(200, {}, request.path.encode() + request.body))
+    connection = http.client.HTTPConnection(*gateway.url.removeprefix("http://").split(":"), timeout=5)
+    connection.request("POST", "/services", body=b"text", headers={"Host": "hooks.example.com:80"})
+    assert connection.getresponse().read() == b"/servicestext"
+    assert send(gateway, "POST", "/services", {"Host": "hooks.example.org"})[0] == 403
+
+
 def test_calls_that_wait_do_not_keep_others_out() -> None:
     waiting = Ecs()
     with Gateway([waiting, CloudMap()]) as gateway, ThreadPoolExecutor(150) as pool:

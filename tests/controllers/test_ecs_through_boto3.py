@@ -147,6 +147,22 @@ def test_events_come_in_the_order_of_the_life_cycle_with_growing_versions(box):
     assert versions == sorted(set(versions))
 
 
+def test_tags_of_a_service_where_they_are_asked_for(box):
+    ecs = box.aws("ecs")
+    tags = [{"key": "team", "value": "shop"}]
+    ecs.create_cluster(clusterName="tagged")
+    network = {"awsvpcConfiguration": {"subnets": box.subnets}}
+    made = {"serviceName": "s", "taskDefinition": ecs.register_task_definition(**NGINX)["taskDefinition"]["family"]}
+    ecs.create_service(
+        cluster="tagged", **made, desiredCount=0, launchType="FARGATE", networkConfiguration=network, tags=tags
+    )
+    (plain,) = ecs.describe_services(cluster="tagged", services=["s"])["services"]
+    (tagged,) = ecs.describe_services(cluster="tagged", services=["s"], include=["TAGS"])["services"]
+    assert ("tags" in plain, tagged["tags"]) == (False, tags)
+    ecs.delete_service(cluster="tagged", service="s")
+    assert ecs.delete_cluster(cluster="tagged")["cluster"]["status"] == "INACTIVE"
+
+
 def test_lists_come_in_pages_and_tags_where_they_are_asked_for(box):
     ecs = box.aws("ecs")
     for number in range(5):

@@ -30,6 +30,16 @@ def line(kind, **fields):
             "task 01234567 RUNNING, desired STOPPED at 198.51.100.16 (Task stopped by user)",
         ),
         (
+            "scaling.instance",
+            {"group": "web", "instance": "i-1", "state": "InService", "cause": "a difference"},
+            "group web: i-1 is InService",
+        ),
+        (
+            "ssm.command",
+            {"command": "0123456789ab", "details": "NoInstancesInTag", "targets": 0},
+            "command 01234567 NoInstancesInTag, 0 targets",
+        ),
+        (
             "container.exited",
             {"task": TASK, "container": "app", "exit_code": 1, "log": ["first", "\x1b[31mlast\x1b[0m"]},
             "container app of task 01234567 exited with code 1: last",
@@ -84,6 +94,7 @@ def line(kind, **fields):
             "CloudFront: origin-response for /a: it timed out",
         ),
         ("cdn.function", {"event": "origin-response", "url": "/a", "outcome": "response", "error": None}, ""),
+        ("slack.message", {"answer": "ok", "text": "All caches are clear."}, "Slack, ok: All caches are clear."),
         (
             "service.event",
             {"message": "(service x) has reached a steady state."},

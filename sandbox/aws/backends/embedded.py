@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
 from sandbox.aws.backends.ec2_records import Ec2Records
+from sandbox.aws.backends.identities import Identities, identify_with
+from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.model.iam.evaluation import Principal, Request, evaluate
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
@@ -60,6 +64,8 @@ class Ec2Instance:
         interface: Its primary interface.
         user_data: As text.
         is_public: It is to have a public address.
+        role: The ARN of the role of its instance profile ("": none).
+        tags: Its tags.
     """
 
     id: str
@@ -70,6 +76,8 @@ class Ec2Instance:
     interface: Interface
     user_data: str
     is_public: bool
+    role: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,6 +131,25 @@ class Embedded:
         self._network()
         return Ec2Records(_moto().load("ec2")[self._account_id][self._region])
 
+    def identities(self) -> Identities | None:
+        """What IAM and STS have; None while nobody has used IAM."""
+        iam, sts = _used("iam"), _used("sts")
+        if iam is None:
+            return None
+        return Identities(iam[self._account_id]["aws"], sts and sts[self._account_id]["aws"])
+
+    def topic_policy(self, arn: str) -> str | None:
+        """The policy of an SNS topic, or None where there is no such topic."""
+        sns = _used("sns")
+        topic = sns and sns[self._account_id][arn.split(":")[3]].topics.get(arn)
+        return None if topic is None else str(topic.policy)
+
+    def instance_tags(self, instance_id: str) -> dict[str, str]:
+        """The tags of an EC2 instance; empty where there is none."""
+        ec2 = _used("ec2")
+        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 else {}
+        return dict(found)
+
     def certificate(self, arn: str) -> tuple[str, str]:
         """A certificate of ACM with the chain that came with it, and its key, both PEM.
 
@@ -163,6 +190,7 @@ class Embedded:
         deliver_with(None)
         issue_with(None)
         used_by(None)
+        identify_with(None)
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
@@ -190,6 +218,19 @@ class Embedded:
         """Those of ``subnet_ids`` that there are not."""
         unknown = [subnet_id for subnet_id in subnet_ids if subnet_id not in self._subnets]
         return self._network().missing_subnets(unknown) if unknown else []
+
+    def range_of_vpc(self, subnet_id: str) -> ipaddress.IPv4Network:
+        """The first IPv4 range of the VPC that a subnet is in.
+
+        Raises:
+            AwsError: InvalidSubnetID.NotFound.
+        """
+        records = self.ec2_records()
+        subnet = records.subnet(subnet_id)
+        vpc = records.vpc(subnet.vpc_id) if subnet else None
+        if vpc is None:
+            raise AwsError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
+        return vpc.networks[0]
 
     def create_security_group(self, vpc_id: str, name: str, description: str, ingress: Iterable[Rule] = ()) -> str:
         """A security group that lets everything out, and in what ``ingress`` says; its id."""
@@ -306,6 +347,27 @@ class Embedded:
         """Whether the AMI is one that Systems Manager has under /aws/service/ecs/optimized-ami."""
         return bool(_moto().instances(self._account_id, self._region).is_ecs_optimized(image_id))
 
+    def role_allows(self, role_arn: str, action: str) -> bool:
+        """Whether a role's policies allow an action on some resource; of a role that there is not, none do."""
+        identities = self.identities()
+        role = identities.role(role_arn) if identities else None
+        request = Request(Principal(role_arn, role_arn, self._account_id), action, None)
+        return role is not None and evaluate(request, role.policies, boundary=role.boundary).allowed
+
+    def resource_group_members(self, name: str) -> list[str]:
+        """The EC2 instances of a resource group (those with its query's tags).
+
+        Raises:
+            AwsError: There is no such group.
+        """
+        found: list[str] = _moto().instances(self._account_id, self._region).resource_group_members(name)
+        return found
+
+    def scaling_groups(self) -> ScalingGroups:
+        """The Auto Scaling groups; waits until moto's are loaded."""
+        self._network()
+        return ScalingGroups(_moto().load("autoscaling")[self._account_id][self._region])
+
     def show_instance_address(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""
         _moto().instances(self._account_id, self._region).show_instance_address(interface_id, ip)
@@ -337,6 +399,12 @@ def _moto() -> ModuleType:
     from sandbox.aws.backends import moto_app
 
     return moto_app
+
+
+def _used(service: str) -> Any:
+    """The backends of a service of moto's that somebody has used, without importing moto; None while nobody has."""
+    app = sys.modules.get("sandbox.aws.backends.moto_app")
+    return app and app.loaded(service)
 
 
 def _new_id(prefix: str) -> str:

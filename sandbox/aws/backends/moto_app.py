@@ -8,13 +8,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import json
 import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 import boto3
 import moto.backends
@@ -27,10 +25,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from sandbox.aws.backends.certificates import correct_certificates
+from sandbox.aws.backends.errors import error_answer
 from sandbox.aws.backends.health_checks import correct_health_checks
+from sandbox.aws.backends.identities import correct_caller_identity, correct_identities
 from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_offerings
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
+from sandbox.aws.backends.scaling import correct_groups
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
@@ -68,6 +69,12 @@ def load(service: str) -> Any:
             correct_certificates()
         elif service == "sns":
             correct_subscriptions()
+        elif service == "iam":
+            correct_identities()
+        elif service == "sts":
+            correct_caller_identity()
+        elif service == "autoscaling":
+            correct_groups()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_instances import correct_instances
@@ -81,6 +88,11 @@ def load(service: str) -> Any:
             backends[ACCOUNT_ID][REGION]
         _loaded[service] = backends
         return backends
+
+
+def loaded(service: str) -> Any:
+    """The backends of a service that somebody has used; None while nobody has, so that nothing is in it."""
+    return _loaded.get(service)
 
 
 @contextlib.contextmanager
@@ -150,7 +162,11 @@ def instances(account_id: str, region: str) -> MotoInstances:
     backend = load("ec2")[account_id][region]
     from sandbox.aws.backends.moto_instances import MotoInstances
 
-    return MotoInstances(backend, lambda: load("ssm")[account_id][region])
+    def other(service: str) -> Any:
+        backends = load(service)[account_id]
+        return backends["aws" if service == "iam" else region]  # IAM has no regions
+
+    return MotoInstances(backend, other)
 
 
 class _ServedRequest(Request):
@@ -233,12 +249,5 @@ def _handlers(backend_name: str) -> list[tuple[re.Pattern[str], Handler]]:
 
 def _error(environ: dict[str, Any], code: str, message: str) -> tuple[dict[str, str], str]:
     """Headers and body of an error in the protocol of the request."""
-    if "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", ""):
-        body = json.dumps({"__type": code, "message": message})
-        return {"Content-Type": "application/json", "x-amzn-ErrorType": code}, body
-    text = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    if environ["sandbox.service"] == "ec2":
-        return {"Content-Type": "text/xml"}, f"<Response><Errors><Error>{text}</Error></Errors></Response>"
-    if environ["sandbox.service"] == "s3":
-        return {"Content-Type": "text/xml"}, f"<Error>{text}</Error>"
-    return {"Content-Type": "text/xml"}, f"<ErrorResponse><Error>{text}</Error></ErrorResponse>"
+    as_json = "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", "")
+    return error_answer(environ["sandbox.service"], code, message, as_json=as_json)

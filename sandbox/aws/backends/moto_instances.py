@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import gzip
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -24,7 +25,8 @@ def correct_instances() -> None:
     """Let moto's EC2 run instances as AWS does, from now on in this process.
 
     An instance type that there is not is refused (words seen in moto's issue 1695), addresses come from where those of
-    tasks come from, and the interface that an instance is launched with goes with it.
+    tasks come from, the interface that an instance is launched with goes with it, and all instances of a launch have
+    the instance profile of the request, or of the launch template.
     """
     run_instances = InstanceBackend.run_instances
     prepare_interfaces = Instance.prep_nics
@@ -33,7 +35,13 @@ def correct_instances() -> None:
         name = kwargs.get("instance_type")
         if name and name not in INSTANCE_TYPES:
             raise EC2ClientError("InvalidParameterValue", f"Invalid value '{name}' for InstanceType.")
-        return run_instances(backend, *args, **kwargs)
+        profile = _wanted_profile(backend, kwargs)
+        reservation = run_instances(backend, *args, **kwargs)
+        is_asked = kwargs.get("iam_instance_profile_name") or kwargs.get("iam_instance_profile_arn")
+        # That of the request moto gives the first instance, after this; none gets that of a template.
+        for instance in reservation.instances[1 if is_asked else 0 :] if profile else ():
+            backend.associate_iam_instance_profile(instance.id, **profile)
+        return reservation
 
     def prepare(instance: Any, nic_spec: list[dict[str, Any]], **kwargs: Any) -> None:
         given = {int(nic["DeviceIndex"]): nic.get("DeleteOnTermination") for nic in nic_spec}
@@ -58,28 +66,39 @@ def correct_instances() -> None:
     subnet_class.get_available_subnet_ip = address
 
 
+def _wanted_profile(backend: Any, asked: Mapping[str, Any]) -> dict[str, str]:
+    """The instance profile of RunInstances, or of its launch template ({}: none), as moto takes it."""
+    name, arn = asked.get("iam_instance_profile_name"), asked.get("iam_instance_profile_arn")
+    if not name and not arn and asked.get("launch_template"):
+        given = backend._get_template_from_args(asked["launch_template"]).data.get("IamInstanceProfile") or {}
+        name, arn = given.get("Name"), given.get("Arn")
+    if arn:
+        return {"iam_instance_profile_arn": arn}
+    return {"iam_instance_profile_name": name} if name else {}
+
+
 class MotoInstances:
     """The instances of one account and region; the methods are those of `sandbox.aws.backends.embedded.Embedded`.
 
     Args:
         backend: moto's EC2 backend.
-        parameters: moto's Systems Manager backend.
+        load: moto's backend of another service, by its name ("ssm", "iam", "resource-groups").
     """
 
-    def __init__(self, backend: Any, parameters: Callable[[], Any]) -> None:
+    def __init__(self, backend: Any, load: Callable[[str], Any]) -> None:
         self._ec2 = backend
-        self._parameters = parameters
+        self._load = load
 
     def instances(self) -> list[Ec2Instance]:
         # Copied first: other calls may run instances meanwhile.
         found = [
             instance for reservation in list(self._ec2.reservations.values()) for instance in reservation.instances
         ]
-        return [_shown(instance) for instance in found if instance.nics]
+        return [self._shown(instance) for instance in found if instance.nics]
 
     def is_ecs_optimized(self, image_id: str) -> bool:
         # Not through the API, which has pages of ten, each cut from all parameters anew.
-        parameters = self._parameters()
+        parameters = self._load("ssm")
         names = parameters._parameters.get_keys_beginning_with(f"{_OPTIMIZED_AMIS}/", True)
         return any(parameters.get_parameter(name).value == image_id for name in names)
 
@@ -87,26 +106,41 @@ class MotoInstances:
         with contextlib.suppress(EC2ClientError):  # terminated meanwhile
             self._ec2.get_network_interface(interface_id).public_ip = ip or None
 
+    def resource_group_members(self, name: str) -> list[str]:
+        group = self._load("resource-groups").groups.by_name.get(name)
+        if group is None:
+            raise AwsError("InvalidParameters", f"there is no resource group {name}")
+        query = json.loads(group.resource_query["Query"]) if group.resource_query else {}
+        wanted = {one["Key"]: one.get("Values", []) for one in query.get("TagFilters", [])}
+        return [one.id for one in self.instances() if _has_tags(one.tags, wanted)] if wanted else []
 
-def _shown(instance: Any) -> Ec2Instance:
-    interface = instance.nics[0]
-    return Ec2Instance(
-        instance.id,
-        INSTANCE_TYPES.get(instance.instance_type, {}),
-        instance.image_id,
-        instance.state,
-        instance.vpc_id or "",
-        Interface(
-            interface.id,
-            interface.private_ip_address or "",
-            interface.mac_address,
-            instance.private_dns_name,
-            interface.subnet.id,
-            interface.subnet.availability_zone,
-        ),
-        _user_data(instance.user_data),
-        str(interface.public_ip_auto_assign).lower() == "true",
-    )
+    def _shown(self, instance: Any) -> Ec2Instance:
+        interface = instance.nics[0]
+        return Ec2Instance(
+            instance.id,
+            INSTANCE_TYPES.get(instance.instance_type, {}),
+            instance.image_id,
+            instance.state,
+            instance.vpc_id or "",
+            Interface(
+                interface.id,
+                interface.private_ip_address or "",
+                interface.mac_address,
+                instance.private_dns_name,
+                interface.subnet.id,
+                interface.subnet.availability_zone,
+            ),
+            _user_data(instance.user_data),
+            str(interface.public_ip_auto_assign).lower() == "true",
+            self._role(instance),
+            {tag["key"]: tag["value"] for tag in instance.get_tags()},
+        )
+
+    def _role(self, instance: Any) -> str:
+        association = self._ec2.iam_instance_profile_associations.get(instance.id)
+        if association is None:
+            return ""
+        return next((str(role.arn) for role in association.iam_instance_profile.roles), "")
 
 
 def _user_data(given: Any) -> str:
@@ -117,3 +151,7 @@ def _user_data(given: Any) -> str:
     if content.startswith(b"\x1f\x8b"):
         content = gzip.decompress(content)
     return content.decode(errors="replace")
+
+
+def _has_tags(tags: Mapping[str, str], wanted: Mapping[str, list[str]]) -> bool:
+    return all(key in tags and (not values or tags[key] in values) for key, values in wanted.items())

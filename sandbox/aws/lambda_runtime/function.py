@@ -39,6 +39,7 @@ class FunctionConfig:
         dead_letter_target: The ARN of its dead-letter queue or topic, or "".
         log_group: Where its log goes; "" for ``/aws/lambda/`` and its name.
         version: "$LATEST", or the number of a published version.
+        role: The ARN of its execution role, or "".
     """
 
     name: str
@@ -55,6 +56,7 @@ class FunctionConfig:
     dead_letter_target: str = ""
     log_group: str = ""
     version: str = "$LATEST"
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.log_writer import LogEvent, LogWriter
 from sandbox.aws.protocol import AwsError
+from sandbox.aws.sessions import Sessions, is_role
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
@@ -38,6 +39,7 @@ class FunctionRuntime:
         concurrency: How many environments one function has at most; further invocations of it wait for one.
         folder: Where the functions' code and files go; by default where the system has temporary files.
         logs: Writes what the functions log to CloudWatch Logs; without it only the results of invocations have it.
+        sessions: Gives each function credentials of its role; without it all have those of ``environment``.
 
     Attributes:
         folder: Where the functions' code and files are.
@@ -52,8 +54,10 @@ class FunctionRuntime:
         concurrency: int = PROCESSES,
         folder: Path | None = None,
         logs: LogWriter | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._logs = logs
+        self._sessions = sessions
         self._environment = dict(environment)
         self._timeline = timeline
         self._concurrency = concurrency
@@ -172,12 +176,16 @@ class FunctionRuntime:
     def _variables(self, function: FunctionConfig, task: Path, opt: Path) -> dict[str, str]:
         """Those of AWS's "Defined runtime environment variables"; nothing of the sandbox's own environment."""
         today = datetime.now(UTC).strftime("%Y/%m/%d")
+        credentials = {}
+        if self._sessions is not None and is_role(function.role):
+            credentials = self._sessions.issue(function.role, function.name).environment()
         return {
             "PATH": f"{_PATH}:{opt}/bin",
             "LD_LIBRARY_PATH": f"{task}:{task}/lib:{opt}/lib",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             **self._environment,
+            **credentials,
             "AWS_REGION": function.region,
             "AWS_DEFAULT_REGION": function.region,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",

@@ -25,14 +25,22 @@ class EcsService(InstanceActions):
         ecs: The model.
         apply: See `Apply`.
         missing_subnets: Which of the given subnet ids EC2 does not know.
+        may_assume: Whether a service ("ecs-tasks.amazonaws.com") may assume the role of an ARN.
     """
 
     service_name = "ecs"
     validation_error_code = "InvalidParameterException"
 
-    def __init__(self, ecs: Ecs, apply: Apply, missing_subnets: Callable[[Sequence[str]], list[str]]) -> None:
+    def __init__(
+        self,
+        ecs: Ecs,
+        apply: Apply,
+        missing_subnets: Callable[[Sequence[str]], list[str]],
+        may_assume: Callable[[str, str], bool] = lambda role, service: True,
+    ) -> None:
         super().__init__(ecs, apply)
         self._missing_subnets = missing_subnets
+        self._may_assume = may_assume
 
     # -- clusters --
 
@@ -115,6 +123,7 @@ class EcsService(InstanceActions):
     def run_task(self, request: Request, context: RequestContext) -> Answer:
         """RunTask."""
         self._check_subnets(request)
+        self._check_roles(request)
 
         def run(now: float) -> tuple[tuple[list[Answer], list[Answer]], list[Command]]:
             tasks, commands = starts.run_task(self._ecs, request, now)
@@ -178,13 +187,15 @@ class EcsService(InstanceActions):
         return {"service": self._change_service(request, services.delete)}
 
     def describe_services(self, request: Request, context: RequestContext) -> Answer:
-        """DescribeServices; unknown ones are in ``failures`` with reason MISSING."""
+        """DescribeServices; with their tags where they are asked for; unknown ones are failures with reason MISSING."""
         ecs = self._ecs
+        with_tags = "TAGS" in request.get("include", ())
         cluster = self._read(lambda: ecs.find_cluster(request.get("cluster")))
 
         def describe(name: str) -> Answer:
             service = ecs.find_service(cluster, name)
-            return service.describe(ecs.tasks_of(service))
+            tags = {"tags": list(service.raw.get("tags") or ())} if with_tags else {}
+            return {**service.describe(ecs.tasks_of(service)), **tags}
 
         found, failures = self._each(request["services"], describe, context, f"service/{cluster.name}")
         return {"services": found, "failures": failures}
@@ -209,6 +220,18 @@ class EcsService(InstanceActions):
             return service.describe(self._ecs.tasks_of(service)), commands
 
         return self._do(change)
+
+    def _check_roles(self, request: Request) -> None:
+        definition = self._read(lambda: self._ecs.find_definition(request["taskDefinition"])).raw
+        given = {**definition, **request.get("overrides", {})}
+        for role in (given.get("taskRoleArn"), given.get("executionRoleArn")):
+            if role and not self._may_assume(role, "ecs-tasks.amazonaws.com"):
+                raise AwsError(
+                    "ClientException",
+                    f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that "
+                    "the role being passed has the proper trust relationship and permissions and that your IAM user "
+                    "has permissions to pass this role.",
+                )
 
     def _check_subnets(self, request: Request) -> None:
         vpc = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}

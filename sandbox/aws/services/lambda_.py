@@ -1,8 +1,8 @@
 """The Lambda API: functions as ZIP files for Python, their invocation and their policies.
 
 https://docs.aws.amazon.com/lambda/latest/api/. What the sandbox would have to ignore (images and aliases) is
-refused. Policies are stored and shown; nobody is refused by them. The API's other matters have modules of their own,
-whose operations the service inherits.
+refused. Policies are stored and shown, and may allow a call to the session of a role (`sandbox.aws.authorization`).
+The API's other matters have modules of their own, whose operations the service inherits.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,9 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         clock: Dates the changes.
         clients: Of the sandbox's endpoint: for code in S3, destinations and event sources. Without them such code and
             event sources are refused.
+
+    Attributes:
+        may_assume: Whether a service ("lambda.amazonaws.com") may assume the role of an ARN.
     """
 
     service_name = "lambda"
@@ -62,6 +66,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         LayerOperations.__init__(self, CodeSource(clients), clock)
         EventSourceOperations.__init__(self, FunctionStore(), runtime, timeline, clock, clients)
         VersionOperations.__init__(self, self._store, timeline, clock)
+        self.may_assume: Callable[[str, str], bool] = lambda role, service: True
 
     # -- functions --
 
@@ -212,6 +217,13 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
                 raise not_found(f"Statement {request['StatementId']} is not found in resource policy.")
         return {}
 
+    def policy(self, arn: str) -> str | None:
+        """The policy of a function or of one of its versions; None where there is none."""
+        try:
+            return str(self.get_policy({"FunctionName": arn}, RequestContext(region=arn.split(":")[3]))["Policy"])
+        except AwsError:
+            return None
+
     def get_policy(self, request: Request, context: RequestContext) -> Answer:
         """GetPolicy."""
         function = self._store.find(request, context)
@@ -224,6 +236,8 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
 
     def _configured(self, config: FunctionConfig, request: Request) -> FunctionConfig:
         config = configured(config, request)
+        if "Role" in request and not self.may_assume(config.role, "lambda.amazonaws.com"):
+            raise invalid("The role defined for the function cannot be assumed by Lambda.")
         if config.dead_letter_target:
             check_target(config.dead_letter_target, DEAD_LETTER_SERVICES, config.arn)
         if "Layers" in request:

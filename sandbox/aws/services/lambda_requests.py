@@ -91,6 +91,7 @@ def configured(config: FunctionConfig, request: Request) -> FunctionConfig:
         environment=variables,
         dead_letter_target=request.get("DeadLetterConfig", {}).get("TargetArn", config.dead_letter_target),
         log_group=request.get("LoggingConfig", {}).get("LogGroup", config.log_group),
+        role=request.get("Role", config.role),
     )
 
 

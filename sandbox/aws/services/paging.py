@@ -25,18 +25,24 @@ def page(items: Sequence[Any], request: Mapping[str, Any], member: str, *, size:
     wanted = request.get("maxResults", size)
     if not 1 <= wanted <= 100:
         raise AwsError("InvalidParameterException", "maxResults must be between 1 and 100.")
-    start = _position(request["nextToken"]) if request.get("nextToken") else 0
+    start = position(request["nextToken"]) if request.get("nextToken") else 0
+    if start is None:
+        raise AwsError("InvalidParameterException", "Invalid token.")
     answer: dict[str, Any] = {member: list(items[start : start + wanted])}
     if start + wanted < len(items):
-        answer["nextToken"] = base64.b64encode(str(start + wanted).encode()).decode()
+        answer["nextToken"] = token(start + wanted)
     return answer
 
 
-def _position(token: str) -> int:
+def token(start: int) -> str:
+    """The token of the page that begins with item ``start``."""
+    return base64.b64encode(str(start).encode()).decode()
+
+
+def position(given: str) -> int | None:
+    """The item with which the page of a token begins; None: it is no token."""
     try:
-        text = base64.b64decode(token, validate=True).decode()
+        text = base64.b64decode(given, validate=True).decode()
     except (ValueError, binascii.Error):
-        text = ""
-    if not text.isdecimal():
-        raise AwsError("InvalidParameterException", "Invalid token.")
-    return int(text)
+        return None
+    return int(text) if text.isdecimal() else None

@@ -116,7 +116,8 @@ class Ecs:
     def _within(self, cluster: Cluster) -> tuple[list[Task], list[Service], int]:
         tasks = [task for task in self.tasks.values() if task.cluster_arn == cluster.arn]
         services = [service for service in self.services.values() if service.cluster_arn == cluster.arn]
-        return tasks, services, len(instances.listed(self, {"cluster": cluster.name}))
+        listed = [one for one in self.instances.values() if one.cluster_arn == cluster.arn]
+        return tasks, services, len([one for one in listed if one.status in {"ACTIVE", "DRAINING"}])
 
     # -- task definitions --
 

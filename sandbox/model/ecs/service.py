@@ -307,6 +307,7 @@ class Service:
             "deployments": deployments if self.status == "ACTIVE" else [],
             "events": [dict(event) for event in self.events.shown],
             "createdAt": self.created_at,
+            "availabilityZoneRebalancing": self.raw.get("availabilityZoneRebalancing", "ENABLED"),
             "schedulingStrategy": "DAEMON" if self.is_daemon else "REPLICA",
             "deploymentController": {"type": "ECS"},
             **self.primary.how.describe_network(),

@@ -42,7 +42,7 @@ _REMOVED_BY_EMPTY_LIST = ("placementConstraints", "placementStrategy")
 _TRIGGERS = ("networkConfiguration", "platformVersion")
 
 # Those that only change what the service keeps for itself.
-_OF_SERVICE = ("enableECSManagedTags", "propagateTags")
+_OF_SERVICE = ("availabilityZoneRebalancing", "enableECSManagedTags", "propagateTags")
 
 
 def new_service(

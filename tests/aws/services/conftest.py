@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -100,64 +97,3 @@ def start_control() -> Iterator[Callable[..., Control]]:
 @pytest.fixture
 def control(start_control: Callable[..., Control]) -> Control:
     return start_control()
-
-
-# Folders that may hold providers, laid out as "terraform providers mirror" lays them out.
-MIRRORS = [
-    Path(folder).expanduser()
-    for folder in (
-        "/opt/tf-plugins",
-        "~/.terraform.d/plugins",
-        "/usr/local/share/terraform/plugins",
-        "/usr/share/terraform/plugins",
-    )
-]
-PROVIDER = "*/hashicorp/aws/**/terraform-provider-aws_*"
-
-
-@dataclass
-class Terraform:
-    """Terraform in a folder of its own, which knows no other endpoint than the gateway's."""
-
-    program: str
-    folder: Path
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        done = subprocess.run(
-            [self.program, *arguments, "-input=false", "-no-color"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def make_terraform(tmp_path: Path) -> Callable[[str, Clients], Terraform]:
-    """Terraform for a configuration and clients' endpoint; skips where it or AWS's provider is not installed."""
-    program = shutil.which("terraform")
-    if program is None:
-        pytest.skip("Terraform is not installed")
-    mirror = next((folder for folder in MIRRORS if any(folder.glob(PROVIDER))), None)
-    if mirror is None:
-        pytest.skip(f"no mirror of Terraform's AWS provider in {', '.join(map(str, MIRRORS))}")
-
-    def make(configuration: str, clients: Clients) -> Terraform:
-        settings = tmp_path / "terraform.rc"
-        settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n')
-        (tmp_path / "main.tf").write_text(configuration)
-        environment = {
-            **clients.environment(),
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "TF_CLI_CONFIG_FILE": str(settings),
-            "CHECKPOINT_DISABLE": "1",
-        }
-        return Terraform(program, tmp_path, environment)
-
-    return make

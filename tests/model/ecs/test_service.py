@@ -326,6 +326,7 @@ def test_a_service_as_described(account: Account) -> None:
             }
         ],
         "createdAt": 1000.0,
+        "availabilityZoneRebalancing": "ENABLED",
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "networkConfiguration": network,

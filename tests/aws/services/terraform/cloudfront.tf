@@ -1,32 +1,5 @@
-"""A shop's distribution, made, changed and removed by Terraform's own provider, which finds nothing that differs."""
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import pytest
-
-from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.clients import Clients
-from sandbox.aws.gateway import Gateway
-from sandbox.aws.services.cloudfront import CloudFrontService
-from sandbox.clock import RealClock
-from sandbox.model.cloudfront.config import Distribution
-
-# The provider waits half a minute for a deployment before it looks for the first time, hence wait_for_deployment.
-SHOP = """
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-provider "aws" {
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-}
+# A shop's distribution with policies of its own. The provider waits half a minute for a deployment before it looks for
+# the first time, hence wait_for_deployment.
 
 variable "enabled" { default = true }
 variable "default_ttl" { default = 60 }
@@ -165,64 +138,3 @@ resource "aws_cloudfront_distribution" "shop" {
   }
   tags = { team = "shop" }
 }
-"""
-
-
-@dataclass
-class Recorder:
-    """A carrier that keeps what is deployed."""
-
-    deployed: dict[str, Distribution] = field(default_factory=dict)
-
-    def deploy(self, distribution_id: str, distribution: Distribution) -> None:
-        self.deployed[distribution_id] = distribution
-
-    def invalidate(self, distribution_id: str, paths: Sequence[str]) -> None:
-        raise AssertionError("nothing here invalidates")
-
-    def remove(self, distribution_id: str) -> None:
-        del self.deployed[distribution_id]
-
-
-@pytest.fixture
-def carrier() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def terraform(carrier, make_terraform):
-    clock, backend = RealClock(), Embedded()
-    with Gateway([CloudFrontService(carrier, clock)], backend) as gateway:
-        yield make_terraform(SHOP, Clients(gateway.url))
-    backend.reset()
-    clock.close()
-
-
-@pytest.mark.long(40)
-def test_terraform_applies_plans_nothing_more_updates_and_destroys(terraform, carrier: Recorder) -> None:
-    code, output = terraform("init")
-    assert code == 0, output
-    code, output = terraform("apply", "-auto-approve")
-    assert code == 0, output
-    (id_,) = carrier.deployed
-    shop = carrier.deployed[id_]
-    assert shop.aliases == ("shop.example.org",)
-    assert [behavior.pattern for behavior in shop.behaviors] == ["/assets/*", "/old/*", "*"]
-    assert [behavior.cache.ttl.default for behavior in shop.behaviors] == [86_400, 10, 60]
-    assert shop.groups["both"].statuses == {500, 503}
-
-    nothing_to_do = 0  # with -detailed-exitcode; 2 for a difference
-    code, output = terraform("plan", "-detailed-exitcode")
-    assert code == nothing_to_do, output
-
-    changes = ("-var", "enabled=false", "-var", "default_ttl=61")
-    code, output = terraform("apply", "-auto-approve", *changes)
-    assert code == 0, output
-    assert not carrier.deployed[id_].enabled
-    assert carrier.deployed[id_].behaviors[-1].cache.ttl.default == 61
-    code, output = terraform("plan", "-detailed-exitcode", *changes)
-    assert code == nothing_to_do, output
-
-    code, output = terraform("destroy", "-auto-approve", *changes)
-    assert code == 0, output
-    assert carrier.deployed == {}
