@@ -118,7 +118,7 @@ def run(
 
 @app.command()
 def up(
-    stack: Annotated[str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.")],
+    stack: Annotated[str, typer.Argument(help="A stack's name, or a folder with a sandbox.toml or stack.yaml.")],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")
     ] = 0,

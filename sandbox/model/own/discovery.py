@@ -34,7 +34,7 @@ class Discovery:
         if name is None:
             raise OwnError(
                 f"service '{service}': by which name the registry {arn} is found is not given",
-                f'[registries]\n"{key}" = "NAME.NAMESPACE"; aws servicediscovery get-service --id {key} shows it',
+                f'in [registries]: "{key}" = "NAME.NAMESPACE"; aws servicediscovery get-service --id {key} shows it',
             )
         if not all((*name.partition("."),)):
             raise OwnError(f'[registries] "{key}" is NAME.NAMESPACE, such as redis.chat.local', f"found {name!r}")

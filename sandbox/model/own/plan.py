@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.secrets import ManagedSecret, Parameter, source
+from sandbox.model.ecs.secrets import ManagedSecret, Parameter, json_value, source
 from sandbox.model.own.balancing import Balancing
 from sandbox.model.own.discovery import Discovery
 from sandbox.model.own.errors import OwnError, unknown
@@ -75,6 +75,28 @@ def plan(own: Own, place: Place) -> Plan:
     planner = _Planner(own, place)
     steps = planner.steps()
     return Plan(tuple(steps), own.settings.ready or tuple(planner.balancing.ready()), tuple(planner.notes))
+
+
+@dataclass
+class _Wanted:
+    """A secret or parameter, who wants it first, and which keys of it."""
+
+    source: Parameter | ManagedSecret
+    user: str
+    keys: set[str] = field(default_factory=set)
+
+    def example(self) -> str:
+        keys = ", ".join(f'{key} = "VALUE"' for key in sorted(self.keys))
+        return f"{{ {keys} }}" if keys else '"VALUE"'
+
+    def check(self, key: str, text: str) -> None:
+        for one in sorted(self.keys):
+            try:
+                json_value(text, one)
+            except LookupError as error:
+                raise OwnError(
+                    f"[secrets] \"{key}\" has no key '{one}', of which {self.user} is the value", self.example()
+                ) from error
 
 
 class _Planner:
@@ -148,37 +170,32 @@ class _Planner:
             yield Step("logs.create_log_group", {"logGroupName": group})
 
     def _secret_steps(self) -> Iterator[Step]:
-        wanted: dict[str, tuple[Parameter | ManagedSecret, str]] = {}
+        wanted: dict[str, _Wanted] = {}
         for family, container in self._containers():
             options = (container.get("logConfiguration") or {}).get("secretOptions") or ()
             for secret in (*self._own_secrets(container), *options):
-                value_from = str(secret.get("valueFrom"))
-                found = _source(str(container["name"]), value_from)
+                found = _source(str(container["name"]), str(secret.get("valueFrom")))
                 key = found.arn if isinstance(found, ManagedSecret) else found.name
-                wanted.setdefault(key, (found, f"{family}/{container['name']}: {secret.get('name')}"))
-        missing = []
-        for key, (found, place) in wanted.items():
-            value = self._given_value(key, found)
-            if value is None:
-                missing.append(f"{key} (of {place})")
-            elif isinstance(found, Parameter):
+                one = wanted.setdefault(key, _Wanted(found, f"{family}/{container['name']}: {secret.get('name')}"))
+                if isinstance(found, ManagedSecret) and found.json_key:
+                    one.keys.add(found.json_key)
+        missing = {key: one for key, one in wanted.items() if self._given_value(key, one.source) is None}
+        if missing:
+            many = f"{len(missing)} secrets:" if len(missing) > 1 else "the secret"
+            named = "; ".join(f"{key} (of {one.user})" for key, one in missing.items())
+            examples = ", ".join(f'"{key}" = {one.example()}' for key, one in missing.items())
+            raise OwnError(f"no value is given for {many} {named}", f"in [secrets]: {examples}")
+        for key, one in wanted.items():
+            value = self._given_value(key, one.source)
+            text = value if isinstance(value, str) else json.dumps(value)
+            if isinstance(one.source, Parameter):
                 if not isinstance(value, str):
                     raise OwnError(f'[secrets] "{key}" is a parameter of Systems Manager, so it is a text')
-                yield Step("ssm.put_parameter", {"Name": found.name, "Value": value, "Type": "SecureString"})
-            else:
-                self._secrets[key] = f"secret{len(self._secrets)}"
-                text = value if isinstance(value, str) else json.dumps(value)
-                yield Step(
-                    "secretsmanager.create_secret", {"Name": _name(key), "SecretString": text}, self._secrets[key]
-                )
-        if missing:
-            example = missing[0].split(" (of ")[0]
-            raise OwnError(
-                f"no value is given for {len(missing)} secrets: {'; '.join(missing)}"
-                if len(missing) > 1
-                else f"no value is given for the secret {missing[0]}",
-                f'[secrets]\n"{example}" = "VALUE"',
-            )
+                yield Step("ssm.put_parameter", {"Name": one.source.name, "Value": text, "Type": "SecureString"})
+                continue
+            one.check(key, text)
+            self._secrets[key] = f"secret{len(self._secrets)}"
+            yield Step("secretsmanager.create_secret", {"Name": _name(key), "SecretString": text}, self._secrets[key])
 
     def _given_value(self, key: str, found: Parameter | ManagedSecret) -> str | Mapping[str, Any] | None:
         given = self._settings.secrets
@@ -198,7 +215,7 @@ class _Planner:
             if arn not in self._own.files:
                 raise OwnError(
                     f"no file is given for the environment file {arn} of container '{container}'",
-                    f'[environment_files]\n"{arn}" = "FILE"',
+                    f'in [environment_files]: "{arn}" = "FILE"',
                 )
             bucket, _, key = arn.rpartition(":")[2].partition("/")
             if bucket not in buckets:
@@ -289,7 +306,7 @@ class _Planner:
             if wanting:
                 raise OwnError(
                     f"service '{wanting[0]}' has launch type EC2, and there are no instances",
-                    '[instances]\ntype = "t3.small"\ncount = 1',
+                    'in [instances]: type = "t3.small" and count = 1',
                 )
             return
         kind, count = self._settings.instances

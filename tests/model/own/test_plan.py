@@ -111,7 +111,7 @@ def test_an_unknown_secret_is_named_with_its_container_and_the_table():
     with pytest.raises(OwnError) as caught:
         plan(own(task, secrets={"/shop/key": "k"}), HERE)
     assert caught.value.message == f"no value is given for the secret {SECRET} (of shop/app: PASSWORD)"
-    assert caught.value.hint == f'[secrets]\n"{SECRET}" = "VALUE"'
+    assert caught.value.hint == f'in [secrets]: "{SECRET}" = "VALUE"'
     with pytest.raises(OwnError, match=r"no value is given for 2 secrets: .*; /shop/key"):
         plan(own(task), HERE)
 
@@ -213,6 +213,17 @@ def test_a_definition_without_a_service_is_registered_and_that_is_told():
         ({"target_groups": {"web": Group()}}, "[target_groups.web]: no service names it"),
         ({"service": {**SERVICE, "taskDefinition": "other:1"}}, "there is no task definition 'other'"),
         ({"service": {**SERVICE, "loadBalancers": [{"loadBalancerName": "c"}]}}, "has no target group's ARN"),
+        (
+            {
+                "task": container(secrets=[{"name": "A", "valueFrom": f"{SECRET}:user::"}]),
+                "secrets": {"db": {"a": "b"}},
+            },
+            "has no key 'user', of which shop/app: A is the value",
+        ),
+        (
+            {"task": container(secrets=[{"name": "A", "valueFrom": "/p"}]), "secrets": {"/p": {"a": "b"}}},
+            '[secrets] "/p" is a parameter of Systems Manager, so it is a text',
+        ),
         ({"task": container(secrets=[{"name": "A", "valueFrom": "arn:x"}])}, "The secret's valueFrom 'arn:x'"),
     ],
 )
