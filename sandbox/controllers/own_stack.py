@@ -145,7 +145,7 @@ def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:
             raise SandboxError(f"{beside / name} cannot be read", state=str(error)) from error
 
     with _about(beside / ".env"):
-        variables = {**dotenv(read(".env") or ""), **os.environ}
+        variables = {**dotenv(read(".env") or "", os.environ), **os.environ}
     with _about(file):
         machine = Machine(variables, read, lambda name: (beside / name).is_dir())
         return compose(content, folder.name, given, machine)

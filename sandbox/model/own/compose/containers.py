@@ -220,7 +220,7 @@ def _env_files(place: str, value: Any, around: Around) -> dict[str, str]:
         text = around.read(entry["path"])
         if text is None and entry.get("required", True):
             raise OwnError(f"{place}env_file: there is no file {entry['path']}")
-        found |= values.dotenv(text or "")
+        found |= values.dotenv(text or "", around.variables)
     return found
 
 

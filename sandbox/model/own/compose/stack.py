@@ -58,7 +58,8 @@ class _Translation:
     def __init__(self, content: Any, name: str, settings: Settings, given: Compose, machine: Machine) -> None:
         if not isinstance(content, dict) or not isinstance(content.get("services"), dict) or not content["services"]:
             raise OwnError("there are no services in it")
-        content = interpolate(content, machine.variables)
+        unset: set[str] = set()
+        content = interpolate(content, machine.variables, unset)
         self._given, self._settings, self._machine = given, settings, machine
         for key in content:
             if key not in _TOP and not str(key).startswith("x-") and key not in given.ignore:
@@ -68,7 +69,7 @@ class _Translation:
                 )
         self._name = _word(settings.name or str(content.get("name") or name))
         self._namespace = given.namespace or f"{self._name.lower()}.local"
-        self._notes: list[str] = []
+        self._notes = [f"the variable {name} is not set: it is empty" for name in sorted(unset)]
         around = Around(self._name, machine.variables, machine.read, frozenset(given.ignore), self._notes)
         self._containers = {
             str(key): container(str(key), service, around) for key, service in content["services"].items()

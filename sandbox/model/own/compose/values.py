@@ -15,62 +15,78 @@ from sandbox.model.own.errors import OwnError
 _VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-?+])((?:[^{}]|\{[^{}]*\})*))?\})")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _PORT = re.compile(r"(?:(?:[\d.]+|\[[^]]+\]):)?(?:(\d*):)?(\d+)(?:/(tcp|udp))?")
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=(.*)")
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*"""
+    r"""(?:'([^']*)'(?:\s*\#.*)?|"((?:[^"\\]|\\.)*)"(?:\s*\#.*)?|([^'"\s].*?|)(?:\s+\#.*)?)\s*"""
+)
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-def interpolate(value: Any, variables: Mapping[str, str]) -> Any:
+def interpolate(value: Any, variables: Mapping[str, str], unset: set[str] | None = None) -> Any:
     """``value`` with ``${NAME}``, ``${NAME:-default}`` and the like in its texts filled in; ``$$`` is a dollar sign.
 
+    Args:
+        value: A text, or a list or mapping that has some.
+        variables: The values.
+        unset: Gets the names of variables that are not set and have no default; they are empty.
+
     Raises:
-        OwnError: A variable that must be there (``${NAME:?...}``) is not, or a ``$`` begins nothing.
+        OwnError: A variable that must be there (``${NAME:?...}``) is not, or ``${`` begins nothing.
     """
+    unset = set() if unset is None else unset
     if isinstance(value, str):
-        rest = _VARIABLE.sub("", value)
-        if "$" in rest:
-            raise OwnError(f"'{value}': a $ that begins no variable", "$$ is a dollar sign")
-        return _VARIABLE.sub(lambda match: _variable(match, variables), value)
+        if "${" in _VARIABLE.sub("", value):
+            raise OwnError(f"'{value}': a ${{ that begins no variable", "$$ is a dollar sign")
+        return _VARIABLE.sub(lambda match: _variable(match, variables, unset), value)
     if isinstance(value, list):
-        return [interpolate(item, variables) for item in value]
+        return [interpolate(item, variables, unset) for item in value]
     if isinstance(value, dict):
-        return {key: interpolate(item, variables) for key, item in value.items()}
+        return {key: interpolate(item, variables, unset) for key, item in value.items()}
     return value
 
 
-def _variable(match: re.Match[str], variables: Mapping[str, str]) -> str:
+def _variable(match: re.Match[str], variables: Mapping[str, str], unset: set[str]) -> str:
     dollar, plain, name, operator, word = match.groups()
     if dollar:
         return "$"
-    if plain or not operator:
-        return variables.get(plain or name, "")
+    name = plain or name
     found = variables.get(name)
+    if not operator:
+        if found is None:
+            unset.add(name)
+        return found or ""
     is_set = bool(found) if operator.startswith(":") else found is not None
     if operator.endswith("+"):
-        return str(interpolate(word, variables)) if is_set else ""
+        return str(interpolate(word, variables, unset)) if is_set else ""
     if is_set:
         return found or ""
     if operator.endswith("?"):
         raise OwnError(f"the variable {name} is not set: {word}".removesuffix(": "), f"export {name}=...")
-    return str(interpolate(word, variables))
+    return str(interpolate(word, variables, unset))
 
 
-def dotenv(text: str) -> dict[str, str]:
-    """The variables of an ``.env`` or ``env_file``: NAME=VALUE lines, values bare or in quotes, ``#`` comments.
+def dotenv(text: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an ``.env`` or ``env_file``: NAME=VALUE lines, bare or in quotes, with ``#`` comments.
+
+    Bare values, and those in double quotes, may have variables: of ``variables``, and of the lines before.
 
     Raises:
-        OwnError: A line is neither.
+        OwnError: A line is none of that.
     """
-    found = {}
+    found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line)
         if match is None:
             raise OwnError(f"line {number} is not NAME=VALUE", f"found {line!r}")
-        value = match[2].strip()
-        if value[:1] in {"'", '"'} and value.endswith(value[0]) and len(value) > 1:
-            found[match[1]] = value[1:-1]
-        else:
-            found[match[1]] = value.partition(" #")[0].rstrip()
+        name, single, double, bare = match.groups()
+        if single is not None:
+            found[name] = single
+            continue
+        value = bare if double is None else _ESCAPED.sub(lambda one: _ESCAPES.get(one[1], one[1]), double)
+        found[name] = str(interpolate(value, {**found, **variables}))
     return found
 
 

@@ -96,6 +96,10 @@ def test_a_name_that_is_mended_is_not_told_of():
     assert not any("REDIS_URL" in note for note in made.notes)
 
 
+def test_a_variable_that_is_not_set_is_told():
+    assert own(service(user="${NOBODY}"), public={}).notes == ("the variable NOBODY is not set: it is empty",)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "better"),
     [

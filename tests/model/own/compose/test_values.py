@@ -35,8 +35,15 @@ def test_variables(text, expected):
 def test_a_variable_that_must_be_there():
     with pytest.raises(OwnError, match="the variable NONE is not set: see the readme"):
         values.interpolate("${NONE:?see the readme}", VARIABLES)
-    with pytest.raises(OwnError, match="a \\$ that begins no variable"):
-        values.interpolate("a$", VARIABLES)
+    for text in ("${NONE/a/b}", "${", "${1}"):
+        with pytest.raises(OwnError, match=r"a \$\{ that begins no variable"):
+            values.interpolate(text, VARIABLES)
+
+
+def test_a_dollar_sign_that_begins_nothing_stays_and_variables_that_are_not_set_are_told():
+    unset: set[str] = set()
+    assert values.interpolate("a$ $1 ${NONE} ${OTHER:-d} $EMPTY", VARIABLES, unset) == "a$ $1  d "
+    assert unset == {"NONE"}
 
 
 @given(st.text())
@@ -45,10 +52,28 @@ def test_dollar_signs_that_are_doubled_are_dollar_signs(text):
 
 
 def test_env_files():
-    text = "# comment\n\nA=1\nexport B = two words # no\nC='a # b'\nD=\"x\"\nE=\n"
-    assert values.dotenv(text) == {"A": "1", "B": "two words", "C": "a # b", "D": "x", "E": ""}
-    with pytest.raises(OwnError, match="line 2 is not NAME=VALUE"):
-        values.dotenv("A=1\nwhat")
+    text = r"""
+# comment
+A=1
+export B = two words # no
+C='a # $SET' # no
+D="x\ty \"${SET}\"" # no
+E=
+F=a#b
+G=$A-$SET
+"""
+    assert values.dotenv(text, VARIABLES) == {
+        "A": "1",
+        "B": "two words",
+        "C": "a # $SET",
+        "D": 'x\ty "x"',
+        "E": "",
+        "F": "a#b",
+        "G": "1-x",
+    }
+    for line in ("what", "A='x", 'A="x'):
+        with pytest.raises(OwnError, match="line 2 is not NAME=VALUE"):
+            values.dotenv(f"B=1\n{line}", {})
 
 
 def test_environment():
