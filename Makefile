@@ -15,8 +15,10 @@ run: setup
 # Five at a time on two cores: of a long test's time about a third is spent computing, the rest waiting for containers, AWS's
 # timers and Terraform (tests/order.py).
 WORKERS ?= 5
+# `make test HYPOTHESIS=thorough`: twenty times as many examples of each property as usual.
+HYPOTHESIS ?=
 test: setup
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(HYPOTHESIS),--hypothesis-profile=$(HYPOTHESIS))
 
 # The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
 cache-tests: setup

@@ -22,6 +22,7 @@ from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
+    from sandbox.controllers.site import Site
     from sandbox.controllers.stack import Stack
     from sandbox.replay import Outcome
 
@@ -111,7 +112,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _engine_for_docker_tests(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker") is not None:
-        _require_engine()
+        request.getfixturevalue("_engine")
+
+
+@pytest.fixture(scope="session")
+def _engine() -> None:  # asked once: a test finds out by itself that an engine has gone away
+    _require_engine()
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Any:
@@ -121,15 +127,31 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
     return scope
 
 
+@pytest.fixture(scope="session")
+def sandbox_site() -> Iterator[Site]:
+    """Where the sandboxes of a test run have their networks, one after another (see `Site`)."""
+    from sandbox.controllers.site import Site
+
+    with Site() as site:
+        yield site
+
+
 @pytest.fixture(scope=_scope)
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_site: Site
+) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
     from sandbox.controllers.sandbox import Sandbox
 
     option = request.config.getoption
     timeline: Path = tmp_path_factory.mktemp("sandbox") / "timeline.jsonl"
-    with Sandbox(images=option("--sandbox-images"), speed=option("--sandbox-speed"), timeline_file=timeline) as sandbox:
+    with Sandbox(
+        images=option("--sandbox-images"),
+        speed=option("--sandbox-speed"),
+        timeline_file=timeline,
+        site=sandbox_site,
+    ) as sandbox:
         yield sandbox
         if option("--sandbox-keep") and request.node.stash.get(_FAILED, False):
             sandbox.keep()

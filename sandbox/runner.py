@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.errors import NotRunnable, SandboxError
 from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
+
+if TYPE_CHECKING:
+    from sandbox.controllers.site import Site
 
 Outcome = Literal["reproduces", "holds", "fails", "not run"]  # a scenario's variant reproduces, a check fails
 
@@ -114,18 +117,25 @@ class Run:
 def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: Listener, into: Run) -> None:
     """Run the chosen variants one after another; results are added to ``into`` as they come."""
     try:
-        for scenario, variant in chosen:
-            listener.started(scenario, variant)
-            result = run_variant(scenario, variant, options, listener.progress)
-            into.results.append(result)
-            listener.finished(result)
+        from sandbox.controllers.site import Site  # loads Docker
+
+        with Site() as site:
+            for scenario, variant in chosen:
+                listener.started(scenario, variant)
+                result = run_variant(scenario, variant, options, listener.progress, site)
+                into.results.append(result)
+                listener.finished(result)
     except KeyboardInterrupt:
         into.interrupted = True
         raise
 
 
 def run_variant(
-    scenario: Scenario, variant: Variant, options: Options, progress: Callable[[str], None] = lambda text: None
+    scenario: Scenario,
+    variant: Variant,
+    options: Options,
+    progress: Callable[[str], None] = lambda text: None,
+    site: Site | None = None,
 ) -> Result:
     """Run one variant in a new sandbox. What the environment refuses, or breaks, is in the result and not raised."""
     begun = time.monotonic()
@@ -139,7 +149,7 @@ def run_variant(
     verdicts: list[Verdict] = []
     error = install = ""
     try:
-        _play(scenario, variant, options, progress, file, verdicts)
+        _play(scenario, variant, options, progress, file, verdicts, site)
     except NotRunnable as lack:
         error, install = str(lack), lack.command
     except SandboxError as refusal:
@@ -176,12 +186,13 @@ def _play(
     progress: Callable[[str], None],
     file: Path | None,
     verdicts: list[Verdict],
+    site: Site | None,
 ) -> None:
     """Add the verdict to ``verdicts`` as soon as it is known: cleaning up comes after it and may fail."""
     from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
 
     speed = max(options.speed, scenario.speed)
-    with Sandbox(images=options.images, speed=speed, progress=progress, timeline_file=file) as sandbox:
+    with Sandbox(images=options.images, speed=speed, progress=progress, timeline_file=file, site=site) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
         stack = bring_up(scenario.stack, dict(variant.parameters))
         scenario.play(Play(sandbox, stack, variant))

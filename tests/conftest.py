@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import http.server
 import json
 import os
@@ -11,7 +12,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,14 +22,34 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import forks
 from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
 from tests.terraform import make_terraform  # noqa: F401 -- a fixture
 
 REPOSITORY = Path(__file__).parent.parent
 
 # Machines are noisy, and no test is of time: one example may be slow.
-settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("noisy")
+_NOISY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", _NOISY, max_examples=50)
+settings.register_profile("thorough", _NOISY, max_examples=1000)  # make test HYPOTHESIS=thorough
+settings.load_profile("usual")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Collect no garbage among what is collected here, which all stays: two fifths of the time, in each worker."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def examples(usual: int) -> int:
+    """How many examples a property gets that is to have so many as a rule, where others have 50."""
+    return usual * settings().max_examples // 50
+
 
 TASKDEF = {
     "family": "small",
@@ -142,16 +162,7 @@ class Command:
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
         self._lines: dict[str, list[str]] = {"out": [], "err": []}
         self._changed = threading.Condition()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.cli", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=folder,
-            start_new_session=True,
-        )
+        self._process = forks.start(arguments, environment, folder)
         self.pid = self._process.pid
         self._readers = [
             threading.Thread(target=self._read, args=(stream, name), daemon=True)

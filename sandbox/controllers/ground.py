@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from sandbox.controllers import process
 from sandbox.controllers.network import RunNetwork
+from sandbox.controllers.site import Site
 from sandbox.engine import sweep
 from sandbox.engine.containers import Containers
 from sandbox.engine.daemon import connect
@@ -22,6 +23,7 @@ class Ground:
     Args:
         images: "auto", "official" or "build".
         progress: Told what is being built, pulled or waited for.
+        site: Lends the networks; None: they are made for this one.
 
     Attributes:
         run: The run.
@@ -34,7 +36,13 @@ class Ground:
         SandboxError: No engine answers, an image cannot be had, or the process has a sandbox already; nothing is left.
     """
 
-    def __init__(self, images: str = "auto", progress: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        images: str = "auto",
+        progress: Callable[[str], None] = lambda text: None,
+        site: Site | None = None,
+    ) -> None:
+        self._site = site
         self._closing = ExitStack()
         self._closing.callback(process.claim())
         try:
@@ -48,11 +56,14 @@ class Ground:
             self.images = Images(client, images, progress)
             self.toolbox = self.images.ensure("toolbox")
             self.sockets = self.run.folder / "sockets"
-            self.sockets.mkdir()
+            if site is None:
+                self.sockets.mkdir()
+            else:
+                self.sockets.symlink_to(site.begin())
             pool = ThreadPoolExecutor(1, thread_name_prefix="networks")
             # A pool does not wait at its end for a thread in whose start it was interrupted.
             with held_back():
-                self._network = pool.submit(RunNetwork, self.containers, self.sockets, self.toolbox)
+                self._network = pool.submit(self._make_network)
                 self._closing.callback(self._close_network)
             pool.shutdown(wait=False)
         except BaseException:
@@ -68,6 +79,12 @@ class Ground:
         """
         return self._network.result()
 
+    def keep(self) -> None:
+        """Leave everything in the engine when this is closed."""
+        self.run.keep()
+        if self._site is not None:
+            self._site.keep()
+
     def remove_containers(self) -> None:
         """Remove what the run has in the engine, unless it is kept."""
         if not self.run.is_kept:
@@ -77,6 +94,11 @@ class Ground:
         """Remove everything. A second call does nothing."""
         with held_back():
             self._closing.close()
+
+    def _make_network(self) -> RunNetwork:
+        if self._site is None:
+            return RunNetwork(self.containers, self.sockets, self.toolbox)
+        return self._site.network(self.containers, self.toolbox)
 
     def _close_network(self) -> None:
         if self._network.exception() is None:

@@ -5,15 +5,16 @@ A VPC that somebody else makes gets a network of its own (`sandbox.controllers.v
 *resolver* has the VPC's second address (on AWS the Amazon-provided DNS server is there) and one on the internet, where
 it does not know private zones. It relays DNS, the AWS endpoint and S3 to the sandbox's process, through Unix sockets,
 so that the process itself listens on 127.0.0.1 alone. *viewer* is a client on the internet: probes run in it.
+
+The networks with the resolver may outlive a sandbox, for the next one of its process (`sandbox.controllers.site`).
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
@@ -51,14 +52,14 @@ _RELAYS = (
 )
 
 
-@dataclass
 class Addresses:
     """Public addresses of the internet, given out in order so that a new task does not get a dead one's at once."""
 
-    network: Network
-    _free: itertools.count[int] = field(default_factory=lambda: itertools.count(FIRST_PUBLIC))
-    _returned: list[str] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._free = deque(map(network.address, range(FIRST_PUBLIC, network.cidr.num_addresses - 1)))
+        self._taken: dict[str, None] = {}  # in the order of their taking
+        self._lock = threading.Lock()
 
     def take(self) -> str:
         """An address that no task has.
@@ -67,30 +68,37 @@ class Addresses:
             SandboxError: All are taken.
         """
         with self._lock:
-            offset = next(self._free)
-            if offset < self.network.cidr.num_addresses - 1:
-                return self.network.address(offset)
-            if self._returned:
-                return self._returned.pop(0)
-        raise SandboxError(f"all public addresses of {self.network.cidr} are taken", hint="stop some tasks")
+            if not self._free:
+                raise SandboxError(f"all public addresses of {self._network.cidr} are taken", hint="stop some tasks")
+            address = self._free.popleft()
+            self._taken[address] = None
+            return address
 
     def give_back(self, address: str) -> None:
         """The address is free again."""
         with self._lock:
-            self._returned.append(address)
+            if address in self._taken:
+                del self._taken[address]
+                self._free.append(address)
+
+    def give_all_back(self) -> None:
+        """Nobody who has taken one is there any more."""
+        with self._lock:
+            self._free.extend(self._taken)
+            self._taken.clear()
 
 
 class RunNetwork:
     """The networks of a run and their two containers.
 
     Args:
-        containers: The run's.
+        containers: Those of the run that the networks and the resolver belong to.
         sockets: The folder in which the DNS server and the gateway have their sockets.
         toolbox: The image of the containers.
     """
 
     def __init__(self, containers: Containers, sockets: Path, toolbox: str) -> None:
-        self._containers = containers
+        self._owner = self._containers = containers
         self._sockets = sockets
         self._toolbox = toolbox
         self._lock = threading.Lock()
@@ -102,6 +110,23 @@ class RunNetwork:
         self._resolver: Future[str] | None = None
         self._viewer: Future[str] | None = None
         self._clients: dict[str, str] = {}  # the public address of each one's container
+
+    def lend(self, containers: Containers) -> None:
+        """The viewer and all clients are another run's from now on; those of the one before it are gone."""
+        self._containers = containers
+        self._viewer = None
+        self._clients.clear()
+        self.public.give_all_back()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="network")
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the resolver runs, or has never been wanted: then another sandbox may have the networks."""
+        if self._resolver is None:
+            return True
+        if not self._resolver.done() or self._resolver.cancelled() or self._resolver.exception() is not None:
+            return False
+        return self._owner.runs(self._resolver.result())
 
     def start(self) -> None:
         """Begin to start the resolver, at the first call. The sockets that it relays to are served then.
@@ -185,7 +210,7 @@ class RunNetwork:
     def _start_resolver(self) -> str:
         vpc, internet = self.vpc.address(RESOLVER), self.internet.address(RESOLVER)
         script = " & ".join(_RELAYS).format(vpc=vpc, internet=internet)
-        return self._containers.run_new(
+        return self._owner.run_new(
             Spec(
                 "resolver",
                 self._toolbox,

@@ -44,6 +44,7 @@ from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
+    from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Sandbox(Viewers, Operator):
         endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
         dns_port: The same for DNS.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
+        site: Where the sandboxes of this process have their networks, one after another; None: this one's own.
 
     Raises:
         SandboxError: No engine answers, a port is in use, an image cannot be had, or the process has one already.
@@ -75,8 +77,9 @@ class Sandbox(Viewers, Operator):
         endpoint_port: int = 0,
         dns_port: int = 0,
         ground: Ground | None = None,
+        site: Site | None = None,
     ) -> None:
-        self._ground = ground or Ground(images, progress)
+        self._ground = ground or Ground(images, progress, site)
         self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
         self.progress = progress
@@ -316,7 +319,7 @@ class Sandbox(Viewers, Operator):
 
     def keep(self) -> None:
         """Leave containers and networks when the sandbox is closed, to be looked at; ``sandbox down`` removes them."""
-        self._run.keep()
+        self._ground.keep()
 
     def close(self) -> None:
         """Remove everything. A second call does nothing."""

@@ -227,6 +227,13 @@ class Containers:
         except APIError:
             return container_id[:12]
 
+    def runs(self, container_id: str) -> bool:
+        """Whether it runs; not where it is gone."""
+        try:
+            return bool(self.client.api.inspect_container(container_id)["State"]["Running"])
+        except APIError:
+            return False
+
     def published(self, container_id: str, port: int) -> int:
         """The port of 127.0.0.1 on which the container's TCP ``port`` is published."""
         ports = self.client.api.inspect_container(container_id)["NetworkSettings"]["Ports"]

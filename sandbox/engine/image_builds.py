@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException
 
 from sandbox.engine.archives import packed
 from sandbox.engine.images import LOST, build_arguments, plain_lines, with_host_ca
-from sandbox.engine.run import LABEL_RUN, Run
+from sandbox.engine.run import LABEL_BUILDS, LABEL_RUN, Run
 from sandbox.errors import SandboxError
 
 LOG_LINES = 20
@@ -55,6 +55,7 @@ class ImageBuilder:
         log: list[str] = []
         image = ""
         try:
+            self._api.create_volume(self._run.name("builds"), labels={**self._run.labels, LABEL_BUILDS: ""})
             for line in self._api.build(
                 fileobj=io.BytesIO(with_host_ca(request.context)),
                 custom_context=True,

@@ -17,6 +17,8 @@ PROJECT = "aws-container-sandbox"
 LABEL_PROJECT = f"{PROJECT}.project"
 LABEL_RUN = f"{PROJECT}.run"
 LABEL_OWNER = f"{PROJECT}.owner"
+LABEL_BUILDS = f"{PROJECT}.builds"
+"""Of a volume that a run has once it builds images: whoever removes the run then looks for them."""
 OWNER_FILE = "owner"
 KEPT_FILE = "kept"
 

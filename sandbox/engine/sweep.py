@@ -13,6 +13,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from sandbox.engine.run import (
+    LABEL_BUILDS,
     LABEL_OWNER,
     LABEL_PROJECT,
     LABEL_RUN,
@@ -52,9 +53,10 @@ class Swept:
 
 def remove_run(client: docker.DockerClient, run_id: str) -> Swept:
     """Remove what the run ``run_id`` has in the engine, also what is being made while this is under way."""
-    total = Swept()
+    total, builds = Swept(), False
     for _ in range(_PASSES):
-        swept = _remove(client, {LABEL_RUN: run_id}, lambda labels: True)
+        builds = builds or _builds(client, {LABEL_RUN: run_id}, lambda labels: True)
+        swept = _remove(client, {LABEL_RUN: run_id}, lambda labels: True, images=builds)
         if not swept:
             break
         total += swept
@@ -73,14 +75,15 @@ def remove_dead_runs(client: docker.DockerClient, *, kept: bool = False) -> Swep
     def dead(labels: Mapping[str, str]) -> bool:
         return labels.get(LABEL_RUN) not in spared and is_gone(labels.get(LABEL_OWNER, ""))
 
-    swept = _remove(client, {LABEL_PROJECT: PROJECT}, dead)
+    images = kept or _builds(client, {LABEL_PROJECT: PROJECT}, dead)
+    swept = _remove(client, {LABEL_PROJECT: PROJECT}, dead, images=images)
     swept.folders = _remove_folders(lambda run, owner: run not in spared and is_gone(owner))
     return swept
 
 
 def remove_everything(client: docker.DockerClient) -> Swept:
     """Remove everything of every run, also of living ones."""
-    swept = _remove(client, {LABEL_PROJECT: PROJECT}, lambda labels: True)
+    swept = _remove(client, {LABEL_PROJECT: PROJECT}, lambda labels: True, images=True)
     swept.folders = _remove_folders(lambda run, owner: True)
     return swept
 
@@ -94,9 +97,21 @@ def left_overs(client: docker.DockerClient) -> list[str]:
     ]
 
 
-def _remove(client: docker.DockerClient, label: dict[str, str], chosen: Callable[[dict[str, str]], bool]) -> Swept:
+def _builds(client: docker.DockerClient, label: dict[str, str], chosen: Callable[[dict[str, str]], bool]) -> bool:
+    """Whether one of them builds images (`ImageBuilder`): few do, and no other list costs the engine so much."""
+    filters = {"label": [*_as_filter(label), LABEL_BUILDS]}
+    return any(chosen(volume["Labels"]) for volume in client.api.volumes(filters=filters)["Volumes"] or ())
+
+
+def _as_filter(label: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in label.items()]
+
+
+def _remove(
+    client: docker.DockerClient, label: dict[str, str], chosen: Callable[[dict[str, str]], bool], *, images: bool
+) -> Swept:
     api = client.api
-    filters = {"label": [f"{name}={value}" for name, value in label.items()]}
+    filters = {"label": _as_filter(label)}
     containers = [c for c in api.containers(all=True, filters=filters) if chosen(c["Labels"])]
     # Containers that joined another's network namespace first: removing the owner under them is noisy.
     joined = [c for c in containers if c["HostConfig"]["NetworkMode"].startswith("container:")]
@@ -105,18 +120,19 @@ def _remove(client: docker.DockerClient, label: dict[str, str], chosen: Callable
         _each(lambda c: api.remove_container(c["Id"], force=True, v=True), group)
     networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
     _each(lambda n: api.remove_network(n["Id"]), networks)
-    volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
-    _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
-    images = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})]  # those that releases have built
+    built = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})] if images else []
     # One after the other, what was built from another one before it: they share layers, over which the engine stumbles.
-    for image in sorted(images, key=lambda i: -int(i["Created"])):
+    for image in sorted(built, key=lambda i: -int(i["Created"])):
         with contextlib.suppress(NotFound):
             try:
                 api.remove_image(image["Id"], force=True)
             except APIError as error:
                 if error.status_code not in _OTHERS_AT_WORK and _HALF_REMOVED not in str(error.explanation):
                     raise
-    return Swept(len(containers), len(networks), len(volumes), len(images))
+    # After the images, because one of them may tell that there are some.
+    volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
+    _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
+    return Swept(len(containers), len(networks), len(volumes), len(built))
 
 
 def _each(remove: Callable[[Any], None], things: list[Any]) -> None:

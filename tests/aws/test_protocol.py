@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sandbox.aws.protocol import AwsError, HttpRequest, HttpResponse, RequestContext, ServiceEndpoint, service_model
 from sandbox.aws.validation import constraint_errors
+from tests.conftest import examples
 
 
 class Echo:
@@ -219,7 +220,7 @@ def test_every_lambda_operation_finds_its_own_route() -> None:
 ECS = service_model("ecs")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.fixed_dictionaries(
         {},

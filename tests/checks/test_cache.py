@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests import forks
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 GHOST = HTML | {"Cache-Control": "public, max-age=0", "ETag": 'W/"1-a"'}
@@ -15,16 +15,11 @@ KEPT = HTML | {"Cache-Control": "public, max-age=600", "ETag": '"1"'}
 
 
 def check(*arguments, within=30):
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.cli", "check", "cache", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=within,
-        check=False,
-        env={**os.environ, "COLUMNS": "160", "DOCKER_HOST": "unix:///nonexistent"},
+    code, out, err = forks.run(
+        "check", "cache", *arguments, within=within, COLUMNS="160", DOCKER_HOST="unix:///nonexistent"
     )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+    assert "Traceback" not in err
+    return code, out, err
 
 
 def config(**default):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 from typer.testing import CliRunner
 
 from sandbox import cli
 from sandbox.errors import SandboxError
+from tests import forks
 
 MAP = 'map $http_upgrade $connection_upgrade { default upgrade; "" close; }'
 VERSION = "proxy_http_version 1.1;"
@@ -21,16 +19,11 @@ RIGHT = f"{VERSION}\n{UPGRADE}\n{HOST}"
 
 def command(*arguments, within=60):
     """In a process of its own, and without an engine."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.cli", "check", "websocket", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=within,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", "DOCKER_HOST": "unix:///nonexistent"},
+    code, out, err = forks.run(
+        "check", "websocket", *arguments, within=within, COLUMNS="200", DOCKER_HOST="unix:///nonexistent"
     )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+    assert "Traceback" not in err
+    return code, out, err
 
 
 def check(*arguments):

@@ -18,7 +18,9 @@ SENT = 1_000_000
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         sandbox.stack("apcu")
         Shop(sandbox).wait_machines(MACHINES)
         yield sandbox

@@ -23,7 +23,9 @@ FRONTS = sorted(path.name for path in FOLDER.glob("front-*.json"))
 @pytest.fixture(scope="module")
 def store(request):
     """The stack, with both back tasks HEALTHY in Cloud Map."""
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         sandbox.stack("discovery")
         sandbox.wait_discovered("back", 2)
         yield sandbox

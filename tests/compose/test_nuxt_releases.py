@@ -27,7 +27,9 @@ UNHEALTHY = ("ServiceSchedulerInitiated", "Task failed ELB health checks in (tar
 
 @pytest.fixture(scope="module")
 def shop(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         sandbox.stack("nuxt", SHOP)
         said(sandbox, 0, "has reached a steady state")
         sandbox.aws("ecs").update_service(cluster="shop", service="shop", healthCheckGracePeriodSeconds=GRACE)

@@ -21,7 +21,9 @@ KEPT = "public, max-age=31536000, immutable"
 @pytest.fixture(scope="module")
 def shop(request):
     """The stack with its assets in the bucket; what is asked past CloudFront comes from the tasks."""
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=5) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=5
+    ) as sandbox:
         sandbox.stack("nuxt", {"assets": "s3", "tasks": "1", "deregistration_delay": "5"})
         yield sandbox
 

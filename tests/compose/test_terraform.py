@@ -20,7 +20,9 @@ EXAMPLE = share() / "compose" / "terraform"
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as made:
         yield made
 
 

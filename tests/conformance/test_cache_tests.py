@@ -21,7 +21,9 @@ HINT = f"Where that is right, `make cache-tests UPDATE=1` writes it into {FILE.n
 def test_the_cdn_does_what_is_expected_of_it(request):
     expected = expectations.parse(FILE.read_text())
     # At the speed of the suite's own pauses, whatever that of other tests is.
-    with Sandbox(images=request.config.getoption("--sandbox-images")) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images")
+    ) as sandbox:
         tests, results = cache_tests.run(sandbox)
     found = expectations.outcomes(tests, results)
     if request.config.getoption("--update-expected", default=False):

@@ -119,7 +119,9 @@ def tasks(request):
     before = dict(os.environ)
     os.environ.update(HOSTILE)
     try:
-        with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+        with Sandbox(
+            site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+        ) as sandbox:
             sandbox.aws("ecs").create_cluster(clusterName="c")
             yield Tasks(sandbox)
     finally:

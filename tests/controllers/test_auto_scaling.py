@@ -13,7 +13,9 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=20) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=20
+    ) as sandbox:
         make_profile(sandbox, "node")
         yield sandbox
 

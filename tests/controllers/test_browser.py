@@ -59,7 +59,11 @@ READY = "window.app.ready"
 @pytest.fixture(scope="module")
 def sandbox(request, tmp_path_factory):
     timeline = tmp_path_factory.mktemp("run") / "timeline.jsonl"
-    with Sandbox(images=request.config.getoption("--sandbox-images"), timeline_file=timeline) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"),
+        images=request.config.getoption("--sandbox-images"),
+        timeline_file=timeline,
+    ) as sandbox:
         yield sandbox
 
 

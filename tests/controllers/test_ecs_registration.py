@@ -127,7 +127,9 @@ def test_without_load_balancers_and_cloud_map_nobody_asks_for_them(registrar, ta
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as sandbox:
         sandbox.aws("ecs").create_cluster(clusterName="c")
         yield sandbox
 

@@ -22,7 +22,9 @@ QUICK = {"Delay": 1, "MaxAttempts": 60}
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         ecs = sandbox.aws("ecs")
         ecs.create_cluster(clusterName="c")
         ecs.register_task_definition(**NGINX)

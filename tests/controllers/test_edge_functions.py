@@ -256,7 +256,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), progress=lambda text: None) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"),
+        images=request.config.getoption("--sandbox-images"),
+        progress=lambda text: None,
+    ) as sandbox:
         gateway = sandbox._network.internet.address(1)
         server = ThreadingHTTPServer((gateway, 0), Origin)
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -23,7 +23,9 @@ TASK = {
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=60) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=60
+    ) as sandbox:
         ecs = sandbox.aws("ecs")
         ecs.create_cluster(clusterName="jobs")
         ecs.register_task_definition(**TASK)

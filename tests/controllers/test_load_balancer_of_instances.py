@@ -14,7 +14,9 @@ WEB = {"name": "web", "image": "nginx:1.27", "entryPoint": [], "command": []}
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         yield sandbox
 
 

@@ -36,7 +36,9 @@ TRACE = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
 
 @pytest.fixture(scope="module")
 def sandbox(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as made:
         yield made
 
 

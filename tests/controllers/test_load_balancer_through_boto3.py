@@ -19,7 +19,9 @@ SOON = {"Delay": 0.1, "MaxAttempts": 300}
 
 @pytest.fixture(scope="module")
 def sandbox(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as made:
         yield made
 
 

@@ -54,7 +54,9 @@ class Build:
 
 @pytest.fixture(scope="module")
 def sandbox(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=20) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=20
+    ) as made:
         yield made
 
 

@@ -13,7 +13,9 @@ SPEED = 20
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as sandbox:
         sandbox.aws("ecs").create_cluster(clusterName="c")
         yield sandbox
 

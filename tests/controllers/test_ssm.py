@@ -18,7 +18,9 @@ MARKER = "no-such-word-in-any-command"
 
 @pytest.fixture(scope="module")
 def box(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as sandbox:
         yield sandbox
 
 

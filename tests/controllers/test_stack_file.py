@@ -93,7 +93,9 @@ def test_what_overrides_a_number_is_a_number(write):
 
 @pytest.fixture(scope="module")
 def sandbox(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images")) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images")
+    ) as made:
         made.aws("ecs").create_cluster(clusterName="small")
         yield made
 

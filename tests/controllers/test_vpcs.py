@@ -22,7 +22,9 @@ curl -s -m 5 "$AWS_ENDPOINT_URL/_sandbox/health"
 
 @pytest.fixture(scope="module")
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as made:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
+    ) as made:
         made.aws("ecs").create_cluster(clusterName="c")
         zone = made.aws("route53").create_hosted_zone(Name="example.org", CallerReference="1")["HostedZone"]["Id"]
         record = {"Name": "name.example.org", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.7"}]}

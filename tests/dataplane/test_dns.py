@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from sandbox.dataplane.dns import DnsServer
 from sandbox.errors import SandboxError
 from sandbox.model.route53 import Answer, HostedZone, RecordSet, Zones, answer
+from tests.conftest import examples
 
 MANY = tuple(f"192.0.2.{n}" for n in range(100))
 ZONES = Zones(
@@ -130,7 +131,7 @@ def test_tcp_connection_with_garbage_is_closed_and_the_server_goes_on(server: Dn
     assert values(udp(server, "www.example.com")) == ["192.0.2.1"]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=100))
 def test_any_datagram_leaves_the_server_answering(server: DnsServer, garbage: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

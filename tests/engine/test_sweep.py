@@ -8,9 +8,11 @@ import sys
 import threading
 
 import pytest
+from docker.errors import ImageNotFound
 
-from sandbox.engine import daemon, networks, sweep
+from sandbox.engine import archives, daemon, networks, sweep
 from sandbox.engine.containers import Containers, Spec
+from sandbox.engine.image_builds import BuildRequest, ImageBuilder
 from sandbox.engine.images import Images
 from sandbox.engine.run import OWNER_FILE, Run, runs_folder
 
@@ -100,6 +102,18 @@ def test_a_dead_run_goes_and_a_living_one_stays(client, begin, toolbox, owner):
     sweep.remove_dead_runs(client)
     assert has(client, dead) == (0, 0, 0, False)
     assert has(client, living) == (2, 1, 1, True)
+
+
+def test_the_images_of_a_dead_run_go_with_it_and_no_others(client, begin, toolbox, owner):
+    living, dead = begin(), begin(owner.label)
+    request = BuildRequest(archives.packed({"Dockerfile": f"FROM {toolbox}\nRUN echo {dead.id}\n".encode()}))
+    images = {run.id: ImageBuilder(client, run).build(request, str) for run in (living, dead)}
+    owner.die()
+    sweep.remove_dead_runs(client)
+    assert has(client, dead) == (0, 0, 0, False)
+    assert client.api.inspect_image(images[living.id])
+    with pytest.raises(ImageNotFound):
+        client.api.inspect_image(images[dead.id])
 
 
 def test_a_kept_run_stays_until_it_is_asked_for(client, begin, toolbox, owner):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox.engine.containers import Spec
 from sandbox.model.security_groups import CLOSE, EVERYTHING, Group, Member, Records, Rule, Surroundings, ruleset
+from tests.conftest import examples
 
 AROUND = Surroundings("10.0.0.2", ("10.0.0.2", 4566))
 OWN = ("10.0.0.4", "198.51.100.16")
@@ -278,7 +279,7 @@ def allows(rule, peer, packet, addresses):
     return True
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(250))
 @given(
     st.lists(st.builds(Group, few_rules, few_rules), min_size=1, max_size=2),
     few_members,

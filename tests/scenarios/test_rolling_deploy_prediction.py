@@ -29,7 +29,9 @@ POINTS = 0.03
 
 @pytest.fixture(scope="module")
 def sandbox(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as sandbox:
         parameters = {"maximum_percent": str(MAXIMUM), "deregistration_delay": str(DELAY), "unhealthy_threshold": "10"}
         sandbox.stack("nuxt", {**parameters, "health_interval": str(INTERVAL)})
         balancing = {"Key": "load_balancing.algorithm.type", "Value": "weighted_random"}

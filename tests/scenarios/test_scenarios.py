@@ -13,14 +13,14 @@ VARIANTS = [(item, variant) for item in scenario.load_all().values() for variant
 @pytest.mark.docker
 @pytest.mark.long(30)
 @pytest.mark.parametrize(("item", "variant"), VARIANTS, ids=[f"{s.name}-{v.name}" for s, v in VARIANTS])
-def test_variant_does_what_it_declares(item, variant, request, tmp_path):
+def test_variant_does_what_it_declares(item, variant, request, tmp_path, sandbox_site):
     option = request.config.getoption
     reporting = request.config.pluginmanager.get_plugin("sandbox-report")
     timelines = reporting.timelines if reporting else tmp_path
     options = runner.Options(
         option("--sandbox-images"), option("--sandbox-speed"), option("--sandbox-keep"), timelines=timelines
     )
-    result = runner.run_variant(item, variant, options)
+    result = runner.run_variant(item, variant, options, site=sandbox_site)
     if reporting:
         reporting.played(request.node, result, item)
     if result.install:

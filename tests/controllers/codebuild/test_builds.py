@@ -58,7 +58,9 @@ class Builds:
 
 @pytest.fixture(scope="module")
 def builds(request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as sandbox:
         yield Builds(sandbox)
 
 

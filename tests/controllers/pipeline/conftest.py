@@ -207,5 +207,7 @@ def definitions(*pairs: tuple[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def made(request, tmp_path_factory):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=SPEED) as sandbox:
+    with Sandbox(
+        site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=SPEED
+    ) as sandbox:
         yield Factory(sandbox, tmp_path_factory.mktemp("empty"))

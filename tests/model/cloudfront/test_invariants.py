@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from sandbox.model.cloudfront import config
 from sandbox.model.cloudfront.edge import Edge
 from sandbox.model.cloudfront.messages import Failure, Request, Response
+from tests.conftest import examples
 
 SAID = {
     "": (20, 20),
@@ -128,5 +129,5 @@ class AnyEdge(RuleBasedStateMachine):
             assert "stale-if-error=0" not in control
 
 
-AnyEdge.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyEdge.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestAnyEdge = AnyEdge.TestCase

@@ -46,6 +46,7 @@ from sandbox.model.ecs.registration import (
 from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import Wake
 from sandbox.model.elb.config import TargetGroup, TargetHealth
+from tests.conftest import examples
 
 SMALL = InstanceType("t3.small", 2048, 1996, 3)
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
@@ -364,4 +365,4 @@ class InstanceMachine(RuleBasedStateMachine):
 
 
 TestInstances = InstanceMachine.TestCase
-TestInstances.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestInstances.settings = settings(max_examples=examples(100), stateful_step_count=50, deadline=None)

@@ -53,6 +53,7 @@ from sandbox.model.ecs.rollout import Limits, Standing, standing_of
 from sandbox.model.ecs.service import Wake
 from sandbox.model.ecs.task import STATUSES, Task
 from sandbox.model.elb.config import TargetGroup, TargetHealth
+from tests.conftest import examples
 
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
 WHERE = {
@@ -525,5 +526,5 @@ class EcsMachine(RuleBasedStateMachine):
         self.nothing_stays_registered()
 
 
-EcsMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+EcsMachine.TestCase.settings = settings(max_examples=examples(50), stateful_step_count=40, deadline=None)
 TestEcs = pytest.mark.filterwarnings("error")(EcsMachine.TestCase)

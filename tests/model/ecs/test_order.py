@@ -24,6 +24,7 @@ from sandbox.model.ecs.messages import (
     StopRequested,
 )
 from sandbox.model.ecs.task import Task
+from tests.conftest import examples
 
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")
 NAMES = ("a", "b", "c", "d")
@@ -172,7 +173,7 @@ class Engine:
                 self.exited(name, 143)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(st.data(), tasks(), st.integers(0, 20))
 def test_order(data: st.DataObject, task: Task, steps: int) -> None:
     engine = Engine(task)

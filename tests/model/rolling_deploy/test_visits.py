@@ -14,6 +14,7 @@ from sandbox.model.rolling_deploy.chance import independent
 from sandbox.model.rolling_deploy.fleet import ALGORITHMS, PLACES, Fleet
 from sandbox.model.rolling_deploy.rollout import roll
 from sandbox.model.rolling_deploy.visits import predict
+from tests.conftest import examples
 
 SLOW = Fleet(
     tasks=4,
@@ -158,7 +159,7 @@ FLEETS = st.builds(
     duration=st.sampled_from([200.0, 400.5]),
     seed=st.integers(0, 3),
 )
-SOME = settings(max_examples=60, deadline=None)
+SOME = settings(max_examples=examples(30), deadline=None)
 
 
 @SOME
