@@ -156,11 +156,11 @@ def test_without_an_engine_nothing_is_run_and_that_is_said(cli, folder):
 
 
 @pytest.mark.docker
-@pytest.mark.long(50)
+@pytest.mark.long(25)
 def test_checks_hold_or_fail_and_every_format_says_so(cli, folder):
     begin(cli, folder, CHECKS)
     files = ["--json", folder / "r.json", "--junit", folder / "j.xml", "--report", folder / "report"]
-    code, out, err = cli.run("test", folder, "--speed", "10", *files, within=240)
+    code, out, err = cli.run("test", folder, "--speed", "30", *files, within=240)
     assert code == 1, err
     results = json.loads((folder / "r.json").read_text())
     assert {one["variant"]: one["outcome"] for one in results["results"]} == OUTCOMES

@@ -143,6 +143,14 @@ def folder(tmp_path):
     return made
 
 
+@pytest.fixture
+def begin(request, sandbox_site):
+    def begin():
+        return Sandbox(site=sandbox_site, images=request.config.getoption("--sandbox-images"), speed=10)
+
+    return begin
+
+
 def change(folder, old, new):
     text = (folder / "sandbox.toml").read_text()
     assert old in text
@@ -184,7 +192,7 @@ def test_what_is_refused_names_the_place(folder, old, new, message):
     assert message.format(folder=folder) in str(caught.value)
 
 
-def test_a_folder_has_one_stack(folder, monkeypatch):
+def test_a_folder_has_one_stack(folder):
     (folder / "stack.yaml").write_text("calls: []")
     with pytest.raises(SandboxError, match=r"has a stack\.yaml, too"):
         own_stack.find(str(folder))
@@ -208,8 +216,8 @@ def test_a_folder_that_has_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.docker
-def test_definitions_of_production_come_up_with_a_local_build_and_values_of_their_own(folder, request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+def test_definitions_of_production_come_up_with_a_local_build_and_values_of_their_own(folder, begin):
+    with begin() as sandbox:
         sandbox.stack(str(folder))
         assert sandbox.http_get("http://shop.example.org/").body == "laptop p4ss k3y"
         ecs = sandbox.aws("ecs")
@@ -223,8 +231,8 @@ def test_definitions_of_production_come_up_with_a_local_build_and_values_of_thei
 
 
 @pytest.mark.docker
-def test_images_that_cannot_be_had_are_refused_before_the_first_call(folder, request):
-    with Sandbox(images=request.config.getoption("--sandbox-images")) as sandbox:
+def test_images_that_cannot_be_had_are_refused_before_the_first_call(folder, begin):
+    with begin() as sandbox:
         (folder / "app" / "Dockerfile").unlink()
         with pytest.raises(SandboxError, match=r"there is no file .*Dockerfile"):
             sandbox.stack(str(folder))
@@ -277,8 +285,8 @@ def composed(tmp_path):
 
 
 @pytest.mark.docker
-def test_a_compose_file_comes_up_as_tasks_that_find_each_other(composed, request):
-    with Sandbox(images=request.config.getoption("--sandbox-images"), speed=10) as sandbox:
+def test_a_compose_file_comes_up_as_tasks_that_find_each_other(composed, begin):
+    with begin() as sandbox:
         sandbox.stack(str(composed))
         found = {path: sandbox.http_get(f"http://chat.example.org/{path}").body for path in ("", "app")}
         assert found == {"": "web", "app": "app"}
