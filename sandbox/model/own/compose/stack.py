@@ -233,7 +233,8 @@ class _Translation:
             "taskDefinition": f"{self._name}-{task[0]}",
             "desiredCount": self._replicas(task),
             "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": []}},
+            # Compose's containers reach the internet. In a VPC without NAT that needs an address of one's own.
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": [], "assignPublicIp": "ENABLED"}},
             "serviceRegistries": [{"registryArn": f"arn:aws:servicediscovery:{_ACCOUNT}:service/srv-{task[0]}"}],
         }
         groups, balancers = {}, []

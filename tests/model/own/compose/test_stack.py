@@ -157,6 +157,8 @@ def test_a_public_service_has_a_load_balancer_and_the_plan_waits_for_it():
     assert [one["serviceName"] for one in created] == ["web", "app", "redis"]
     assert created[0]["loadBalancers"][0]["containerPort"] == 80
     assert "loadBalancers" not in created[1]
+    networks = [one["networkConfiguration"]["awsvpcConfiguration"] for one in created]
+    assert {one["assignPublicIp"] for one in networks} == {"ENABLED"}  # as with compose, they reach the internet
 
 
 def service(**keys):
