@@ -231,6 +231,28 @@ def test_definitions_of_production_come_up_with_a_local_build_and_values_of_thei
 
 
 @pytest.mark.docker
+def test_a_service_of_instances_is_reached_by_its_load_balancer_and_found_by_its_registry(folder, begin):
+    container = {"name": "web", "image": "nginx:1.27", "memory": 128, "portMappings": [{"containerPort": 80}]}
+    registry = {"registryArn": "arn:aws:servicediscovery:eu-west-1:111122223333:service/srv-1"}
+    registry |= {"containerName": "web", "containerPort": 80}
+    service = {**SERVICE["services"][0], "launchType": "EC2", "serviceRegistries": [registry]}
+    del service["networkConfiguration"]
+    task = {"family": "shop", "networkMode": "bridge", "containerDefinitions": [container]}
+    (folder / "taskdef.json").write_text(json.dumps(task))
+    (folder / "service.json").write_text(json.dumps(service))
+    toml = (folder / "sandbox.toml").read_text()
+    kept = toml[: toml.index("[images]")] + toml[toml.index("[target_groups") :]
+    more = '[instances]\ntype = "t3.small"\n[registries]\nsrv-1 = "shop.prod.local"\n'
+    (folder / "sandbox.toml").write_text(kept + more)
+    with begin() as sandbox:
+        sandbox.stack(str(folder))
+        assert sandbox.http_get("http://shop.example.org/").status == 200
+        discovery = sandbox.aws("servicediscovery")
+        (found,) = discovery.discover_instances(NamespaceName="prod.local", ServiceName="shop")["Instances"]
+        assert int(found["Attributes"]["AWS_INSTANCE_PORT"]) >= 32768
+
+
+@pytest.mark.docker
 def test_images_that_cannot_be_had_are_refused_before_the_first_call(folder, begin):
     with begin() as sandbox:
         (folder / "app" / "Dockerfile").unlink()

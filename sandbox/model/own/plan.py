@@ -319,6 +319,7 @@ class _Planner:
                     "MinCount": count,
                     "MaxCount": count,
                     "SubnetId": Reference("sandbox.subnets.0"),
+                    "SecurityGroupIds": [Reference("sandbox.security_group")],  # the VPC's own lets nobody else in
                     "UserData": f"#!/bin/bash\necho ECS_CLUSTER={cluster} >> /etc/ecs/ecs.config\n",
                 },
             )

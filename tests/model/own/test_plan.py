@@ -194,6 +194,7 @@ def test_instances_for_launch_type_ec2():
     (run,) = calls(plan(own(service=service, instances=("t3.small", 2)), HERE), "ec2.run_instances")
     assert (run["InstanceType"], run["MinCount"]) == ("t3.small", 2)
     assert "ECS_CLUSTER=prod" in run["UserData"]
+    assert run["SecurityGroupIds"] == [Reference("sandbox.security_group")]
     with pytest.raises(OwnError, match="service 'shop' has launch type EC2, and there are no instances"):
         plan(own(service=service), HERE)
 
