@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox import image_commands, interrupts, own_commands
+from sandbox import fault_commands, image_commands, interrupts, own_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -38,9 +38,18 @@ app = typer.Typer(
 )
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
+app.add_typer(fault_commands.app, name="fault")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(own_commands.app)
 
+AwsOption = Annotated[
+    str,
+    typer.Option(
+        "--aws",
+        metavar="embedded|localstack|URL",
+        help="Who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own.",
+    ),
+]
 SpeedOption = Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")]
 
 
@@ -79,6 +88,7 @@ def run(
     ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
     from sandbox import runner, scenario
@@ -96,7 +106,7 @@ def run(
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
-    options = runner.Options(images, speed, keep, timelines)
+    options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
     try:
         with terminal.Progress() as progress:
@@ -131,6 +141,7 @@ def up(
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
+    aws: AwsOption = "embedded",
 ) -> None:
     """Bring a stack up, print how to reach it, and keep it up until Ctrl-C or `sandbox down`."""
     from sandbox import uphold
@@ -139,7 +150,7 @@ def up(
     check_writable(timeline)
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed
+            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
         )
     )
 

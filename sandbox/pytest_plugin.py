@@ -1,16 +1,18 @@
 """The pytest plugin: a sandbox for tests, in this project and in any that installs the package.
 
 Fixtures: ``sandbox`` (a `sandbox.controllers.sandbox.Sandbox`), ``aws`` (``aws("ecs")`` is a boto3 client), ``stack``
-(``stack("ghost")`` brings one up), and ``replay``, which needs no engine. The scope of the first three is the ini
-option ``sandbox_scope``. Tests marked ``docker`` need an engine: without one they fail, because a requirement that is
-skipped is a requirement that nobody checks. What needs an optional part (a browser) that is not installed is skipped,
-and the summary names the command that installs it.
+(``stack("ghost")`` brings one up), ``fault`` (``fault("loss", "service:shop")`` puts one in until the test ends), and
+``replay``, which needs no engine. The scope of the first three is the ini option ``sandbox_scope``. Tests marked
+``docker`` need an engine: without one they fail, because a requirement that is skipped is a requirement that nobody
+checks. What needs an optional part (a browser) that is not installed is skipped, and the summary names the command that
+installs it.
 
 Docker, boto3 and moto are imported when a fixture is first used: the plugin is loaded in every pytest run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,8 @@ import pytest
 from sandbox.errors import NotRunnable
 
 if TYPE_CHECKING:
+    from sandbox.controllers.faults import Begun
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.site import Site
     from sandbox.controllers.stack import Stack
@@ -42,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--sandbox-speed", default=1.0, type=float, metavar="N", help="divide every AWS timer by N (default: 1)"
+    )
+    group.addoption(
+        "--sandbox-aws",
+        default="embedded",
+        metavar="embedded|localstack|URL",
+        help="who answers AWS's API: this process, a LocalStack container, or a LocalStack of your own",
     )
     group.addoption(
         "--sandbox-keep",
@@ -128,6 +138,16 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
 
 
 @pytest.fixture(scope="session")
+def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
+    """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
+    from sandbox import runner
+
+    option = request.config.getoption
+    with runner.localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def sandbox_site() -> Iterator[Site]:
     """Where the sandboxes of a test run have their networks, one after another (see `Site`)."""
     from sandbox.controllers.site import Site
@@ -138,7 +158,10 @@ def sandbox_site() -> Iterator[Site]:
 
 @pytest.fixture(scope=_scope)
 def sandbox(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sandbox_site: Site
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    sandbox_localstack: LocalStackServer | None,
+    sandbox_site: Site,
 ) -> Iterator[Sandbox]:
     """A sandbox of its own: empty AWS account, VPC, internet and DNS."""
     _require_engine()
@@ -150,6 +173,7 @@ def sandbox(
         images=option("--sandbox-images"),
         speed=option("--sandbox-speed"),
         timeline_file=timeline,
+        localstack=sandbox_localstack,
         site=sandbox_site,
     ) as sandbox:
         yield sandbox
@@ -168,6 +192,16 @@ def aws(sandbox: Sandbox) -> Callable[[str], Any]:
 def stack(sandbox: Sandbox) -> Callable[..., Stack]:
     """Brings stacks up: ``stack("ghost", handler="by_name")``."""
     return lambda name, **parameters: sandbox.stack(name, parameters)
+
+
+@pytest.fixture
+def fault(sandbox: Sandbox) -> Iterator[Callable[..., Begun]]:
+    """Begins faults: ``fault("latency", "service:shop", milliseconds=300)``.
+
+    One ends with a ``with`` block, by ``end()``, or with the test, whatever its sandbox's scope is.
+    """
+    with contextlib.ExitStack() as ended:
+        yield lambda name, target, **options: ended.enter_context(sandbox.fault(name, target, **options))
 
 
 @pytest.fixture

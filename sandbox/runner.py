@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from sandbox.errors import NotRunnable, SandboxError
 from sandbox.scenario import Expectation, Play, Scenario, Variant, Verdict
 
 if TYPE_CHECKING:
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.site import Site
 
 Outcome = Literal["reproduces", "holds", "fails", "not run"]  # a scenario's variant reproduces, a check fails
@@ -34,6 +36,7 @@ class Result:
         timeline: The file of all observations, where it was kept.
         files: Further evidence, such as screenshots, in the folder beside it.
         install: Where the variant was not run for want of an optional part: the command that installs it.
+        called: The services of AWS that the stack, its containers and the scenario have called.
     """
 
     scenario: str
@@ -47,6 +50,7 @@ class Result:
     timeline: str = ""
     files: tuple[str, ...] = ()
     install: str = ""
+    called: frozenset[str] = frozenset()
 
     @property
     def as_declared(self) -> bool:
@@ -68,6 +72,7 @@ class Result:
             "timeline": self.timeline,
             "files": list(self.files),
             "install": self.install,
+            "services": sorted(self.called),
         }
 
 
@@ -80,12 +85,14 @@ class Options:
         speed: Divides every AWS timer.
         keep: Keep the timeline files, and of a variant that did not do what it declares its containers too.
         timelines: The folder of the timeline files.
+        aws: Who answers: "embedded", "localstack", or the URL of a LocalStack of the user's own.
     """
 
     images: str = "auto"
     speed: float = 1.0
     keep: bool = False
     timelines: Path | None = None
+    aws: str = "embedded"
 
 
 @dataclass
@@ -115,19 +122,44 @@ class Run:
 
 
 def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: Listener, into: Run) -> None:
-    """Run the chosen variants one after another; results are added to ``into`` as they come."""
+    """Run the chosen variants one after another; results are added to ``into`` as they come.
+
+    Raises:
+        SandboxError: There is no such LocalStack. One that cannot be used is in the results.
+    """
     try:
         from sandbox.controllers.site import Site  # loads Docker
 
-        with Site() as site:
+        with (
+            localstack_of(options.aws, options.images, options.speed, listener.progress) as localstack,
+            Site() as site,
+        ):
             for scenario, variant in chosen:
                 listener.started(scenario, variant)
-                result = run_variant(scenario, variant, options, listener.progress, site)
+                result = run_variant(scenario, variant, options, listener.progress, site, localstack)
                 into.results.append(result)
                 listener.finished(result)
     except KeyboardInterrupt:
         into.interrupted = True
         raise
+
+
+@contextmanager
+def localstack_of(
+    aws: str, images: str, speed: float, progress: Callable[[str], None] = lambda text: None
+) -> Iterator[LocalStackServer | None]:
+    """The LocalStack that ``--aws`` names, which sandboxes share as long as the block lasts; None: it is ``embedded``.
+
+    Raises:
+        SandboxError: There is no such LocalStack.
+    """
+    if aws == "embedded":
+        yield None
+        return
+    from sandbox.controllers import localstack_server  # loads Testcontainers
+
+    with localstack_server.opened(aws, images, speed, progress) as server:
+        yield server
 
 
 def run_variant(
@@ -136,6 +168,7 @@ def run_variant(
     options: Options,
     progress: Callable[[str], None] = lambda text: None,
     site: Site | None = None,
+    localstack: LocalStackServer | None = None,
 ) -> Result:
     """Run one variant in a new sandbox. What the environment refuses, or breaks, is in the result and not raised."""
     begun = time.monotonic()
@@ -147,9 +180,10 @@ def run_variant(
         for picture in _pictures(file):
             picture.unlink()
     verdicts: list[Verdict] = []
+    called: frozenset[str] = frozenset()
     error = install = ""
     try:
-        _play(scenario, variant, options, progress, file, verdicts, site)
+        called = _play(scenario, variant, options, progress, file, verdicts, site, localstack)
     except NotRunnable as lack:
         error, install = str(lack), lack.command
     except SandboxError as refusal:
@@ -171,6 +205,7 @@ def run_variant(
         str(file) if file else "",
         tuple(map(str, _pictures(file))) if file else (),
         install,
+        called,
     )
 
 
@@ -187,16 +222,25 @@ def _play(
     file: Path | None,
     verdicts: list[Verdict],
     site: Site | None,
-) -> None:
+    localstack: LocalStackServer | None,
+) -> frozenset[str]:
     """Add the verdict to ``verdicts`` as soon as it is known: cleaning up comes after it and may fail."""
     from sandbox.controllers.sandbox import Sandbox  # loads Docker and boto3, which listing scenarios does not need
 
     speed = max(options.speed, scenario.speed)
-    with Sandbox(images=options.images, speed=speed, progress=progress, timeline_file=file, site=site) as sandbox:
+    with Sandbox(
+        images=options.images, speed=speed, progress=progress, timeline_file=file, localstack=localstack, site=site
+    ) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
-        stack = bring_up(scenario.stack, dict(variant.parameters))
-        scenario.play(Play(sandbox, stack, variant))
+        try:
+            stack = bring_up(scenario.stack, dict(variant.parameters))
+            scenario.play(Play(sandbox, stack, variant))
+        except SandboxError:
+            sandbox.check()
+            raise
+        sandbox.check()  # an engine or a LocalStack that has ended explains whatever was seen since
         verdict = scenario.judge(sandbox.timeline.since())
         verdicts.append(verdict)
         if options.keep and verdict.outcome != variant.expect:
             sandbox.keep()
+        return frozenset(sandbox.called_services)

@@ -146,6 +146,12 @@ class Timeline:
             self._aborted = self._aborted or error
             self._changed.notify_all()
 
+    def check(self) -> None:
+        """Raise the error of `abort`, if there was one: what was observed then says nothing."""
+        with self._changed:
+            if self._aborted is not None:
+                raise self._aborted
+
     def close(self) -> None:
         """Close the file; later observations are kept in memory only."""
         with self._changed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox import runner
 from sandbox.controllers import up as states
 from sandbox.controllers.ground import Ground
 from sandbox.engine import daemon, sweep
@@ -18,6 +19,7 @@ from sandbox.report import live, terminal
 from sandbox.timeline import Observation
 
 if TYPE_CHECKING:
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
 
@@ -37,6 +39,7 @@ class Request:
     keep: bool
     images: str
     speed: float
+    aws: str
 
 
 def up(request: Request) -> None:
@@ -45,7 +48,11 @@ def up(request: Request) -> None:
     Raises:
         SandboxError: It did not come up, or the engine went away while it was.
     """
-    with terminal.Progress(f"up {request.stack}") as progress, _sandbox(request, progress) as sandbox:
+    with (
+        terminal.Progress(f"up {request.stack}") as progress,
+        runner.localstack_of(request.aws, request.images, request.speed, progress.step) as localstack,
+        _sandbox(request, progress, localstack) as sandbox,
+    ):
         try:
             stack, urls = _bring_up(sandbox, request)
         except BaseException:
@@ -71,7 +78,7 @@ def up(request: Request) -> None:
             unsubscribe()
 
 
-def _sandbox(request: Request, progress: terminal.Progress) -> Sandbox:
+def _sandbox(request: Request, progress: terminal.Progress, localstack: LocalStackServer | None) -> Sandbox:
     ground = Ground(request.images, progress.step)
     try:
         # This takes as long to load as the engine needs for the networks.
@@ -83,6 +90,7 @@ def _sandbox(request: Request, progress: terminal.Progress) -> Sandbox:
             timeline_file=request.timeline,
             endpoint_port=request.endpoint_port,
             dns_port=request.dns_port,
+            localstack=localstack,
             ground=ground,
         )
     except BaseException:

@@ -192,16 +192,20 @@ class Command:
 
     def wait_for(self, text: str, within: float = 40) -> str:
         """Wait for a line with ``text`` on either stream, and return it."""
+        return self.wait_for_count(text, 1, within)
+
+    def wait_for_count(self, text: str, count: int, within: float = 40) -> str:
+        """Wait until so many lines with ``text`` have come on both streams together, and return the last of them."""
         found: list[str] = []
 
         def seen() -> bool:
-            found.extend(line for lines in self._lines.values() for line in lines if text in line)
-            return bool(found) or all(lines[-1:] == [""] for lines in self._lines.values())
+            found[:] = [line for lines in self._lines.values() for line in lines if text in line]
+            return len(found) >= count or all(lines[-1:] == [""] for lines in self._lines.values())
 
         with self._changed:
             self._changed.wait_for(seen, within)
-        assert found, f"no line with {text!r}:\n{self.out}\n{self.err}"
-        return found[0]
+        assert len(found) >= count, f"no {count} lines with {text!r}:\n{self.out}\n{self.err}"
+        return found[count - 1]
 
     def interrupt(self, *, group: bool = False) -> None:
         """Ctrl-C: to the process alone, or to its group as a terminal does."""
@@ -468,6 +472,19 @@ def containers():
     sweep.remove_run(client, run.id)
     run.end()
     client.close()
+
+
+@pytest.fixture(scope="session")
+def localstack_server(request, sandbox_localstack) -> Iterator[Any]:
+    """One LocalStack for all tests of this worker; each leaves it empty."""
+    from sandbox.controllers.localstack_server import OwnedServer
+
+    if isinstance(sandbox_localstack, OwnedServer):
+        yield sandbox_localstack
+        return
+    made = OwnedServer(request.config.getoption("--sandbox-images"), request.config.getoption("--sandbox-speed"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from collections.abc import Hashable, Sequence
 
 import pytest
 
+ON_LOCALSTACK = 15.0  # seconds; a scenario on LocalStack
 WITH_ENGINE = 1.5  # seconds; a usual test that needs the engine
 
 
@@ -30,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _weighed(item: pytest.Item) -> tuple[Hashable, float]:
     if marker := item.get_closest_marker("long"):
         return item.nodeid, marker.args[0]
+    if "localstack_server" in getattr(item, "fixturenames", ()):  # one LocalStack for all of them
+        return "localstack", ON_LOCALSTACK if "variant" in item.fixturenames else WITH_ENGINE
     return item.path, WITH_ENGINE if item.get_closest_marker("docker") else 0.0
 
 

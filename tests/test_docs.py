@@ -17,6 +17,7 @@ import yaml
 
 from sandbox import cli, doctor, scenario
 from sandbox.engine import catalogue, images
+from sandbox.faults import base as faults
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -280,6 +281,32 @@ def test_the_format_of_a_deployment_has_all_fields():
 
     outcome = Outcome("", "", {}, "", "", "").as_json()
     assert documented_fields("`sandbox deploy --json`") == {"version", "exit_code", "deployments", *outcome}
+
+
+def test_every_fault_is_in_its_page_with_its_options():
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = re.findall(
+        r"^\| `[a-z0-9-]+` \| .+$", page.partition("## What there is")[2].partition("\n## ")[0], re.MULTILINE
+    )
+    assert rows == [fault.as_row() for fault in faults.catalogue().values()]
+    guide = page.partition("## How to add a fault\n")[2].partition("\n## ")[0]
+    assert 10 < len(guide.strip().splitlines()) < 40
+    listed = faults.find("loss").as_json()
+    assert documented_fields("`sandbox fault list --json`") == {
+        "version",
+        "faults",
+        *listed,
+        *listed["options"][0],
+    }
+
+
+def test_the_example_of_a_fault_is_one():
+    (code,) = [code for code in blocks(ROOT / "docs" / "faults.md", "python") if "FAULT = " in code]
+    made: dict[str, object] = {}
+    exec(compile(code, "faults.md", "exec"), made)
+    fault = made["FAULT"]
+    assert isinstance(fault, faults.Fault)
+    assert fault.read({}) == {option.name: option.default for option in fault.options}
 
 
 def test_every_kind_of_observation_is_in_the_formats():

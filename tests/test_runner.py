@@ -49,6 +49,7 @@ def test_a_result_as_json_has_what_the_format_promises():
         "timeline": "",
         "files": [],
         "install": "",
+        "services": [],
     }
 
 

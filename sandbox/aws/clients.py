@@ -18,6 +18,8 @@ from sandbox.aws.sessions import Session
 from sandbox.errors import SandboxError
 
 ACCESS_KEY = "sandbox"
+OWN_ACCESS_KEY = "sandbox-itself"
+"""Signs what the sandbox itself calls, for AWS's services that it carries out: no stack and no scenario has asked."""
 SECRET_KEY = "sandbox"
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -54,12 +56,15 @@ class Clients:
         endpoint_url: The gateway's URL.
         region: The region where none is named.
         session: Of a role, as which they call; without it they are the account's administrator's.
+        access_key: What the administrator's calls are signed with.
 
     Raises:
         SandboxError: There is no endpoint: such a client would talk to the real AWS.
     """
 
-    def __init__(self, endpoint_url: str, region: str = REGION, session: Session | None = None) -> None:
+    def __init__(
+        self, endpoint_url: str, region: str = REGION, session: Session | None = None, access_key: str = ACCESS_KEY
+    ) -> None:
         if not endpoint_url.startswith(("http://", "https://")):
             raise SandboxError(
                 f"AWS clients need the URL of the sandbox's endpoint, not {endpoint_url!r}",
@@ -68,7 +73,7 @@ class Clients:
         self.endpoint_url = endpoint_url
         self.region = region
         self._credentials = {
-            "aws_access_key_id": session.access_key_id if session else ACCESS_KEY,
+            "aws_access_key_id": session.access_key_id if session else access_key,
             "aws_secret_access_key": session.secret_access_key if session else SECRET_KEY,
             "aws_session_token": session.token if session else None,
         }
@@ -102,7 +107,7 @@ class Clients:
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": str(self._credentials["aws_access_key_id"]),
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,

@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 
 from cheroot import wsgi
 
+from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.errors import backend_refusal
 from sandbox.aws.protocol import (
     REGION,
@@ -36,7 +37,6 @@ from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
 
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # See `sandbox.aws.authorization.Authorization.check`.
 Authorize = Callable[[HttpRequest, str, str, str | None], None]
 
@@ -51,6 +51,7 @@ _SHUTDOWN = 0.8  # seconds that calls under way get to finish
 _READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?:([^/,\s]+)/)?([^/,\s]+)/aws4_request")
+_SIGNER = re.compile(r"Credential=([^/,\s]+)/")
 _PRESIGNED_SCOPE = re.compile(r"[^/]+/\d{8}/(?:([^/]+)/)?([^/]+)/aws4_request")
 # The links in SNS's messages are visited as they are, without a signature.
 _SNS_LINK = re.compile(r"Action=(?:ConfirmSubscription&Topic|Unsubscribe&Subscription)Arn=arn:aws:sns:([a-z0-9-]+):")
@@ -69,6 +70,7 @@ class ApiCall:
         path: The path as sent, without the query.
         status: The HTTP status, 200 to 299.
         region: The region of the signature.
+        access_key: Who has signed it ("" where nobody has).
     """
 
     service: str
@@ -77,6 +79,7 @@ class ApiCall:
     path: str
     status: int
     region: str
+    access_key: str = field(default="", compare=False)
 
 
 class Fallback(Protocol):
@@ -117,6 +120,7 @@ class Gateway:
         self._later: dict[str, Callable[[], object]] = {}
         self._making = threading.RLock()
         self._paths: dict[tuple[str, str], Callable[[str], HttpResponse]] = {}
+        self._receivers: dict[str, Callable[[bytes], None]] = {}
         self._hosts: dict[str, Callable[[HttpRequest], HttpResponse]] = {}
         self._fallback = fallback
         self._fallback_app: WsgiApp | None = None
@@ -144,6 +148,10 @@ class Gateway:
     def add_path(self, prefix: str, answer: Callable[[str], HttpResponse], *, method: str = "GET") -> None:
         """Have ``answer``, which gets the path, answer unsigned requests for paths that begin with ``prefix``."""
         self._paths[method, prefix] = answer
+
+    def add_receiver(self, path: str, take: Callable[[bytes], None]) -> None:
+        """Give ``take`` the body of each unsigned POST to ``path``; the answer is empty."""
+        self._receivers[path] = take
 
     def add_host(self, name: str, answer: Callable[[HttpRequest], HttpResponse]) -> None:
         """Have ``answer`` answer every request whose Host is ``name``, which is none of AWS's."""
@@ -215,6 +223,9 @@ class Gateway:
             return other(request)
         if "authorization" in request.headers or request.query:
             return None
+        if request.method == "POST" and (take := self._receivers.get(request.path)) is not None:
+            take(request.body)
+            return HttpResponse(200, {}, b"")
         for (method, prefix), answer in self._paths.items():
             if request.method == method and request.path.startswith(prefix):
                 return answer(request.path)
@@ -235,7 +246,9 @@ class Gateway:
         if endpoint is not None and not self._is_for_fallback(endpoint, request):
             trace_id = request.headers.get("x-amzn-trace-id", "")
             response = endpoint.handle(request, RequestContext(region=region, trace_id=trace_id))
-            self._tell(ApiCall(service, response.operation, request.method, request.path, response.status, region))
+            self._tell(
+                request, ApiCall(service, response.operation, request.method, request.path, response.status, region)
+            )
             return _respond(response, start_response)
         statuses: list[int] = []
 
@@ -245,7 +258,7 @@ class Gateway:
 
         environ["sandbox.service"], environ["sandbox.region"] = service, region
         body = self._fallback_application(service)(environ, start)
-        self._tell(ApiCall(service, operation, request.method, request.path, statuses[0], region))
+        self._tell(request, ApiCall(service, operation, request.method, request.path, statuses[0], region))
         return body
 
     def _service_of(self, request: HttpRequest) -> tuple[str, str]:
@@ -300,11 +313,12 @@ class Gateway:
                 self._fallback_app = self._fallback.wsgi_app()
             return self._fallback_app
 
-    def _tell(self, call: ApiCall) -> None:
+    def _tell(self, request: HttpRequest, call: ApiCall) -> None:
         if self._on_call is None or not 200 <= call.status < 300:
             return
+        signed = _SIGNER.search(request.headers.get("authorization", ""))
         try:
-            self._on_call(call)
+            self._on_call(replace(call, access_key=signed[1] if signed else ""))
         except Exception:
             log.exception("after %s %s", call.service, call.operation or call.path)
 

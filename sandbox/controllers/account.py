@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.backend import Backend
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
-from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.serverless import Functions
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.iam.errors import PolicyError
@@ -25,9 +25,9 @@ class Account:
         ecs: ECS, likewise.
     """
 
-    def __init__(self, backend: Embedded) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.functions: LambdaService | None = None
+        self.functions: Functions | None = None
         self.ecs: EcsController | None = None
 
     def resource_policy(self, arn: str) -> Policy | None:

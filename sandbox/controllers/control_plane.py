@@ -12,27 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.aws.authorization import Authorization
-from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.identities import identify_with
-from sandbox.aws.backends.topics import deliver_with, send_to_queue
-from sandbox.aws.backends.zones import hosted_zones
-from sandbox.aws.clients import Clients
+from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
-from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
 from sandbox.aws.log_writer import LogWriter
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
-from sandbox.aws.services.events import EventsService
-from sandbox.aws.services.lambda_ import LambdaService
 from sandbox.aws.sessions import Sessions
 from sandbox.clock import Clock
 from sandbox.controllers.account import Account
 from sandbox.controllers.dns import DnsController
 from sandbox.controllers.ecs import EcsController
-from sandbox.controllers.event_targets import EventTargets
-from sandbox.controllers.events import EventDelivery
 from sandbox.controllers.network import DNS_TCP, DNS_UDP, GATEWAY, OUTSIDE
-from sandbox.controllers.notifications import NotificationDelivery
+from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.dataplane.dns import DnsServer
 from sandbox.model.ecs.control import Ecs
 from sandbox.model.route53 import canonical
@@ -79,6 +72,7 @@ class ControlPlane:
         connect: A connection from the sandbox's internet (name, port, seconds), for what SNS delivers to and what
             health checks of Route 53 ask.
         endpoint_for: The endpoint's URL for this machine (True) or a container.
+        serverless: Makes EventBridge and Lambda.
         endpoint_port: The port of 127.0.0.1 for the endpoint (0: any free one).
         dns_port: The same for DNS.
 
@@ -87,8 +81,11 @@ class ControlPlane:
         gateway: The endpoint.
         dns: The DNS server.
         events: EventBridge.
+        delivery: Brings its events to targets (None: not this process).
+        zones: What DNS answers from.
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
+        called: The services that stacks, scenarios and containers have called with success, by the signature's name.
         logs: Writes to CloudWatch Logs.
         sessions: Those of the roles of functions and tasks.
         authorization: Holds them against IAM's policies.
@@ -102,13 +99,14 @@ class ControlPlane:
 
     def __init__(
         self,
-        backend: Embedded,
+        backend: Backend,
         folder: Path,
         clock: Clock,
         timeline: Timeline,
         connect: Callable[[str, int, float], socket.socket],
         endpoint_for: Callable[[bool], str],
         *,
+        serverless: Callable[[Parts], Serverless] = own,
         endpoint_port: int = 0,
         dns_port: int = 0,
     ) -> None:
@@ -118,18 +116,19 @@ class ControlPlane:
         self.on_ec2_change: Callable[[], object] = lambda: None
         self.instances_changed: Callable[[], None] = lambda: None
         self.on_object_put: Callable[[str], None] = lambda path: None
+        self.called: set[str] = set()
         self._backend = backend
         self._connect = connect
-        self._zones = DnsController(lambda: hosted_zones(is_healthy=self._is_healthy), timeline)
+        self.zones = DnsController(lambda: backend.hosted_zones(self._is_healthy), timeline)
         sockets = folder / "sockets"
         self._outside_dns = sockets / f"{OUTSIDE}{DNS_UDP}"
         try:
             self.dns = DnsServer(
-                self._zones.answer,
+                self.zones.answer,
                 port=dns_port,
                 sockets=(sockets / DNS_UDP, sockets / DNS_TCP),
                 outside=(
-                    self._zones.answer_outside,
+                    self.zones.answer_outside,
                     (self._outside_dns, sockets / f"{OUTSIDE}{DNS_TCP}"),
                 ),
             )
@@ -152,31 +151,31 @@ class ControlPlane:
             self.gateway.start()
             self._closing.callback(self.gateway.close)
             self.aws = Clients(self.gateway.url, REGION)
-            self.logs = LogWriter(self.aws)
+            own_clients = Clients(self.gateway.url, REGION, access_key=OWN_ACCESS_KEY)
+            self.logs = LogWriter(own_clients)
             self._closing.callback(self.logs.close)
-            self._runtime = runtime = FunctionRuntime(
-                self.aws.environment(), timeline, folder=folder, logs=self.logs, sessions=self.sessions
+            parts = Parts(
+                self.aws,
+                own_clients,
+                self.gateway,
+                self.logs,
+                self.sessions,
+                self.authorization.trusts,
+                clock,
+                timeline,
+                folder,
+                connect,
+                endpoint_for,
             )
-            self._closing.callback(runtime.close)
-            self.functions = functions = LambdaService(runtime, timeline, clock, self.aws)
-            functions.may_assume = self.authorization.trusts
-            account.functions = functions
-            self._closing.callback(functions.close)
-            notifications = NotificationDelivery(functions, send_to_queue, connect, endpoint_for, clock, timeline)
-            deliver_with(notifications.deliver)
-            self._closing.callback(notifications.close)
-            targets = EventTargets(functions, self.aws, clock)
-            delivery = EventDelivery(targets, timeline, clock)
-            self._closing.callback(delivery.close)
-            self.events = EventsService(delivery, clock)
-            targets.forward = self.events.receive
+            self._serverless = serverless(parts)
+            self._closing.callback(self._serverless.close)
+            self.events = self._serverless.events
+            self.delivery = self._serverless.delivery
+            self.functions = account.functions = self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)
-            for service in (
-                functions,
-                self.events,
-                EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts),
-            ):
+            api = EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts)
+            for service in (*self._serverless.services, api):
                 self.gateway.add(service)
             self.gateway.add_later("servicediscovery", self._make_cloudmap)
         except BaseException:
@@ -200,7 +199,7 @@ class ControlPlane:
         arns = f"arn:aws:servicediscovery:{REGION}:{ACCOUNT_ID}"
         cloudmap = CloudMap(arns, lambda: uuid.uuid4().hex, self._private_address)
         return CloudMapController(
-            cloudmap, CloudMapZones(), self._refresh_health, self._zones.refresh, self._timeline, self._clock
+            cloudmap, CloudMapZones(), self._refresh_health, self.zones.refresh, self._timeline, self._clock
         )
 
     def _private_address(self, instance_id: str) -> str | None:
@@ -227,30 +226,32 @@ class ControlPlane:
     def _health_changed(self, health_check_id: str, healthy: bool) -> None:
         if "cloudmap" in self.__dict__:
             self.cloudmap.apply(lambda cloudmap, now: cloudmap.checked(health_check_id, healthy))
-        self._zones.refresh()
+        self.zones.refresh()
 
     def open_internet(self, network: IPv4Network) -> None:
         """Let functions reach the sandbox's internet, names and addresses."""
-        self._runtime.internet = f"{network} {self._outside_dns}"
+        self._serverless.open_internet(f"{network} {self._outside_dns}")
 
     def addresses(self, name: str) -> list[str]:
         """The IPv4 addresses that DNS has for a name, asked from the internet."""
-        found = self._zones.answer_outside(canonical(name), "A").answers
+        found = self.zones.answer_outside(canonical(name), "A").answers
         return [record.value for record in found if record.type == "A"]
 
     def name_resource(self, name: str, address: str | None) -> None:
         """Give a resource of AWS's a name in DNS, or take it away (None)."""
-        self._zones.name_resource(name, address)
+        self.zones.name_resource(name, address)
 
     def close(self) -> None:
         """Stop listening, and end functions and deliveries. What ECS has under way is its own to end."""
         self._closing.close()
 
     def _called(self, call: ApiCall) -> None:
+        if call.access_key != OWN_ACCESS_KEY:
+            self.called.add(call.service)
         if call.service == "route53" and call.method != "GET":
             if "/healthcheck" in call.path:
                 self._health.refresh()
-            self._zones.refresh()
+            self.zones.refresh()
         elif call.service == "ec2" and not (call.operation or "").startswith("Describe"):
             self.on_ec2_change()
         elif call.service == "s3" and call.method == "PUT":

@@ -17,6 +17,8 @@ MAX_RECORDED_ANSWERS = 1024
 # Seconds. Developer Guide, "Choosing between alias and non-alias records": CloudFront's names and aliases to them.
 _RESOURCE_TTL = 60
 
+_APEX = {"NS", "SOA"}  # what every zone has
+
 _Key = tuple[str, str, str, str | None]
 """Zone name, record name, type, set identifier: what Route 53 tells record sets apart by."""
 
@@ -52,6 +54,7 @@ class DnsController:
         self._recorded: set[tuple[str, str, frozenset[object]]] = set()
         self._rng = Random()
         self._resources: dict[str, str] = {}
+        self._held: dict[str, list[tuple[Zones, Zones]]] = {}  # all and public ones, of when a name began to be held
 
     def name_resource(self, name: str, address: str | None) -> None:
         """Give a resource of AWS's its name, such as "d111111abcdef8.cloudfront.net"; None takes it away."""
@@ -79,11 +82,32 @@ class DnsController:
 
     def answer(self, name: str, type: str) -> Answer:
         """Answer one question as the VPC's resolver does: the DNS server's function. Thread-safe."""
-        return self._answer(self._zones, name, type)
+        held = self._held.get(name)
+        return self._answer(held[0][0] if held else self._zones, name, type)
 
     def answer_outside(self, name: str, type: str) -> Answer:
         """The same for who asks from the internet, where nothing knows private zones."""
-        return self._answer(self._public, name, type)
+        held = self._held.get(name)
+        return self._answer(held[0][1] if held else self._public, name, type)
+
+    def hold(self, name: str) -> Callable[[], None]:
+        """Go on answering for a name as now, whatever changes; the returned function ends that."""
+        name = canonical(name)
+        with self._refreshing:
+            held = (self._zones, self._public)
+            self._held[name] = [*self._held.get(name, ()), held]
+
+        def end() -> None:
+            with self._refreshing:
+                self._held[name] = [one for one in self._held[name] if one is not held]
+                self._recorded = set()  # what is answered from now on is news
+
+        return end
+
+    def names(self) -> list[str]:
+        """The names that have records, those of zones alone excepted."""
+        own = {canonical(one.name) for zone in self.hosted_zones for one in zone.record_sets if one.type not in _APEX}
+        return sorted(own | {canonical(name) for name in self._resources})
 
     def _answer(self, zones: Zones, name: str, type: str) -> Answer:
         recorded = self._recorded  # of the zones before a refresh, if one happens now

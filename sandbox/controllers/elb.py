@@ -254,6 +254,11 @@ class ElbController:
         with self._lock:
             return self._groups[group_arn].targets.health()
 
+    def interfaces(self) -> dict[str, str]:
+        """The container that owns the network namespace of each load balancer, by its name."""
+        with self._lock:
+            return {one.config.name: one.balancer.interface for one in self._served.values()}
+
     def instances_changed(self) -> None:
         """Instances may have started or stopped: their targets can get requests, or no more."""
         with self._lock:

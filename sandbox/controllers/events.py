@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,15 @@ from sandbox.model.eventbridge_recursion import Lineage, Recursion
 from sandbox.model.eventbridge_retry import Failure, Retry, RetryPolicy, dead_letter_attributes
 from sandbox.timeline import Timeline
 
-_ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
+ECS_FIELDS = ("lastStatus", "desiredStatus", "version", "taskArn")
 _GOES_ROUND = Failure(
     "RECURSION",
     "The sandbox stops rules that cause the events which they match; on AWS they would go on, and be paid for.",
     retryable=False,
 )
+
+Disturbance = Callable[[str, list[float]], list[float]]
+"""A rule's name, and when an event would be handed over to one of its targets -> when it is (see `disturb`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class EventDelivery:
 
     Timeline: ``event.published``, then for each target ``event.delivered`` when it has taken the event, ``event.retry``
     for each time that it has not and is tried again, ``event.failed`` when it is given up, and ``event.deadletter``
-    when it went to the target's dead-letter queue instead.
+    when it went to the target's dead-letter queue instead. ``event.disturbed`` where a fault has it come late, twice or
+    never.
 
     Args:
         targets: Call the targets.
@@ -84,6 +88,7 @@ class EventDelivery:
         self._recursion = recursion or Recursion()
         self._random = random.Random(seed)
         self._queues: dict[tuple[str, str], Workers] = {}
+        self._disturbances: list[Disturbance] = []
         self._lock = threading.Lock()
         self._closed = False
 
@@ -99,7 +104,7 @@ class EventDelivery:
             bus=bus,
             rules=rules,
             event=event,
-            **{name: detail.get(name) for name in _ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
+            **{name: detail.get(name) for name in ECS_FIELDS if event["source"] == "aws.ecs" and name in detail},
         )
 
     def deliver(self, rule_arn: str, target: Mapping[str, Any], arrival: Arrival) -> None:
@@ -109,7 +114,23 @@ class EventDelivery:
                 return
             key = (rule_arn, target["Id"])
             queue = self._queues.setdefault(key, Workers(f"events-{target['Id']}", 1))
-        self._submit(_Attempt(Job(rule_arn, target, arrival), queue))
+        attempt = _Attempt(Job(rule_arn, target, arrival), queue)
+        for delay in self._delays(attempt):
+            if delay:
+                self._clock.call_later(delay, lambda: self._submit(attempt))
+            else:
+                self._submit(attempt)
+
+    def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
+        """Have a fault decide from now on when events come to targets; the returned function ends that."""
+        with self._lock:
+            self._disturbances.append(disturbance)
+
+        def end() -> None:
+            with self._lock:
+                self._disturbances.remove(disturbance)
+
+        return end
 
     def close(self) -> None:
         """Drop what is queued. Functions under way are ended by their runtime."""
@@ -118,6 +139,17 @@ class EventDelivery:
             queues = list(self._queues.values())
         for queue in queues:
             queue.close()
+
+    def _delays(self, attempt: _Attempt) -> list[float]:
+        """When it is to be handed over, in AWS seconds from now: at once, where nothing is disturbed."""
+        with self._lock:
+            disturbances = list(self._disturbances)
+        delays = [0.0]
+        for disturbance in disturbances:
+            delays = disturbance(attempt.job.rule, delays)
+        if delays != [0.0]:
+            self._timeline.record("event.disturbed", **attempt.facts(), delays=delays)
+        return delays
 
     def _submit(self, attempt: _Attempt) -> None:
         attempt.queue.submit(lambda: self._hand_over(attempt))

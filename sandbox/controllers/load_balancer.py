@@ -104,6 +104,11 @@ class Balancer:
         return str(self._eni.record.private_ip) if self._eni else ""
 
     @property
+    def interface(self) -> str:
+        """The container that owns its network namespace ("" before it serves)."""
+        return self._eni.container if self._eni else ""
+
+    @property
     def checks(self) -> Path:
         """A socket from which the PROXY protocol leads to where a health check goes."""
         return self._folder / "run" / "checks.sock"

@@ -16,6 +16,7 @@ from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
+from sandbox.controllers.faults import Begun, Faults
 from sandbox.controllers.instance_services import Agent, InstanceServices
 from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.zone_traffic import ZoneTraffic
@@ -44,6 +45,7 @@ class Operator:
     _containers: Containers
     _control_plane: ControlPlane
     _ecs: EcsController
+    _faults: Faults
     _images: Images
     _instance_services: InstanceServices
     _interfaces: Interfaces
@@ -307,6 +309,21 @@ class Operator:
             self._ecs.interrupt_spot(task_arn)
         except EcsError as error:
             raise SandboxError(f"{task_arn} cannot be interrupted", state=error.message) from error
+
+    def fault(self, name: str, target: str, **options: object) -> Begun:
+        """Begin a fault, which a ``with`` block or `Begun.end` ends, and at the latest the end of the sandbox.
+
+        Recorded as ``fault.begun`` and ``fault.ended``.
+
+        Args:
+            name: Such as "latency"; docs/faults.md has all.
+            target: Such as "service:shop", "task:0123abcd", "balancer:web", "name:blog.example.com", "rule:on-running".
+            options: The fault's, such as ``milliseconds=300``.
+
+        Raises:
+            SandboxError: There is no such fault, option or target, or it could not be put in; nothing is left.
+        """
+        return self._faults.begin(name, target, options)
 
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.clients import Clients, without_configuration
+from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
-from sandbox.controllers import own_images, own_stack, spot, stack_file, task_endpoint
+from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -30,6 +31,7 @@ from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.security_groups import SecurityGroups
+from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
 from sandbox.controllers.tasks import TaskRunner
@@ -37,6 +39,7 @@ from sandbox.controllers.viewers import Viewers
 from sandbox.controllers.vpcs import Vpcs
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
+from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
 from sandbox.model.security_groups import EVERYTHING
@@ -44,6 +47,7 @@ from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
+    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
 
@@ -60,6 +64,7 @@ class Sandbox(Viewers, Operator):
         timeline_file: Where the observations are written as JSON lines; screenshots go to a folder beside it.
         endpoint_port: The port of 127.0.0.1 for the AWS endpoint (0: any free one).
         dns_port: The same for DNS.
+        localstack: Has the services of AWS that it answers; None: all are this process's. Whoever gives it closes it.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
         site: Where the sandboxes of this process have their networks, one after another; None: this one's own.
 
@@ -76,9 +81,11 @@ class Sandbox(Viewers, Operator):
         timeline_file: Path | None = None,
         endpoint_port: int = 0,
         dns_port: int = 0,
+        localstack: LocalStackServer | None = None,
         ground: Ground | None = None,
         site: Site | None = None,
     ) -> None:
+        self._localstack = localstack
         self._ground = ground or Ground(images, progress, site)
         self._closers: list[Callable[[], object]] = [self._ground.close]
         self._ending = threading.Event()
@@ -104,7 +111,8 @@ class Sandbox(Viewers, Operator):
         self._closers.append(without_configuration())
         self._backend = Embedded()
         self._closers.append(self._backend.reset)
-        self._backend.preload("route53")
+        if self._localstack is None:
+            self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
         names = {**self._network.endpoint_names(), **self._network.bucket_names()}
@@ -133,6 +141,10 @@ class Sandbox(Viewers, Operator):
         # Most stacks have neither a distribution nor a load balancer, and their models take a while to load.
         self._control_plane.gateway.add_later("cloudfront", self._make_cloudfront)
         self._control_plane.gateway.add_later("elasticloadbalancing", self._make_load_balancing)
+        if self._localstack is not None:
+            # It has been starting meanwhile. Whatever it still does for this sandbox ends before the rest does.
+            self._closers.append(self._localstack.end)
+            self._localstack.begin(self._network, self._ground.sockets, self.timeline.abort)
         issue_with(lambda names: self.authority.issue(list(names)))  # what is requested of ACM
 
     def _make_cloudfront(self) -> object:
@@ -160,13 +172,22 @@ class Sandbox(Viewers, Operator):
         self._ecs.wait_closed()
 
     def _start_control_plane(self, endpoint_port: int, dns_port: int) -> None:
+        backend: Backend = self._backend
+        serverless: Callable[[Parts], Serverless] = own
+        if self._localstack is not None:
+            from sandbox.aws.backends.localstack.backend import LocalStack
+            from sandbox.controllers import localstack
+
+            backend = remote = LocalStack(self._localstack, self._backend)
+            serverless = localstack.make(remote)
         plane = ControlPlane(
-            self._backend,
+            backend,
             self._run.folder,
             self.clock,
             self.timeline,
             self._connect,
             self._endpoint_for,
+            serverless=serverless,
             endpoint_port=endpoint_port,
             dns_port=dns_port,
         )
@@ -230,6 +251,20 @@ class Sandbox(Viewers, Operator):
         self._control_plane.gateway.add_path(spot.PATH, spot.Interruptions(self._ecs).answer, method="POST")
         self._containers.watch(self._ecs.exited, self.timeline.abort, self._ecs.health_changed)
         self._closers.append(self._containers.close)
+        reach = Reach(
+            Clients(self.endpoint_url, REGION, access_key=OWN_ACCESS_KEY),
+            self.clock,
+            self._containers,
+            lambda: self._images.ensure("toolbox"),
+            self._ecs,
+            self._ecs.runner,
+            self._control_plane.zones,
+            self._control_plane.delivery,
+            lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
+        )
+        self._faults = faults.Faults(reach, self.timeline)
+        self._closers.append(self._faults.close)
+        self._control_plane.gateway.add_path(faults.PATH, self._faults.answer, method="POST")
 
     def _make_vpc(self) -> None:
         self.vpc = vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
@@ -310,6 +345,21 @@ class Sandbox(Viewers, Operator):
     def authority(self) -> Authority:
         """What certificates here are by: CloudFront's, and those that an origin with HTTPS is to have."""
         return self._cloudfront.authority
+
+    def check(self) -> None:
+        """Raise what ended the engine, or LocalStack, if something did: what was observed since then says nothing.
+
+        Raises:
+            SandboxError: What has ended, and why.
+        """
+        self.timeline.check()
+        if self._localstack is not None:
+            self._localstack.check()
+
+    @property
+    def called_services(self) -> set[str]:
+        """The services of AWS that stacks, containers and scenarios have called, by the signature's name."""
+        return self._control_plane.called
 
     def environment(self) -> dict[str, str]:
         """What to export so that AWS clients on this machine use the sandbox."""

@@ -47,6 +47,9 @@ _OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 Report = Callable[[str, TaskEvent], None]
 
+Hold = Callable[[str, str, Callable[[], bool]], None]
+"""Returns when a container may start, or when the function says that it will not: its task's ARN, its name."""
+
 
 class TaskRunner:
     """Runs tasks on Docker. Its methods block; the controller calls them on its pool.
@@ -85,6 +88,7 @@ class TaskRunner:
         self._report = report
         self._timeline = timeline
         self._hosts: dict[str, TaskHost] = {}
+        self._holds: list[Hold] = []
 
     # -- network interface --
 
@@ -183,6 +187,8 @@ class TaskRunner:
             self._failed(task_arn, name, "CannotPullContainerError", error)
             return
         self._report(task_arn, ImagePulled(name, self._digest(image)))
+        for hold in tuple(self._holds):
+            hold(task_arn, name, lambda: host.given_up)
         if host.given_up:
             self._report(task_arn, ContainerFailed(name, "The task was stopped before the container was started"))
             return
@@ -203,6 +209,11 @@ class TaskRunner:
         if definition.log is not None:
             self._logs.follow(container_id, definition.log, definition.log.stream(name, task_arn.rsplit("/", 1)[-1]))
         self._report(task_arn, ContainerStarted(name, container_id, host.addresses.get(name, "")))
+
+    def hold_starts(self, hold: Hold) -> Callable[[], None]:
+        """Have containers start when ``hold`` returns; the returned function ends that for those that come."""
+        self._holds.append(hold)
+        return lambda: self._holds.remove(hold)
 
     def container(self, task_arn: str, name: str) -> str:
         """A container of a task ("" where it does not run)."""

@@ -86,6 +86,13 @@ def create_bridge(client: docker.DockerClient, run: Run, what: str) -> Network:
     return _create(client, run, what, iter(bridges), internal=False, router=ROUTER)
 
 
+def create_outlet(client: docker.DockerClient, run: Run, what: str) -> Network:
+    """A network for a container that publishes a port on 127.0.0.1, and gets no answer from another machine."""
+    candidates = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=28))
+    random.shuffle(candidates)
+    return _create(client, run, what, iter(candidates), internal=False)
+
+
 def _create(
     client: docker.DockerClient,
     run: Run,

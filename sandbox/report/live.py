@@ -53,6 +53,12 @@ def _instance(seen: Observation) -> str:
     return f"Cloud Map: {seen['instance'][:8]} of {name} {seen['change']}, {seen['health']}"
 
 
+def _fault(seen: Observation) -> str:
+    options = " ".join(f"{name}={value}" for name, value in seen["options"].items())
+    ending = seen.kind == "fault.ended"
+    return f"fault {seen['name']} of {seen['target']} " + ("has ended" if ending else f"begins {options}").rstrip()
+
+
 def _pipeline(seen: Observation) -> str:
     why = f": {seen['error'] or seen['summary']}" if seen["error"] or seen["summary"] else ""
     return (
@@ -72,6 +78,8 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
     "target.health": _target,
     "alb.response": _balancer,
     "cloudmap.instance": _instance,
+    "fault.begun": _fault,
+    "fault.ended": _fault,
     "pipeline.execution": lambda seen: f"pipeline {seen['pipeline']} {seen['execution'][:8]} {seen['status']}",
     "pipeline.action": _pipeline,
     "codebuild.phase": lambda seen: (

@@ -214,7 +214,7 @@ class Site:
                 **more,
             }
         )
-        return created["FunctionArn"]
+        return f"{created['FunctionArn']}:{created['Version']}"
 
     def origin(self):
         return {

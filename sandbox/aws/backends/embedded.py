@@ -18,19 +18,20 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.identities import Identities, identify_with
 from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
+from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
 from sandbox.model.iam.evaluation import Principal, Request, evaluate
+from sandbox.model.route53 import HostedZone
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
 
 if TYPE_CHECKING:
     from sandbox.aws.backends.moto_network import MotoNetwork
-
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 # Services of moto that do not look at EC2's state; a request for any other waits for EC2.
 _WITHOUT_EC2 = frozenset(
@@ -126,6 +127,10 @@ class Embedded:
 
         return answer
 
+    def hosted_zones(self, is_healthy: Callable[[str], bool] = lambda health_check_id: True) -> list[HostedZone]:
+        """Route 53's hosted zones as they are now, in order of creation."""
+        return hosted_zones(self._account_id, is_healthy)
+
     def ec2_records(self) -> Ec2Records:
         """What EC2 has, for services of ours that are given its ids; waits until moto's EC2 is loaded."""
         self._network()
@@ -136,18 +141,19 @@ class Embedded:
         iam, sts = _used("iam"), _used("sts")
         if iam is None:
             return None
-        return Identities(iam[self._account_id]["aws"], sts and sts[self._account_id]["aws"])
+        # An empty dictionary of moto's backends is as false as None.
+        return Identities(iam[self._account_id]["aws"], None if sts is None else sts[self._account_id]["aws"])
 
     def topic_policy(self, arn: str) -> str | None:
         """The policy of an SNS topic, or None where there is no such topic."""
         sns = _used("sns")
-        topic = sns and sns[self._account_id][arn.split(":")[3]].topics.get(arn)
+        topic = None if sns is None else sns[self._account_id][arn.split(":")[3]].topics.get(arn)
         return None if topic is None else str(topic.policy)
 
     def instance_tags(self, instance_id: str) -> dict[str, str]:
         """The tags of an EC2 instance; empty where there is none."""
         ec2 = _used("ec2")
-        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 else {}
+        found = ec2[self._account_id][self._region].tags.get(instance_id, {}) if ec2 is not None else {}
         return dict(found)
 
     def certificate(self, arn: str) -> tuple[str, str]:

@@ -60,12 +60,12 @@ class Identities:
     """
 
     def __init__(self, iam: Any, sts: Any) -> None:
-        self._iam = iam
-        self._sts = sts
+        self.iam = iam
+        self.sts = sts
 
     def role(self, arn: str) -> Role | None:
         """The role of an ARN, or None."""
-        found = next((role for role in list(self._iam.roles.values()) if role.arn == arn), None)
+        found = next((role for role in list(self.iam.roles.values()) if role.arn == arn), None)
         if found is None:
             return None
         attached = [parse(_document(one), one.name) for one in list(found.managed_policies.values())]
@@ -75,15 +75,15 @@ class Identities:
 
     def assumed(self, access_key_id: str) -> Session | None:
         """The session that STS's AssumeRole gave an access key, or None."""
-        roles = () if self._sts is None else list(self._sts.assumed_roles)
+        roles = () if self.sts is None else list(self.sts.assumed_roles)
         found = next((one for one in roles if one.access_key_id == access_key_id), None)
         return found and Session(found.role_arn, found.session_name, access_key_id)
 
     def _boundary(self, arn: str | None) -> Policy | None:
         if not arn:
             return None
-        _ensure(self._iam, arn)
-        policy = self._iam.managed_policies.get(arn)
+        _ensure(self.iam, arn)
+        policy = self.iam.managed_policies.get(arn)
         return _NOBODY if policy is None else parse(_document(policy), policy.name)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sandbox.aws.clients import Clients
-from sandbox.aws.services.lambda_functions import Function
 from sandbox.model.cloudfront.lambda_edge import EdgeFunction
 
 
@@ -16,11 +15,11 @@ class EdgeFunctionFinder:
     """Finds versions of functions; called with an ARN.
 
     Args:
-        find: The version of an ARN, or None.
+        find: The FunctionConfiguration (of Lambda's API) of a version by its ARN, or None.
         clients: Of the sandbox's endpoint, where IAM has the roles.
     """
 
-    def __init__(self, find: Callable[[str], Function | None], clients: Clients) -> None:
+    def __init__(self, find: Callable[[str], Mapping[str, Any] | None], clients: Clients) -> None:
         self._find = find
         self._clients = clients
 
@@ -29,20 +28,19 @@ class EdgeFunctionFinder:
         function = self._find(arn)
         if function is None:
             return None
-        config, shown = function.config, function.shown
-        role = str(shown.get("Role", ""))
+        role = str(function.get("Role", ""))
         return EdgeFunction(
-            runtime=config.runtime,
-            memory=config.memory_size,
-            timeout=config.timeout,
-            package=len(config.code),
-            variables=bool(config.environment),
-            layers=bool(config.layers),
-            dead_letters=bool(config.dead_letter_target),
-            in_vpc=bool(shown.get("VpcConfig", {}).get("SubnetIds")),
-            traced=shown.get("TracingConfig", {}).get("Mode") == "Active",
-            architecture=next(iter(shown.get("Architectures", ())), "x86_64"),
-            storage=shown.get("EphemeralStorage", {}).get("Size", 512),
+            runtime=function["Runtime"],
+            memory=function["MemorySize"],
+            timeout=function["Timeout"],
+            package=function["CodeSize"],
+            variables=bool(function.get("Environment", {}).get("Variables")),
+            layers=bool(function.get("Layers")),
+            dead_letters=bool(function.get("DeadLetterConfig", {}).get("TargetArn")),
+            in_vpc=bool(function.get("VpcConfig", {}).get("SubnetIds")),
+            traced=function.get("TracingConfig", {}).get("Mode") == "Active",
+            architecture=next(iter(function.get("Architectures", ())), "x86_64"),
+            storage=function.get("EphemeralStorage", {}).get("Size", 512),
             role=role,
             principals=self._principals(role),
         )

@@ -222,6 +222,7 @@ class EcsService(InstanceActions):
         return self._do(change)
 
     def _check_roles(self, request: Request) -> None:
+        self._read(lambda: self._ecs.find_cluster(request.get("cluster")))  # its lack is told first
         definition = self._read(lambda: self._ecs.find_definition(request["taskDefinition"])).raw
         given = {**definition, **request.get("overrides", {})}
         for role in (given.get("taskRoleArn"), given.get("executionRoleArn")):

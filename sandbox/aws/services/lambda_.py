@@ -71,7 +71,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
     # -- functions --
 
     def create_function(self, request: Request, context: RequestContext) -> Answer:
-        """CreateFunction; the function is Active at once."""
+        """CreateFunction; the function is Active at once. The ARN has no version, also with Publish."""
         if "Runtime" not in request or "Handler" not in request:
             raise invalid(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
@@ -88,7 +88,7 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         function = Function(config, shown, self._clock.now(), dict(request.get("Tags", {})))
         self._store.add(function)
         self._timeline.record("lambda.function", function=name, change="created", handler=config.handler)
-        return self._published_if(request, function)
+        return {**self._published_if(request, function), "FunctionArn": arn}
 
     def update_function_code(self, request: Request, context: RequestContext) -> Answer:
         """UpdateFunctionCode; takes effect with the next invocation."""
@@ -185,10 +185,10 @@ class LambdaService(LayerOperations, VersionOperations, EventSourceOperations):
         with self._admitted(function.config):
             return self._runtime.invoke(replica, payload, trigger=trigger)
 
-    def edge_function(self, arn: str) -> Function | None:
-        """A published version by its ARN; None where there is none."""
+    def edge_function(self, arn: str) -> Answer | None:
+        """The FunctionConfiguration of a published version by its ARN; None where there is none."""
         try:
-            return self._store.find_version({"FunctionName": arn}, RequestContext())
+            return self._store.find_version({"FunctionName": arn}, RequestContext()).configuration()
         except AwsError:
             return None
 

@@ -227,3 +227,18 @@ def test_a_client_cannot_delete_an_interface_that_a_task_has(backend: Embedded, 
         aws("ec2").delete_network_interface(NetworkInterfaceId=interface.id)
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
     backend.delete_interface(interface.id)
+
+
+def test_sts_and_sns_may_be_loaded_and_empty(backend: Embedded) -> None:
+    from moto.core.base_backend import BackendDict
+
+    from sandbox.aws.backends import moto_app
+
+    for service in ("iam", "sts", "sns", "ec2"):
+        moto_app.load(service)
+    BackendDict.reset()
+    identities = backend.identities()
+    assert identities is not None
+    assert identities.assumed("ASIAEXAMPLE") is None
+    assert backend.topic_policy("arn:aws:sns:us-east-1:123456789012:none") is None
+    assert backend.instance_tags("i-0") == {}

@@ -47,7 +47,7 @@ class Account:
             Code={"ZipFile": self.package},
             **given,
         )
-        return str(made["FunctionArn"])
+        return f"{made['FunctionArn']}:{made['Version']}"
 
     def create(self, arn: str, trigger: str = "origin-response", reference: str = "1") -> Any:
         behavior = described()["DefaultCacheBehavior"] | {

@@ -52,7 +52,8 @@ def test_what_has_not_changed_is_not_published_again(control: Any) -> None:
 
 def test_publishing_with_the_code(control: Any) -> None:
     client = control.aws("lambda")
-    assert control.function(SAYS.format("a"), Publish=True) == f"{ARN}:1"
+    assert control.function(SAYS.format("a"), Publish=True) == ARN
+    assert client.list_versions_by_function(FunctionName="f")["Versions"][-1]["FunctionArn"] == f"{ARN}:1"
     code = control.zipped(SAYS.format("b"))
     updated = client.update_function_code(FunctionName="f", ZipFile=code, Publish=True)
     assert updated["FunctionArn"] == f"{ARN}:2"

@@ -43,6 +43,21 @@ def sandbox_relay_gateway() -> None:
     Relay().start()
 
 
+@hooks.on_infra_start()
+def sandbox_reset() -> None:
+    """``POST /_localstack/sandbox/reset`` empties LocalStack."""
+    from localstack.services.internal import get_internal_apis
+    from rolo import route
+
+    @route("/_localstack/sandbox/reset", methods=["POST"])
+    def reset(request: Any) -> Any:
+        from sandbox_localstack import state
+
+        return state.reset(request)
+
+    get_internal_apis().add(reset)
+
+
 @lambda_hooks.start_docker_executor(should_load=settings.runs_containers)
 def sandbox_configure_container(container: Any, function_version: Any) -> None:
     """A container for a function is about to be created."""

@@ -18,7 +18,7 @@ from sandbox.aws.lambda_runtime.api import Invocation
 from sandbox.aws.lambda_runtime.bootstrap import INTERNET_VARIABLE
 from sandbox.aws.lambda_runtime.environment import Environment
 from sandbox.aws.lambda_runtime.function import FunctionConfig
-from sandbox_localstack import functions, settings
+from sandbox_localstack import functions, report, settings
 
 _HOST = "127.0.0.1"
 
@@ -45,7 +45,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         self._home = Path(tempfile.mkdtemp(prefix="function-"))
         task, opt = version.config.code.get_unzipped_code_location(), functions.layers_folder(version)
         self._variables = functions.variables(env_vars, version, task, opt, _HOST)
-        self._variables[INTERNET_VARIABLE] = settings.INTERNET
+        self._variables[INTERNET_VARIABLE] = settings.internet()
         environment = self._renew()
         # Otherwise the first invocation waits for the init phase, and has its log and its error.
         if env_vars.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency" and not environment.initialise():
@@ -75,6 +75,8 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
             )
         )
         self._log = result.log
+        if settings.has_gateway():
+            report.invocation(self.function_version, payload["invoked-function-arn"], payload["payload"], result)
         return InvocationResult(result.request_id, result.payload, is_error=result.failed, logs=result.log)
 
     def get_logs(self) -> str:
