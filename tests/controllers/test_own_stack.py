@@ -177,7 +177,7 @@ def test_a_folder_is_read(folder):
         ("taskdef.json", "nope.json", "there is no file {folder}/nope.json"),
         ("service.json", "sandbox.toml", "shop/sandbox.toml is not JSON"),
         ("taskdef.json", "service.json", "shop/service.json: there are no containerDefinitions in it"),
-        ("db =", "other =", f"no value is given for the secret {SECRET} (of shop/web: PASSWORD)"),
+        ("db =", "# db =", f"no value is given for the secret {SECRET} (of shop/web: PASSWORD)"),
         (
             'task_definitions = ["taskdef.json"]\nservices = ["service.json"]',
             "",

@@ -141,6 +141,9 @@ class _Planner:
             ("[environment]", self._settings.environment, containers, "container"),
             ("[desired_counts]", self._settings.desired_counts, names, "service"),
             ("[images]", self._settings.images, images, "image"),
+            ("[secrets]", self._settings.secrets, self._secret_names(), "secret"),
+            ("[environment_files]", self._settings.environment_files, self._environment_file_names(), "file"),
+            ("[registries]", self._settings.registries, self._registry_names(), "registry"),
         ):
             for name in given:
                 if name not in known:
@@ -148,6 +151,25 @@ class _Planner:
         for name in names:
             if names.count(name) > 1:
                 raise OwnError(f"two services are named '{name}'")
+
+    def _secret_names(self) -> set[str]:
+        """By which names a secret may be given: those that stand in the definitions, and shorter ones."""
+        names: set[str] = set()
+        for _, container in self._containers():
+            options = (container.get("logConfiguration") or {}).get("secretOptions") or ()
+            for secret in (*(container.get("secrets") or ()), *options):
+                value_from = str(secret.get("valueFrom"))
+                found = _source(str(container["name"]), value_from)
+                names |= {found.arn, _name(found.arn)} if isinstance(found, ManagedSecret) else {value_from, found.name}
+        return names
+
+    def _environment_file_names(self) -> set[str]:
+        return {str(f.get("value")) for _, c in self._containers() for f in c.get("environmentFiles") or ()}
+
+    def _registry_names(self) -> set[str]:
+        entries = (one for _, request in self._own.services for one in request.get("serviceRegistries") or ())
+        arns = {str(one.get("registryArn")) for one in entries}
+        return arns | {arn.rpartition("/")[2] for arn in arns}
 
     def _containers(self) -> Iterator[tuple[str, Request]]:
         for _, request in self._own.task_definitions:

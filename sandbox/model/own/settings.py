@@ -54,6 +54,9 @@ _TABLES: Fields = {
     "check": list,
 }
 
+# Tables that a compose file has no use for.
+_OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
+
 
 @dataclass(frozen=True)
 class Build:
@@ -150,6 +153,9 @@ def settings(content: Mapping[str, Any]) -> Settings:
         raise OwnError(
             "[compose]: a stack is made of a compose file, or of the task_definitions and services of [stack]"
         )
+    for table in _OF_DEFINITIONS if "compose" in content else ():
+        if table in content:
+            raise OwnError(f"[{table}] is about task definitions; the stack is a compose file's")
     return Settings(
         stack.get("name", ""),
         stack.get("description", ""),

@@ -210,6 +210,9 @@ def test_a_definition_without_a_service_is_registered_and_that_is_told():
     [
         ({"environment": {"ap": {"A": "1"}}}, "[environment]: unknown container 'ap'"),
         ({"desired_counts": {"shp": 1}}, "[desired_counts]: unknown service 'shp'"),
+        ({"secrets": {"db": "a"}}, "[secrets]: unknown secret 'db'"),
+        ({"environment_files": {FILE: "a"}}, f"[environment_files]: unknown file '{FILE}'"),
+        ({"registries": {"srv-1": "a.b"}}, "[registries]: unknown registry 'srv-1'"),
         ({"images": {"shop:2": "a"}}, "[images]: unknown image 'shop:2'"),
         ({"target_groups": {"web": Group()}}, "[target_groups.web]: no service names it"),
         ({"service": {**SERVICE, "taskDefinition": "other:1"}}, "there is no task definition 'other'"),

@@ -78,6 +78,7 @@ def test_one_task_or_several_of_a_compose_file():
         ("[instances]\ncount = 1", "[instances] has a type", "t3.small"),
         ("[[ready]]\nurl = 'x'", "[[ready]] number 1: url is http://NAME/PATH", ""),
         ("[compose]\n[stack]\nservices = ['a']", "a stack is made of a compose file, or of", ""),
+        ("[compose]\n[secrets]\na = 'b'", "[secrets] is about task definitions; the stack is a compose file's", ""),
         ("[[check]]\nurl = 'x'", "[[check]] number 1 has no kind", "http, dns, cache, websocket, assets"),
         ("[[check]]\nkind = 'htp'", "[[check]] number 1: unknown kind 'htp'", "is 'http' meant?"),
         ("[[check]]\nkind = 'http'\nurl = 'x'", "url is http://NAME/PATH, as a viewer has it", "found 'x'"),
