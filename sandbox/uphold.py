@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
+    from sandbox.controllers.stack_file import StackDefinition
 
 AUTHORITY_FILE = "authority.pem"
 
@@ -48,13 +50,13 @@ def up(request: Request) -> None:
     Raises:
         SandboxError: It did not come up, or the engine went away while it was.
     """
-    with (
-        terminal.Progress(f"up {request.stack}") as progress,
-        runner.localstack_of(request.aws, request.images, request.speed, progress.step) as localstack,
-        _sandbox(request, progress, localstack) as sandbox,
-    ):
+    with ExitStack() as closing:
+        progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
+        given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
+        sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
+        closing.enter_context(sandbox)
         try:
-            stack, urls = _bring_up(sandbox, request)
+            stack, urls = _bring_up(sandbox, definition, request)
         except BaseException:
             if request.keep:
                 sandbox.keep()
@@ -78,13 +80,25 @@ def up(request: Request) -> None:
             unsubscribe()
 
 
-def _sandbox(request: Request, progress: terminal.Progress, localstack: LocalStackServer | None) -> Sandbox:
-    ground = Ground(request.images, progress.step)
-    try:
-        # This takes as long to load as the engine needs for the networks.
+def _sandbox(
+    request: Request, progress: terminal.Progress, localstack: LocalStackServer | None
+) -> tuple[Sandbox, StackDefinition]:
+    """A sandbox, and the stack that is to come up in it: the engine begins with that before the sandbox is whole."""
+    with ExitStack() as undone:
+        ground = Ground(request.images, progress.step)
+        undone.callback(ground.close)
+        # This takes as long to load as the engine needs for the networks,
+        from sandbox.controllers import own_stack
+        from sandbox.controllers.estate import Estate
+
+        definition = own_stack.find(request.stack)
+        estate = Estate(ground, request.speed, request.timeline)
+        undone.callback(estate.close)
+        estate.make_ahead(definition, estate.known(definition, request.parameters))
+        # and this as long as it needs for the first task's interface.
         from sandbox.controllers.sandbox import Sandbox
 
-        return Sandbox(
+        sandbox = Sandbox(
             speed=request.speed,
             progress=progress.step,
             timeline_file=request.timeline,
@@ -92,14 +106,14 @@ def _sandbox(request: Request, progress: terminal.Progress, localstack: LocalSta
             dns_port=request.dns_port,
             localstack=localstack,
             ground=ground,
+            estate=estate,
         )
-    except BaseException:
-        ground.close()
-        raise
+        undone.pop_all()
+        return sandbox, definition
 
 
-def _bring_up(sandbox: Sandbox, request: Request) -> tuple[Stack, dict[str, str]]:
-    stack = sandbox.begin_stack(request.stack, request.parameters)
+def _bring_up(sandbox: Sandbox, definition: StackDefinition, request: Request) -> tuple[Stack, dict[str, str]]:
+    stack = sandbox.begin_stack(definition, request.parameters)
     stack.wait_running()
     urls: dict[str, str] = {}
     for index, ready in enumerate(stack.definition.ready):

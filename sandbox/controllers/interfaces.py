@@ -288,7 +288,7 @@ class Interfaces:
                     cap_add=["NET_ADMIN"],  # for nftables; the containers that join the namespace do not get it
                     mac_address=record.mac,
                     hostname=record.private_dns_name,
-                    mounts=[*self.name_files(eni), self._network.gateway_socket],
+                    mounts=[*self.name_files(eni), self._network.sockets],
                     labels=labels,
                     sysctls={"net.ipv4.ip_forward": "1"} if bridge is not None else {},
                 )

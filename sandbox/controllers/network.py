@@ -203,7 +203,7 @@ class RunNetwork:
                 entrypoint=["tini", "-g", "--"],
                 command=["sh", "-c", f"{script} & wait"],
                 networks=[(network.name, address)],
-                mounts=[Mount(str(SOCKETS), str(self._sockets), type="bind")],
+                mounts=[self.sockets],
             )
         )
 
@@ -217,7 +217,7 @@ class RunNetwork:
                 entrypoint=["tini", "-g", "--"],
                 command=["sh", "-c", f"{script} & wait"],
                 networks=[(self.vpc.name, vpc), (self.internet.name, internet)],
-                mounts=[Mount(str(SOCKETS), str(self._sockets), type="bind")],
+                mounts=[self.sockets],
             )
         )
 
@@ -250,9 +250,12 @@ class RunNetwork:
         return dict.fromkeys(names, self.internet.address(RESOLVER))
 
     @property
-    def gateway_socket(self) -> Mount:
-        """The AWS endpoint as a socket, for a container that relays to it."""
-        return Mount(str(SOCKETS / GATEWAY), str(self._sockets / GATEWAY), type="bind")
+    def sockets(self) -> Mount:
+        """The folder of DNS's and the AWS endpoint's sockets, for a container that relays to one of them.
+
+        The folder, because a container may be started before who listens there.
+        """
+        return Mount(str(SOCKETS), str(self._sockets), type="bind", read_only=True)
 
     @property
     def endpoint_url(self) -> str:

@@ -13,37 +13,32 @@ from typing import TYPE_CHECKING, Self
 
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
-from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.clock import RealClock
 from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
 from sandbox.controllers.control_plane import ControlPlane
+from sandbox.controllers.estate import Estate
 from sandbox.controllers.ground import Ground
 from sandbox.controllers.instance_services import InstanceServices
-from sandbox.controllers.interfaces import Interfaces
 from sandbox.controllers.metadata import Metadata
 from sandbox.controllers.network import RESOLVER
 from sandbox.controllers.operator import Operator
 from sandbox.controllers.release_services import Releases
 from sandbox.controllers.resources import TaskResources
-from sandbox.controllers.security_groups import SecurityGroups
 from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
+from sandbox.controllers.stack_file import StackDefinition
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
-from sandbox.controllers.vpcs import Vpcs
 from sandbox.dataplane.internet import Internet
 from sandbox.errors import SandboxError
 from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
-from sandbox.model.security_groups import EVERYTHING
-from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
@@ -66,6 +61,7 @@ class Sandbox(Viewers, Operator):
         dns_port: The same for DNS.
         localstack: Has the services of AWS that it answers; None: all are this process's. Whoever gives it closes it.
         ground: What it stands on, begun by whoever could not wait for this module to load; ``images`` is its own then.
+        estate: The same of what it has in EC2, on that ground; ``speed`` and ``timeline_file`` are its own then.
         site: Where the sandboxes of this process have their networks, one after another; None: this one's own.
 
     Raises:
@@ -83,6 +79,7 @@ class Sandbox(Viewers, Operator):
         dns_port: int = 0,
         localstack: LocalStackServer | None = None,
         ground: Ground | None = None,
+        estate: Estate | None = None,
         site: Site | None = None,
     ) -> None:
         self._localstack = localstack
@@ -92,16 +89,16 @@ class Sandbox(Viewers, Operator):
         self.progress = progress
         self.speed = speed
         try:
+            self._estate = estate or Estate(self._ground, speed, timeline_file)
+            self._closers.append(self._estate.close)
             self._start(timeline_file, endpoint_port, dns_port)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
 
     def _start(self, timeline_file: Path | None, endpoint_port: int, dns_port: int) -> None:
-        self.clock = RealClock(self.speed)
-        self._closers.append(self.clock.close)
-        self.timeline = Timeline(self.clock, timeline_file)
-        self._closers.append(self.timeline.close)
+        self.clock = self._estate.clock
+        self.timeline = self._estate.timeline
         self._run = run = self._ground.run
         self.run_id = run.id
         self.evidence_folder = timeline_file.with_suffix("") if timeline_file else run.folder / "evidence"
@@ -109,8 +106,7 @@ class Sandbox(Viewers, Operator):
         self._images = self._ground.images
 
         self._closers.append(without_configuration())
-        self._backend = Embedded()
-        self._closers.append(self._backend.reset)
+        self._backend = self._estate.backend
         if self._localstack is None:
             self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
@@ -120,7 +116,6 @@ class Sandbox(Viewers, Operator):
         self._control_plane.gateway.add_host(slack.HOST, Slack(self.timeline).answer)
         self._control_plane.open_internet(self._network.internet.cidr)
         self._internet = Internet(self._control_plane.addresses, self._network.internet.cidr)
-        self._make_vpc()
         self._start_runner()
         self._releases = Releases(
             self._containers, self._images, self._network, self._control_plane, self.clock, self.timeline
@@ -207,13 +202,13 @@ class Sandbox(Viewers, Operator):
 
     def _start_runner(self) -> None:
         container_environment = Clients(self._network.endpoint_url, REGION).environment()
-        vpcs = Vpcs(self._containers, self._network, self._backend)
-        groups = SecurityGroups(self._backend, self._containers, vpcs.around, self.timeline)
-        self._control_plane.on_ec2_change = groups.refresh
-        self._interfaces = Interfaces(
-            self._containers, self._network, vpcs, self._images, self._backend, groups, self.clock, self.timeline
+        self.vpc, self.subnets, self.security_group = (
+            self._estate.vpc,
+            self._estate.subnets,
+            self._estate.security_group,
         )
-        self._closers.append(self._interfaces.close)
+        self._control_plane.on_ec2_change = self._estate.security_groups.refresh
+        self._interfaces = self._estate.interfaces
         self._instance_services = InstanceServices(
             self._containers,
             self._images,
@@ -266,15 +261,6 @@ class Sandbox(Viewers, Operator):
         self._closers.append(self._faults.close)
         self._control_plane.gateway.add_path(faults.PATH, self._faults.answer, method="POST")
 
-    def _make_vpc(self) -> None:
-        self.vpc = vpc = self._backend.create_vpc(str(self._network.vpc.cidr))
-        blocks = list(self._network.vpc.cidr.subnets(new_prefix=20))[:2]
-        self.subnets = [
-            self._backend.create_subnet(vpc, str(block), REGION + zone)
-            for block, zone in zip(blocks, "ab", strict=True)
-        ]
-        self.security_group = self._backend.create_security_group(vpc, "sandbox", "Opens everything", [EVERYTHING])
-
     def stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
         """Bring up a stack and wait until each of its URLs answers.
 
@@ -289,23 +275,13 @@ class Sandbox(Viewers, Operator):
         stack.wait_ready()
         return stack
 
-    def begin_stack(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
+    def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = own_stack.find(name)
-        given = definition.with_parameters(parameters or {})
+        definition = own_stack.find(name) if isinstance(name, str) else name
+        known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
-        known = {
-            **given,
-            "sandbox": {
-                "vpc": self.vpc,
-                "subnets": self.subnets,
-                "security_group": self.security_group,
-                "region": REGION,
-            },
-        }
-        for network in stack_file.task_networks(definition, known)[:1]:
-            self._interfaces.make_ahead(network)
+        self._estate.make_ahead(definition, known)
         self.aws.make_ahead({call.service for call in definition.calls})
         for file_system, directory, folder in stack_file.efs_folders(definition, known):
             volume = self._containers.create_volume(efs_volume(file_system, directory))
