@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, image_commands, interrupts
+from sandbox import completion, fault_commands, image_commands, interrupts, own_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -41,6 +41,7 @@ app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(fault_commands.app, name="fault")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(own_commands.app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -148,7 +149,10 @@ def run(
 @app.command()
 def up(
     stack: Annotated[
-        str, typer.Argument(help="A stack's name, or a folder with a stack.yaml.", autocompletion=completion.stacks)
+        str,
+        typer.Argument(
+            help="A stack's name, or a folder with a sandbox.toml or stack.yaml.", autocompletion=completion.stacks
+        ),
     ],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the stack's first URL (0: any free one).")

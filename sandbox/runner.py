@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.site import Site
 
-Outcome = Literal["reproduces", "holds", "not run"]
+Outcome = Literal["reproduces", "holds", "fails", "not run"]  # a scenario's variant reproduces, a check fails
 
 EXIT_OK = 0
 EXIT_UNEXPECTED = 1  # a variant did not do what it declares

@@ -62,6 +62,8 @@ def up(request: Request) -> None:
                 sandbox.keep()
             raise
         progress.stop()
+        for note in stack.definition.notes:
+            terminal.err.print(f"note: {note}", soft_wrap=True, markup=False)
         host, port = sandbox.dns_address
         names = _distributions(sandbox)
         states.UpState(
@@ -86,10 +88,10 @@ def _sandbox(
         ground = Ground(request.images, progress.step)
         undone.callback(ground.close)
         # This takes as long to load as the engine needs for the networks,
-        from sandbox.controllers import stack_file
+        from sandbox.controllers import own_stack
         from sandbox.controllers.estate import Estate
 
-        definition = stack_file.load(request.stack)
+        definition = own_stack.find(request.stack)
         estate = Estate(ground, request.speed, request.timeline)
         undone.callback(estate.close)
         estate.make_ahead(definition, estate.known(definition, request.parameters))

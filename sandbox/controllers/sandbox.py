@@ -15,7 +15,7 @@ from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import faults, spot, stack_file, task_endpoint
+from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -265,7 +265,7 @@ class Sandbox(Viewers, Operator):
         """Bring up a stack and wait until each of its URLs answers.
 
         Args:
-            name: A stack that comes with the sandbox, or a folder with a stack.yaml.
+            name: A stack that comes with the sandbox, or a folder with a stack.yaml or a sandbox.toml.
             parameters: Override those in its stack.yaml.
 
         Raises:
@@ -277,9 +277,10 @@ class Sandbox(Viewers, Operator):
 
     def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = stack_file.load(name) if isinstance(name, str) else name
+        definition = own_stack.find(name) if isinstance(name, str) else name
         known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
+        own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
         self._estate.make_ahead(definition, known)
         self.aws.make_ahead({call.service for call in definition.calls})
         for file_system, directory, folder in stack_file.efs_folders(definition, known):

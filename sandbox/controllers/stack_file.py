@@ -15,7 +15,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
+from sandbox.model.own.settings import Build
+from sandbox.model.own.step import Reference
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
@@ -47,12 +49,25 @@ class Ready:
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS API call: boto3's service and operation, its parameters, and the name that its answer gets."""
+    """One AWS API call: boto3's service and operation, its parameters, and the name that its answer gets.
+
+    ``source`` is the file that it is made of. Where that is not a stack.yaml, nothing in ``parameters`` stands for
+    anything else, but for a `Reference`.
+    """
 
     service: str
     operation: str
     parameters: Mapping[str, Any]
     save_as: str
+    source: str = FILE
+
+    def fill(self, part: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:
+        """A part of its parameters, with what is known in the place of references.
+
+        Raises:
+            SandboxError: Something is not known, or a file cannot be read.
+        """
+        return (_fill if self.source == FILE else _refer)(part, values, folder, place)
 
     def __str__(self) -> str:
         return f"{self.service}.{self.operation}"
@@ -60,7 +75,11 @@ class Call:
 
 @dataclass(frozen=True)
 class StackDefinition:
-    """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack."""
+    """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
+
+    Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
+    to be had beforehand, and ``notes`` what is to be told.
+    """
 
     name: str
     folder: Path
@@ -70,6 +89,9 @@ class StackDefinition:
     efs: Mapping[str, Mapping[str, str]]
     calls: tuple[Call, ...]
     ready: tuple[Ready, ...]
+    overrides: Mapping[str, str | Build] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Its parameters, with ``given`` in the place of their defaults; of the same kind as these.
@@ -197,8 +219,8 @@ def carry_out(
     """
     values: dict[str, Any] = dict(known)
     for call in definition.calls:
-        place = f"{definition.folder / FILE}: {call}"
-        parameters = _fill(call.parameters, values, definition.folder, place)
+        place = f"{definition.folder / call.source}: {call}"
+        parameters = call.fill(dict(call.parameters), values, definition.folder, place)
         try:
             operation = getattr(client(call.service), call.operation)
         except (BotoCoreError, AttributeError) as error:
@@ -248,7 +270,7 @@ def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list
         on_fargate = call.parameters.get("launchType", "FARGATE") == "FARGATE"
         if call.service == "ecs" and isinstance(vpc, Mapping) and on_fargate:
             with contextlib.suppress(SandboxError, KeyError, TypeError):
-                found.append(Network.of(_fill(dict(vpc), known, definition.folder, str(call))))
+                found.append(Network.of(call.fill(dict(vpc), known, definition.folder, str(call))))
     return found
 
 
@@ -263,6 +285,18 @@ def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> An
     if isinstance(value, dict):
         filled = {key: _fill(item, values, folder, place) for key, item in value.items()}
         return _stand_in(filled, folder, place)
+    return value
+
+
+def _refer(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:
+    """The same where only a `Reference` stands for something else."""
+    if isinstance(value, Reference):
+        found = _look_up(value.name, values, place)
+        return f"{found}{value.suffix}" if value.suffix else found
+    if isinstance(value, list):
+        return [_refer(item, values, folder, place) for item in value]
+    if isinstance(value, dict):
+        return {key: _refer(item, values, folder, place) for key, item in value.items()}
     return value
 
 

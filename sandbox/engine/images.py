@@ -78,6 +78,7 @@ class Images:
 
     Attributes:
         in_registry: The image that a reference to a registry of the sandbox's own stands for; None for any other.
+        overrides: References that are used in the place of others.
     """
 
     def __init__(self, client: docker.DockerClient, mode: str, progress: Callable[[str], None]) -> None:
@@ -90,6 +91,7 @@ class Images:
         self._out_of_reach: dict[str, str] = {}  # registry: its words
         self._refusal = ""
         self.in_registry: Callable[[str], str | None] = lambda reference: None
+        self.overrides: dict[str, str] = {}
 
     def ensure(self, name: str) -> str:
         """The reference of a component's image, which is there when this returns.
@@ -120,6 +122,7 @@ class Images:
         Raises:
             SandboxError: It is not present and cannot be pulled; the registry's own words are in the error.
         """
+        reference = self.overrides.get(reference, reference)
         component = catalogue.component_of(reference)
         if component is not None:
             return self.ensure(component)

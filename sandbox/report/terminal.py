@@ -91,12 +91,17 @@ def result_line(result: Result) -> None:
         out.print(f"    {escape(line)}", soft_wrap=True, style="red")
 
 
-def summary(results: Sequence[Result]) -> None:
-    """The table at the end of a run."""
-    table = Table(title="Scenarios")
-    for column in ("scenario", "variant", "declared", "outcome"):
+def summary(
+    results: Sequence[Result],
+    title: str = "Scenarios",
+    good_ones: str = "variants did what they declare",
+    names: tuple[str, str] = ("scenario", "variant"),
+) -> None:
+    """The table at the end of a run, and how many did as declared."""
+    table = Table(title=title)
+    for column in (*names, "declared", "outcome"):
         # A narrow terminal folds the longest names; what a run did stays whole.
-        table.add_column(column, no_wrap=column != "variant", overflow="fold")
+        table.add_column(column, no_wrap=column != names[1], overflow="fold")
     table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         colour = "green" if result.as_declared else "red"
@@ -109,7 +114,7 @@ def summary(results: Sequence[Result]) -> None:
         )
     out.print(table)
     good = sum(result.as_declared for result in results)
-    out.print(f"{good} of {len(results)} variants did what they declare")
+    out.print(f"{good} of {len(results)} {good_ones}")
 
 
 def scenarios(chosen: Sequence[Scenario], stacks: Mapping[str, str]) -> None:

@@ -1,0 +1,85 @@
+"""``sandbox init``: a sandbox.toml for what a folder has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.controllers import stack_file
+from sandbox.errors import SandboxError
+from sandbox.model.own import beginning
+from sandbox.model.own.beginning import Found
+from sandbox.model.own.settings import FILE
+
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_LARGEST = 1_000_000  # bytes of a JSON file that may be a task definition
+_SKIPPED = frozenset({"node_modules", "vendor", "cdk.out", "dist"})
+
+
+def begin(folder: Path) -> tuple[Path, Found]:
+    """Write a sandbox.toml; the file, and what it was made of.
+
+    Raises:
+        SandboxError: There is one already, it cannot be written, or nothing was found.
+    """
+    file = folder / FILE
+    if not folder.is_dir():
+        raise SandboxError(f"there is no folder {folder}")
+    if file.exists():
+        raise SandboxError(f"{file} is there already", hint="nothing is overwritten: take it away, or edit it")
+    found = look(folder)
+    if not found.has_stack and found.compose is None and not found.task_definitions:
+        raise SandboxError(
+            f"nothing to begin with in {folder}",
+            state=f"looked for {', '.join((stack_file.FILE, *COMPOSE_FILES))}, and task definitions (*.json, */*.json)",
+            hint="aws ecs describe-task-definition --task-definition FAMILY > taskdef.json",
+        )
+    try:
+        with file.open("x") as stream:
+            stream.write(beginning.text(found))
+    except OSError as error:
+        raise SandboxError(f"{file} cannot be written", state=error.strerror or str(error)) from error
+    return file, found
+
+
+def look(folder: Path) -> Found:
+    """What a folder has. Task definitions come before a compose file: they are what production runs."""
+    task_definitions, services = {}, {}
+    for path in _json_files(folder):
+        content = _read(path)
+        name = str(path.relative_to(folder))
+        if (one := beginning.as_task_definition(content)) is not None:
+            task_definitions[name] = one
+        elif many := beginning.as_services(content):
+            services[name] = many
+    compose = None if task_definitions else _compose(folder)
+    return Found(compose, task_definitions, services, (folder / stack_file.FILE).is_file())
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    for pattern in ("*.json", "*/*.json"):
+        for path in sorted(folder.glob(pattern)):
+            if path.is_file() and path.parent.name not in _SKIPPED and path.stat().st_size <= _LARGEST:
+                yield path
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _compose(folder: Path) -> tuple[str, dict[str, Any]] | None:
+    for name in COMPOSE_FILES:
+        if (folder / name).is_file():
+            try:
+                content = yaml.safe_load((folder / name).read_text())
+            except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+                raise SandboxError(f"{folder / name} is not YAML", state=str(error)) from error
+            return name, content if isinstance(content, dict) else {}
+    return None

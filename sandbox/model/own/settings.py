@@ -1,0 +1,250 @@
+"""``sandbox.toml``: what it may say. docs/own-stacks.md describes each table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.model.own.checks import Check, checks
+from sandbox.model.own.errors import OwnError
+from sandbox.model.own.tables import Fields, read, texts
+
+FILE = "sandbox.toml"
+
+_STACK: Fields = {"name": str, "description": str, "cluster": str, "task_definitions": list, "services": list}
+_COMPOSE: Fields = {
+    "file": str,
+    "task": list,
+    "private": list,
+    "public": dict,
+    "namespace": str,
+    "ignore": list,
+    "cpu": int,
+    "memory": int,
+}
+_PUBLIC: Fields = {"port": int, "host": str, "health_check": str, "matcher": str}
+_BUILD: Fields = {"build": str, "dockerfile": str, "target": str, "arguments": dict}
+_GROUP: Fields = {
+    "host": str,
+    "health_check": str,
+    "matcher": str,
+    "interval": int,
+    "timeout": int,
+    "healthy": int,
+    "unhealthy": int,
+    "deregistration_delay": int,
+    "sticky": bool,
+}
+_INSTANCES: Fields = {"type": str, "count": int}
+_READY: Fields = {"url": str, "status": int, "within": (int, float)}
+_TABLES: Fields = {
+    "stack": dict,
+    "images": dict,
+    "secrets": dict,
+    "environment": dict,
+    "environment_files": dict,
+    "efs": dict,
+    "target_groups": dict,
+    "registries": dict,
+    "desired_counts": dict,
+    "instances": dict,
+    "compose": dict,
+    "ready": list,
+    "check": list,
+}
+
+# Tables that a compose file has no use for.
+_OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
+
+
+@dataclass(frozen=True)
+class Build:
+    """An image that is built of a folder; paths are relative to the file that names it."""
+
+    folder: str
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """How a target group is made; None is AWS's default. Times are in seconds."""
+
+    host: str = ""
+    health_check: str = "/"
+    matcher: str = "200"
+    interval: int | None = None
+    timeout: int | None = None
+    healthy: int | None = None
+    unhealthy: int | None = None
+    deregistration_delay: int | None = None
+    sticky: bool = False
+
+
+@dataclass(frozen=True)
+class Public:
+    """How a compose service is reached from outside: by a load balancer, at a port of the container (0: published)."""
+
+    port: int = 0
+    host: str = ""
+    health_check: str = "/"
+    matcher: str = "200"
+
+
+@dataclass(frozen=True)
+class Compose:
+    """The table ``compose``: what the compose file leaves open."""
+
+    file: str
+    tasks: tuple[tuple[str, ...], ...] = ()
+    private: tuple[str, ...] = ()
+    public: Mapping[str, Public] = field(default_factory=dict)
+    namespace: str = ""
+    ignore: tuple[str, ...] = ()
+    cpu: int = 512
+    memory: int = 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a sandbox.toml says.
+
+    Attributes:
+        images: By the reference in a task definition: another reference, or what to build.
+        secrets: By ARN or name: the value, or (of Secrets Manager) keys and values.
+        environment: By container: variables in the place of its own.
+        environment_files: By the S3 ARN: a file.
+        efs: By file system id and directory: a folder whose files are there beforehand.
+        registries: By the id or ARN of a Cloud Map service: NAME.NAMESPACE.
+        desired_counts: By service: instead of its own.
+        instances: Type and number of EC2 instances, if there are to be any.
+    """
+
+    name: str = ""
+    description: str = ""
+    cluster: str = ""
+    task_definitions: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    images: Mapping[str, str | Build] = field(default_factory=dict)
+    secrets: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    environment_files: Mapping[str, str] = field(default_factory=dict)
+    efs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    target_groups: Mapping[str, Group] = field(default_factory=dict)
+    registries: Mapping[str, str] = field(default_factory=dict)
+    desired_counts: Mapping[str, int] = field(default_factory=dict)
+    instances: tuple[str, int] | None = None
+    compose: Compose | None = None
+    ready: tuple[Mapping[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+def settings(content: Mapping[str, Any]) -> Settings:
+    """Read what TOML has been parsed to.
+
+    Raises:
+        OwnError: A table or key is unknown or of the wrong kind; the message names both.
+    """
+    read("", content, _TABLES)
+    stack = read("[stack]", content.get("stack", {}), _STACK)
+    if "compose" in content and ("task_definitions" in stack or "services" in stack):
+        raise OwnError(
+            "[compose]: a stack is made of a compose file, or of the task_definitions and services of [stack]"
+        )
+    for table in _OF_DEFINITIONS if "compose" in content else ():
+        if table in content:
+            raise OwnError(f"[{table}] is about task definitions; the stack is a compose file's")
+    return Settings(
+        stack.get("name", ""),
+        stack.get("description", ""),
+        stack.get("cluster", ""),
+        texts("[stack]", "task_definitions", stack.get("task_definitions", [])),
+        texts("[stack]", "services", stack.get("services", [])),
+        {name: _image(name, value) for name, value in content.get("images", {}).items()},
+        {name: _secret(name, value) for name, value in content.get("secrets", {}).items()},
+        {name: _mapping(f"[environment.{name}]", value) for name, value in content.get("environment", {}).items()},
+        _mapping("[environment_files]", content.get("environment_files", {})),
+        {name: _mapping(f"[efs.{name}]", value) for name, value in content.get("efs", {}).items()},
+        {name: _group(name, value) for name, value in content.get("target_groups", {}).items()},
+        _mapping("[registries]", content.get("registries", {})),
+        _counts(content.get("desired_counts", {})),
+        _instances(content["instances"]) if "instances" in content else None,
+        _compose(content["compose"]) if "compose" in content else None,
+        tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
+        checks(content.get("check", ())),
+    )
+
+
+def _image(name: str, value: Any) -> str | Build:
+    if isinstance(value, str) and value:
+        return value
+    place = f'[images."{name}"]'
+    if not isinstance(value, dict) or "build" not in value:
+        raise OwnError(
+            f'[images] "{name}" is a reference, or a table with build', '"local/app:dev", { build = "./app" }'
+        )
+    read(place, value, _BUILD)
+    arguments = _mapping(f"{place} arguments", value.get("arguments", {}))
+    return Build(value["build"], value.get("dockerfile", "Dockerfile"), value.get("target", ""), arguments)
+
+
+def _secret(name: str, value: Any) -> str | Mapping[str, Any]:
+    if isinstance(value, str) or (isinstance(value, dict) and value):
+        return value
+    raise OwnError(f'[secrets] "{name}" is a text, or a table of a secret\'s keys', f"found {value!r}")
+
+
+def _mapping(place: str, value: Any) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise OwnError(f"{place} is a table of names and texts", f"found {value!r}")
+    for name, text in value.items():
+        if not isinstance(text, str):
+            raise OwnError(f'{place} "{name}" is a text', f"found {text!r}")
+    return value
+
+
+def _group(name: str, value: Any) -> Group:
+    return Group(**read(f"[target_groups.{name}]", value, _GROUP))
+
+
+def _counts(value: Mapping[str, Any]) -> Mapping[str, int]:
+    for name, count in value.items():
+        if type(count) is not int or count < 0:
+            raise OwnError(f'[desired_counts] "{name}" is a whole number, 0 or more', f"found {count!r}")
+    return value
+
+
+def _instances(value: Any) -> tuple[str, int]:
+    found = read("[instances]", value, _INSTANCES)
+    if not found.get("type") or found.get("count", 1) < 1:
+        raise OwnError("[instances] has a type, and may have a count of 1 or more", 'type = "t3.small"')
+    return found["type"], found.get("count", 1)
+
+
+def _compose(value: Any) -> Compose:
+    found = read("[compose]", value, _COMPOSE)
+    given = found.get("task", [])
+    # One task may be given as a list of names, several as a list of such lists.
+    tasks = [given] if given and isinstance(given[0], str) else given
+    public = {
+        name: Public(**read(f"[compose.public.{name}]", one, _PUBLIC)) for name, one in found.get("public", {}).items()
+    }
+    return Compose(
+        found.get("file", "compose.yaml"),
+        tuple(texts("[compose]", "task", one) for one in tasks),
+        texts("[compose]", "private", found.get("private", [])),
+        public,
+        found.get("namespace", ""),
+        texts("[compose]", "ignore", found.get("ignore", [])),
+        found.get("cpu", Compose.cpu),
+        found.get("memory", Compose.memory),
+    )
+
+
+def _ready(number: int, value: Any) -> Mapping[str, Any]:
+    found = read(f"[[ready]] number {number}", value, _READY)
+    if not found.get("url", "").startswith("http://") or found.get("within", 1) <= 0:
+        raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
+    return found

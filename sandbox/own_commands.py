@@ -1,0 +1,93 @@
+"""``sandbox init`` and ``sandbox test``: somebody's own stack. What they need is imported when they run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sandbox import image_commands
+from sandbox.errors import SandboxError
+from sandbox.image_commands import ImagesOption
+from sandbox.report.files import check_writable, make_folder
+
+app = typer.Typer()
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder with the files of the stack.")] = Path(),
+) -> None:
+    """Write a commented sandbox.toml for the compose file or task definitions in a folder; nothing is overwritten."""
+    from sandbox.controllers import own_folder
+    from sandbox.report import terminal
+
+    file, found = own_folder.begin(folder)
+    if found.has_stack:
+        named = ["stack.yaml"]
+    elif found.compose is not None:
+        named = [found.compose[0]]
+    else:
+        named = [*found.task_definitions, *found.services]
+    terminal.out.print(f"wrote {file} for {', '.join(named)}", soft_wrap=True, markup=False)
+    terminal.out.print(f"next: read it, then sandbox up {folder}", soft_wrap=True, markup=False)
+
+
+@app.command("test")
+def run_checks(
+    folder: Annotated[Path, typer.Argument(help="The folder with the sandbox.toml.")] = Path(),
+    check: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this check; may be repeated.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")] = None,
+    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep timelines, and the containers if a check does not hold.")
+    ] = False,
+    timelines: Annotated[Path | None, typer.Option(help="Folder for the timelines: JSON lines, one a check.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
+    ] = None,
+    images: ImagesOption = "auto",
+    speed: Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")] = 1.0,
+) -> None:
+    """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
+    from sandbox import runner, suite
+    from sandbox.report import junit, results, terminal
+    from sandbox.report.page.folder import ReportFolder
+
+    image_commands.check_mode(images)
+    if not math.isfinite(speed):
+        raise SandboxError(f"--speed {speed}: not a number to divide by")
+    quiet = json_file is not None and str(json_file) == "-"
+    for file in (None if quiet else json_file, junit_file):
+        check_writable(file)
+    name, checks = suite.chosen(folder, check or [])
+    page = ReportFolder(report) if report is not None else None
+    if page is not None:
+        page.begin()
+    if timelines is None and (page is not None or keep):
+        timelines = page.timelines if page is not None else Path("timelines")
+    make_folder(timelines)
+    finished = runner.Run()
+
+    def show(result: runner.Result) -> None:
+        if not quiet:
+            terminal.result_line(result)
+
+    try:
+        with terminal.Progress(f"test {name}") as progress:
+            options = runner.Options(images, speed, keep, timelines)
+            suite.run(folder, options, name, checks, progress.step, show, finished)
+    finally:  # whatever ends a run, nothing is lost that it already knows
+        if json_file is not None:
+            results.write(finished, json_file)
+        if junit_file is not None:
+            junit.write(finished.results, junit_file)
+        if page is not None:
+            for result in finished.results:
+                page.add(suite.entry(result, folder, checks))
+            terminal.err.print(f"report: {page.write(f'{name}: {len(finished.results)} checks')}", soft_wrap=True)
+        if finished.results and not quiet:
+            terminal.summary(finished.results, "Checks", "checks hold", ("stack", "check"))
+    raise typer.Exit(finished.exit_code)

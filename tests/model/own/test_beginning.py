@@ -1,0 +1,104 @@
+"""What ``sandbox init`` writes: TOML that is read again, with what was found and what is to be filled in."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.model.own import beginning
+from sandbox.model.own.beginning import Found
+from sandbox.model.own.settings import Group, Public, settings
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"
+TASK = {
+    "family": "shop",
+    "containerDefinitions": [
+        {
+            "name": "app",
+            "image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop:42",
+            "secrets": [
+                {"name": "A", "valueFrom": f"{SECRET}:password::"},
+                {"name": "B", "valueFrom": "/shop/key"},
+            ],
+            "environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::config/app.env"}],
+        }
+    ],
+}
+SERVICE = {
+    "serviceName": "shop",
+    "taskDefinition": "shop:42",
+    "desiredCount": 4,
+    "launchType": "EC2",
+    "loadBalancers": [{"targetGroupArn": "arn:aws:elasticloadbalancing:r:1:targetgroup/web/1"}],
+    "serviceRegistries": [{"registryArn": "arn:aws:servicediscovery:r:1:service/srv-1"}],
+}
+COMPOSE = {
+    "services": {
+        "web": {"image": "a", "ports": ["80:8080"], "container_name": "w"},
+        "db": {"image": "b", "ports": ["5432:5432"]},
+    },
+    "networks": {"x": None},
+}
+
+
+def written(found):
+    """The file, and the same with everything that stands in comments."""
+    text = beginning.text(found)
+    whole = re.sub(r'^# (?=("[^"\n]*"|\w+) = |\[)', "", text, flags=re.MULTILINE)
+    return settings(tomllib.loads(text)), settings(tomllib.loads(whole)), text
+
+
+def test_task_definitions_and_services():
+    now, whole, _ = written(Found(None, {"taskdef.json": TASK}, {"service.json": [SERVICE]}))
+    assert (now.task_definitions, now.services) == (("taskdef.json",), ("service.json",))
+    assert now.target_groups == {"web": Group("web.example.com")}
+    assert now.instances == ("t3.small", 1)
+    assert [(one.kind, one.target) for one in now.checks] == [("http", "http://web.example.com/")]
+    # Nothing is made up: what only its owner knows is in comments.
+    assert (now.secrets, now.images, now.registries, now.desired_counts) == ({}, {}, {}, {})
+    assert whole.secrets == {SECRET: {"password": "VALUE"}, "/shop/key": "VALUE"}
+    assert list(whole.images) == ["111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop:42"]
+    assert whole.environment_files == {"arn:aws:s3:::config/app.env": "local.env"}
+    assert whole.registries == {"srv-1": "NAME.NAMESPACE"}
+    assert whole.desired_counts == {"shop": 1}
+    assert [one.kind for one in whole.checks] == ["http", "cache", "websocket"]
+
+
+def test_a_compose_file():
+    now, whole, _ = written(Found(("compose.yaml", COMPOSE), {}, {}))
+    assert now.compose is not None
+    assert whole.compose is not None
+    assert now.compose.public == {"web": Public(8080, "web.example.com")}
+    assert now.compose.private == ("db",)
+    assert now.compose.ignore == ()
+    assert whole.compose.ignore == ("container_name", "networks")
+    assert whole.compose.tasks == (("web", "db"),)
+
+
+def test_a_stack_yaml_has_images_and_checks_alone():
+    now, whole, _ = written(Found(None, {}, {}, has_stack=True))
+    assert now.compose is None
+    assert now.checks == ()
+    assert [one.target for one in whole.checks] == ["http://NAME/", "http://NAME/"]
+
+
+def test_what_is_what():
+    assert beginning.as_task_definition({"taskDefinition": TASK}) == TASK
+    assert beginning.as_task_definition({"containerDefinitions": [1]}) is None
+    assert beginning.as_services({"services": [SERVICE], "failures": []}) == [SERVICE]
+    assert beginning.as_services(SERVICE) == [SERVICE]
+    assert beginning.as_services({"name": "package", "version": "1"}) == []
+    assert beginning.as_services([1]) == []
+
+
+@given(st.text(), st.text(min_size=1))
+def test_whatever_a_file_says_the_result_is_toml(image, name):
+    task = {"family": "f", "containerDefinitions": [{"name": "a", "image": image}]}
+    settings(tomllib.loads(beginning.text(Found(None, {name: task}, {}))))
+    services = {"services": {name: {"image": image, "ports": [8080]}}}
+    made = settings(tomllib.loads(beginning.text(Found(("c.yaml", services), {}, {}))))
+    assert made.compose is not None
+    assert list(made.compose.public) == [name]

@@ -1,0 +1,105 @@
+"""sandbox.toml: what it may say, and errors that name table and key."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from sandbox.model.own.checks import Check
+from sandbox.model.own.errors import OwnError
+from sandbox.model.own.settings import Build, Compose, Group, Public, settings
+
+
+def test_everything():
+    found = settings(
+        tomllib.loads("""
+            [stack]
+            name = "shop"
+            cluster = "prod"
+            task_definitions = ["taskdef.json"]
+            services = ["service.json"]
+            [images]
+            "a:1" = "b:1"
+            "c:1" = { build = "./c", target = "run", arguments = { X = "1" } }
+            [secrets]
+            "/shop/key" = "value"
+            "db" = { password = "p" }
+            [environment.app]
+            DEBUG = "1"
+            [efs.fs-1]
+            "/conf" = "conf/"
+            [target_groups.web]
+            health_check = "/health"
+            sticky = true
+            [registries]
+            srv-1 = "app.shop.local"
+            [desired_counts]
+            shop = 1
+            [instances]
+            type = "t3.small"
+            [[ready]]
+            url = "http://web.example.com/"
+            [[check]]
+            kind = "http"
+            url = "http://web.example.com/"
+            status = 200
+        """)
+    )
+    assert found.images == {"a:1": "b:1", "c:1": Build("./c", target="run", arguments={"X": "1"})}
+    assert found.target_groups == {"web": Group(health_check="/health", sticky=True)}
+    assert found.instances == ("t3.small", 1)
+    assert found.checks == (Check("http-1", "http", "http://web.example.com/", {"status": 200}),)
+    assert (found.name, found.cluster, found.desired_counts) == ("shop", "prod", {"shop": 1})
+
+
+def test_one_task_or_several_of_a_compose_file():
+    one = settings(tomllib.loads('compose = { task = ["a", "b"], public = { a = { port = 80 } } }')).compose
+    assert one == Compose("compose.yaml", (("a", "b"),), public={"a": Public(80)})
+    two = settings(tomllib.loads('compose = { task = [["a", "b"], ["c"]] }')).compose
+    assert two is not None
+    assert two.tasks == (("a", "b"), ("c",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[stak]", "unknown table 'stak'", "is 'stack' meant?"),
+        ("[stack]\nnam = 'a'", "[stack]: unknown key 'nam'", "is 'name' meant?"),
+        ("[stack]\nzzz = 1", "[stack]: unknown key 'zzz'", "known: cluster, description, name"),
+        ("[stack]\nname = 1", "[stack] name is a text", "found 1"),
+        ("stack = 1", "stack is a table", "found 1"),
+        ("[stack]\nservices = [1]", "[stack] services is a list of texts", "found [1]"),
+        ("[images]\na = 1", '[images] "a" is a reference, or a table with build', ""),
+        ("[images]\na = { build = 'x', dokerfile = 'y' }", "unknown key 'dokerfile'", "is 'dockerfile' meant?"),
+        ("[environment.app]\nA = 1", '[environment.app] "A" is a text', "found 1"),
+        ("[target_groups.web]\nsticky = 1", "[target_groups.web] sticky is true or false", "found 1"),
+        ("[desired_counts]\na = true", '[desired_counts] "a" is a whole number, 0 or more', "found True"),
+        ("[instances]\ncount = 1", "[instances] has a type", "t3.small"),
+        ("[[ready]]\nurl = 'x'", "[[ready]] number 1: url is http://NAME/PATH", ""),
+        ("[compose]\n[stack]\nservices = ['a']", "a stack is made of a compose file, or of", ""),
+        ("[compose]\n[secrets]\na = 'b'", "[secrets] is about task definitions; the stack is a compose file's", ""),
+        ("[[check]]\nurl = 'x'", "[[check]] number 1 has no kind", "http, dns, cache, websocket, assets"),
+        ("[[check]]\nkind = 'htp'", "[[check]] number 1: unknown kind 'htp'", "is 'http' meant?"),
+        ("[[check]]\nkind = 'http'\nurl = 'x'", "url is http://NAME/PATH, as a viewer has it", "found 'x'"),
+        ("[[check]]\nkind = 'dns'\nurl = 'http://x/'", "url of a dns check is the name", ""),
+        (
+            "[[check]]\nname = 'a'\nkind = 'http'\nurl = 'http://x/'\nhit_ratio = 1",
+            "[[check]] 'a': unknown key 'hit_ratio'",
+            "known:",
+        ),
+        ("[[check]]\nkind = 'cache'\nurl = 'http://x/'\nhit_ratio = 2", "hit_ratio is from 0 to 1", "found 2"),
+        ("[[check]]\nkind = 'cache'\nurl = 'http://x/'\nseverity = 'warn'", "unknown severity 'warn'", "'warning'"),
+        ("[[check]]\nkind = 'http'\nurl = 'http://x/'\nwithin = -1", "within is not below 0", "found -1"),
+        (
+            "[[check]]\nname='a'\nkind='http'\nurl='http://x/'\n[[check]]\nname='a'\nkind='http'\nurl='http://x/'",
+            "two are named 'a'",
+            "",
+        ),
+    ],
+)
+def test_what_is_refused(text, message, hint):
+    with pytest.raises(OwnError) as caught:
+        settings(tomllib.loads(text))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
