@@ -49,6 +49,12 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
         _OK,
         _ENGINE,
     ),
+    "init": (("sandbox init", "sandbox init ./my-stack"), _OK, ()),
+    "test": (
+        ("sandbox test ./my-stack", "sandbox test ./my-stack --check front-page --junit junit.xml"),
+        _or("every check held", "one did not"),
+        _ENGINE,
+    ),
     "down": (("sandbox down", "sandbox down --all"), _OK, (_DOCKER,)),
     "deploy": (
         ("sandbox deploy ghost --image nginx=nginx:1.28", "sandbox deploy ghost --image nginx=shop:2 --json"),
