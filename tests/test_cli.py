@@ -176,7 +176,9 @@ def test_run_writes_its_results_and_exits_0_when_all_did_as_declared(installed):
         "timeline": "lines/good.there.jsonl",
         "files": [],
         "install": "",
+        "services": there["services"],
     }
+    assert {"ecs", "events", "lambda", "route53"} <= set(there["services"])
     assert 0 < there["seconds"] < 60
     assert (missing["outcome"], missing["evidence"]) == ("reproduces", ["http://small.example.org/missing: HTTP 404"])
     lines = [json.loads(line) for line in (installed.folder / there["timeline"]).read_text().splitlines()]
