@@ -227,4 +227,4 @@ class Viewers:
         return f"http://127.0.0.1:{door.port}"
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
-        return self._containers.execute(self._network.viewer(), command)
+        return self._containers.execute(self._network.viewer(), command, prints=True)

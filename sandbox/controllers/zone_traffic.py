@@ -52,15 +52,15 @@ class ZoneTraffic:
             return
         sent: dict[tuple[str, str], int] = {}
         for eni in self._counting:
-            for zone, count in zone_traffic.counted(self._told(eni, zone_traffic.READ)).items():
+            for zone, count in zone_traffic.counted(self._told(eni, zone_traffic.READ, prints=True)).items():
                 way = (_place(eni).zone, zone)
                 sent[way] = sent.get(way, 0) + count
             self._told(eni, ["nft", zone_traffic.END])
         for (here, there), count in sorted(sent.items()):
             self._timeline.record("zone.traffic", from_zone=here, to_zone=there, bytes=count)
 
-    def _told(self, eni: Eni, command: Sequence[str]) -> str:
-        code, out, said = self._containers.execute(eni.container, list(command))
+    def _told(self, eni: Eni, command: Sequence[str], *, prints: bool = False) -> str:
+        code, out, said = self._containers.execute(eni.container, list(command), prints=prints)
         if code:
             raise SandboxError(f"what {eni.record.id} sends cannot be counted", state=said.strip())
         return out

@@ -21,6 +21,7 @@ from sandbox.engine.run import LABEL_RUN, Run
 from sandbox.errors import SandboxError
 
 LOG_TAIL = 20
+_RUNS = 3  # of a command whose output is lost
 
 
 @dataclass(frozen=True)
@@ -285,8 +286,22 @@ class Containers:
             return None
         return stats if stats.get("pids_stats") else None
 
-    def execute(self, container_id: str, command: Sequence[str]) -> tuple[int, str, str]:
-        """Run a command inside and return (exit code, standard output, standard error)."""
+    def execute(self, container_id: str, command: Sequence[str], *, prints: bool = False) -> tuple[int, str, str]:
+        """Run a command inside and return (exit code, standard output, standard error).
+
+        Args:
+            container_id: Where.
+            command: The program and its arguments.
+            prints: It prints something whenever it succeeds, and does no harm when it is run again: on a busy machine
+                Docker 20.10 now and then loses all that a command has printed, which is taken for that.
+        """
+        for left in range(_RUNS - 1, -1, -1):
+            code, out, err = self._execute(container_id, command)
+            if not prints or code or out or err or not left:
+                break
+        return code, out.decode(errors="replace"), err.decode(errors="replace")
+
+    def _execute(self, container_id: str, command: Sequence[str]) -> tuple[int, bytes, bytes]:
         api = self.client.api
         try:
             exec_id = api.exec_create(container_id, list(command))["Id"]
@@ -294,7 +309,7 @@ class Containers:
             code = api.exec_inspect(exec_id)["ExitCode"]
         except APIError as error:
             raise _refused(f"could not run a command in container '{self.name(container_id)}'", error) from error
-        return int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+        return int(code), out or b"", err or b""
 
     def stream(self, container_id: str, command: Sequence[str]) -> Iterator[bytes]:
         """Run a command inside and return what it prints, in pieces as they come, until it or the container ends.

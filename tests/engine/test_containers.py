@@ -115,3 +115,12 @@ def test_connections_of_commands_whose_output_is_followed_are_closed(containers,
         gc.collect()
     assert said == ["two"]
     assert [one.message for one in seen if issubclass(one.category, ResourceWarning)] == []
+
+
+def test_a_command_that_always_prints_is_run_again_when_its_output_is_lost(containers, toolbox):
+    container_id = containers.run_new(Spec("says", toolbox, command=["sleep", "infinity"]))
+    # As if the engine had lost what it said the first time.
+    command = ["sh", "-c", "test -e /tmp/again && echo said; touch /tmp/again"]
+    assert containers.execute(container_id, command, prints=True) == (0, "said\n", "")
+    assert containers.execute(container_id, ["true"]) == (0, "", "")
+    assert containers.execute(container_id, ["sh", "-c", "exit 3"], prints=True) == (3, "", "")
