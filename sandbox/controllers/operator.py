@@ -345,8 +345,12 @@ class Operator:
         """The last log lines of each container of a task that has not been removed."""
         return self._ecs.runner.logs(task_arn) if self._ecs.runner else {}
 
-    def execute(self, task_arn: str, container: str, command: Sequence[str]) -> tuple[int, str, str]:
+    def execute(
+        self, task_arn: str, container: str, command: Sequence[str], *, prints: bool = False
+    ) -> tuple[int, str, str]:
         """Run a command in a container of a task, as ECS Exec does: exit code, output, errors.
+
+        ``prints`` is as of `sandbox.engine.containers.Containers.execute`.
 
         Raises:
             SandboxError: The container does not run.
@@ -354,4 +358,4 @@ class Operator:
         found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
         if not found:
             raise SandboxError(f"no container '{container}' of task {task_arn} runs")
-        return self._containers.execute(found, command)
+        return self._containers.execute(found, command, prints=prints)

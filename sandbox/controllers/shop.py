@@ -97,7 +97,7 @@ class Shop:
         """
         urls = [f"http://127.0.0.1{path}" for path in paths]
         command = ["curl", "--fail-early", "--fail", "--silent", "--show-error", "--write-out", r"\n", *urls]
-        code, out, said = self._sandbox.execute(task, "nginx", command)
+        code, out, said = self._sandbox.execute(task, "nginx", command, prints=True)
         if code:
             raise SandboxError(f"task {task} did not answer {', '.join(paths)}", state=said.strip())
         return [json.loads(line) for line in out.splitlines()]
