@@ -21,7 +21,7 @@ def play(play: Play) -> None:
     shop.change_price()
     container, command = play.variant.settings["container"], play.variant.settings["command"]
     sandbox.progress(f"clearing the cache in container {container}")
-    code, out, said = sandbox.execute(task, container, command)
+    code, out, said = sandbox.execute(task, container, command, prints=True)
     if code:
         raise SandboxError(f"container {container} could not run {command[0]}", state=said.strip() or out.strip())
     sandbox.timeline.record("cleared", command=command, said=" ".join(out.split()))

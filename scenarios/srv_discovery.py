@@ -58,7 +58,7 @@ def play(play: Play) -> None:
         tried = int(port) if play.variant.settings["by"] == "SRV" else CONTAINER_PORT
         url = f"http://{address}:{tried}/health"
         sandbox.progress(f"asking for {url}")
-        _, out, err = sandbox.execute(tasks[0], "app", ["python", "-c", _ASK, url])
+        _, out, err = sandbox.execute(tasks[0], "app", ["python", "-c", _ASK, url], prints=True)
         sandbox.timeline.record("reached", url=url, answer=(out or err).strip(), srv=value, refused=refused)
 
 
