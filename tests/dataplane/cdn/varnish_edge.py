@@ -159,9 +159,15 @@ class VarnishEdge:
 
     def await_origin(self, count: int) -> None:
         """Until the origins have been asked so often since `forget`, and Varnish has taken the last answer."""
+        assert self.has_asked(count, PATIENCE), f"the origin was asked {self.script.taken} times"
+
+    def has_asked(self, count: int, within: float) -> bool:
+        """Whether that comes within so many seconds after the last time that the origins were asked."""
         while self.script.taken < count:
-            assert self.script.over.acquire(timeout=PATIENCE), f"the origin was asked {self.script.taken} times"
+            if not self.script.over.acquire(timeout=within):
+                return False
             self.script.taken += 1
+        return True
 
     def ask(self, request: Request, *answers: Response | Failure) -> Got:
         """A viewer's request. The origins give these answers to what they are asked, one after the other."""
