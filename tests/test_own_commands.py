@@ -205,7 +205,7 @@ def test_up_serves_somebodys_own_folder(cli, folder):
     command = cli.start("up", folder)
     command.wait_for("is up:", within=120)
     command.wait_for("leads to http://web.example.com/")
-    assert "note: service 'web' depends_on db: ECS starts services in no order; it has to try again" in command.err
+    command.wait_for("note: service 'web' depends_on db: ECS starts services in no order; it has to try again")
     command.interrupt()
     assert command.end() == 130
     assert cli.in_engine() == []
