@@ -85,6 +85,7 @@ def site(request):
         gateway = sandbox._network.internet.address(1)
         server = ThreadingHTTPServer((gateway, 0), Origin)
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        Origin.released.clear()  # a worker may come back to this module when it has finished with it once
         try:
             yield Site(sandbox, gateway, server.server_address[1])
         finally:
