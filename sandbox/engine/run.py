@@ -37,7 +37,10 @@ class Run:
         run = cls(secrets.token_hex(4), owner_of_this_process(), Path())
         folder = runs_folder() / run.id
         folder.mkdir(parents=True, mode=0o700)
-        (folder / OWNER_FILE).write_text(run.owner)
+        # Whole at once: a run whose owner cannot be read yet is taken for nobody's by another process that sweeps.
+        written = folder / f"{OWNER_FILE}.new"
+        written.write_text(run.owner)
+        written.rename(folder / OWNER_FILE)
         return cls(run.id, run.owner, folder)
 
     @property
