@@ -93,19 +93,7 @@ def entry(result: Result, folder: Path, checks: Sequence[Check]) -> Entry:
     check = next((one for one in checks if one.name == result.variant), None)
     about = {"Check": f"{check.kind} of {check.target}"} if check is not None else {"Check": "the stack comes up"}
     bounds = {key: repr(value) for key, value in check.bounds.items()} if check is not None else {}
-    return Entry(
-        result.scenario,
-        result.variant,
-        result.expectation,
-        result.outcome,
-        result.as_declared,
-        result.seconds,
-        result.error,
-        result.evidence,
-        about,
-        {**bounds, FILE: (folder / FILE).read_text()},
-        result.timeline,
-    )
+    return Entry.with_words(result, about, {**bounds, FILE: (folder / FILE).read_text()})
 
 
 def _run(

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from docker.errors import ImageNotFound
@@ -164,3 +165,21 @@ def test_how_much_was_removed_is_told_in_words():
     assert str(swept) == "2 containers, 2 networks, 3 volumes, 0 images, 1 folders"
     assert swept
     assert not sweep.Swept()
+
+
+def test_a_run_that_is_just_beginning_is_not_swept(monkeypatch):
+    client, rename, looked = daemon.connect(), Path.rename, []
+
+    def look_first(self, target):
+        sweep.remove_dead_runs(client)
+        looked.append(self)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", look_first)
+    run = Run.begin()
+    try:
+        assert looked  # while the owner was written, and not yet there
+        assert (run.folder / OWNER_FILE).read_text() == run.owner
+    finally:
+        run.end()
+        client.close()

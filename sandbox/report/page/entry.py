@@ -59,6 +59,11 @@ class Entry:
         stack = paths.share() / "compose" / scenario.stack / "stack.yaml"
         if stack.is_file():
             configuration[f"stack {scenario.stack}"] = stack.read_text()
+        return Entry.with_words(result, about, configuration)
+
+    @staticmethod
+    def with_words(result: Result, about: Mapping[str, str], configuration: Mapping[str, str]) -> Entry:
+        """What became of something, with what is said of it."""
         return Entry(
             result.scenario,
             result.variant,
