@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.controllers import stack_file
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError
+from sandbox.model.cloudformation.plan import plan as cloudformation_plan
 from sandbox.model.own import definitions
 from sandbox.model.own.compose.stack import Machine, compose
 from sandbox.model.own.compose.values import dotenv
@@ -60,16 +62,18 @@ def find(name: str) -> StackDefinition:
     given = load(folder)
     file = folder / FILE
     has_stack = (folder / stack_file.FILE).is_file()
-    if given.compose is None and not given.task_definitions:
+    if given.compose is None and given.cloudformation is None and not given.task_definitions:
         if not has_stack:
-            raise SandboxError(f"{file} names no task_definitions, and no compose file", hint="docs/own-stacks.md")
+            raise SandboxError(
+                f"{file} names no task_definitions, no compose file and no template", hint="docs/own-stacks.md"
+            )
         for table in _OF_DEFINITIONS:
             if getattr(given, table):
                 raise SandboxError(f"{file}: {table} belongs to task definitions; the stack is {stack_file.FILE}'s")
         return replace(stack_file.load(f"{folder}/"), overrides=given.images)
     if has_stack:
         raise SandboxError(f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or the stack in {FILE}, away")
-    return _definition(folder.resolve(), given)
+    return _template(folder.resolve(), given) if given.cloudformation else _definition(folder.resolve(), given)
 
 
 def load(folder: Path) -> Settings:
@@ -109,6 +113,59 @@ def _definition(folder: Path, given: Settings) -> StackDefinition:
         _references(own),
         made.notes,
     )
+
+
+def _template(folder: Path, given: Settings) -> StackDefinition:
+    def read(name: str) -> str | None:
+        file = folder / name
+        try:
+            return file.read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"{file} cannot be read", state=str(error)) from error
+
+    try:
+        made = cloudformation_plan(given, folder.name, read, request_shape, Place(REGION, ACCOUNT_ID))
+    except OwnError as error:
+        raise SandboxError(f"{folder}/{_place(error.message)}", hint=error.hint) from error
+    assert given.cloudformation is not None
+    return StackDefinition(
+        given.name or made.name,
+        folder,
+        given.description or given.cloudformation.template,
+        {},
+        (),
+        given.efs,
+        tuple(_call(step) for step in made.steps),
+        tuple(Ready(**item) for item in made.ready),
+        given.images,
+        made.images,
+        made.notes,
+        made.outputs,
+    )
+
+
+def _place(message: str) -> str:
+    """The message after the folder: it names a table of the sandbox.toml, or begins with the template's file."""
+    return f"{FILE}: {message}" if message.startswith("[") else message
+
+
+@cache
+def request_shape(operation: str) -> Any:
+    """The shape of an operation's request, by boto3's names."""
+    from botocore import xform_name
+
+    service, _, name = operation.partition(".")
+    model = _service_model(service)
+    return model.operation_model(next(one for one in model.operation_names if xform_name(one) == name)).input_shape
+
+
+@cache
+def _service_model(service: str) -> Any:
+    import botocore.session
+
+    return botocore.session.get_session().get_service_model(service)
 
 
 def _of_json(folder: Path, given: Settings) -> Own:
@@ -152,9 +209,7 @@ def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:
 
 
 def _shapes() -> Shapes:
-    import botocore.session
-
-    model = botocore.session.get_session().get_service_model("ecs")
+    model = _service_model("ecs")
     return Shapes(
         frozenset(model.shape_for("TaskDefinition").members),
         frozenset(model.operation_model("RegisterTaskDefinition").input_shape.members),

@@ -290,7 +290,7 @@ class Sandbox(Viewers, Operator):
         values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
-        return Stack(self, definition, values, mark)
+        return Stack(self, definition.settled(values), values, mark)
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
