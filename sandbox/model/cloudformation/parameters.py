@@ -84,18 +84,9 @@ class Parameters:
         for name in given:
             if name not in declared:
                 raise unknown(self._where, name, declared, "parameter")
-        found, missing = {}, []
         for name, one in declared.items():
             self._check_keys(name, one)
-            if name in given:
-                found[name] = self._of(name, one, given[name])
-            elif (own := _OWN.get(str(one.get("Type")))) is not None:
-                found[name] = own[1]
-                self._notes.append(f"parameter {name} ({one['Type']}) is the sandbox's own {own[0]}")
-            elif "Default" in one:
-                found[name] = self._of(name, one, one["Default"])
-            else:
-                missing.append(name)
+        missing = [name for name, one in declared.items() if name not in given and not has_value(one)]
         if missing:
             examples = ", ".join(f'{name} = "VALUE"' for name in missing)
             raise self._template.error(
@@ -103,6 +94,14 @@ class Parameters:
                 f"Parameters: [{', '.join(missing)}] must have values",
                 f"in {self._where}: {examples}",
             )
+        found: dict[str, Any] = {}
+        for name, one in declared.items():
+            own = _OWN.get(str(one["Type"]))
+            if own is not None and name not in given:
+                found[name] = own[1]
+                self._notes.append(f"parameter {name} ({one['Type']}) is the sandbox's own {own[0]}")
+            else:
+                found[name] = self._of(name, one, given[name] if name in given else one["Default"])
         return found
 
     def _check_keys(self, name: str, one: Mapping[str, Any]) -> None:
@@ -148,6 +147,11 @@ class Parameters:
                 f'in [secrets]: "{key}" = "VALUE"',
             )
         return value
+
+
+def has_value(declared: Mapping[str, Any]) -> bool:
+    """Whether a parameter has a value where none is given: a default, or a thing of the sandbox's own."""
+    return "Default" in declared or str(declared.get("Type")) in _OWN
 
 
 def _is_list(kind: str) -> bool:

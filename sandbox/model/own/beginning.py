@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.cloudformation.beginning import Beginning
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
@@ -46,12 +47,16 @@ class Found:
         task_definitions: By file name, as they are in the file.
         services: The same.
         has_stack: There is a stack.yaml, which is the stack then.
+        template: The name and content of a CloudFormation template.
+        name: The folder's.
     """
 
     compose: tuple[str, Mapping[str, Any]] | None
     task_definitions: Mapping[str, Mapping[str, Any]]
     services: Mapping[str, Sequence[Mapping[str, Any]]]
     has_stack: bool = False
+    template: tuple[str, Mapping[str, Any]] | None = None
+    name: str = ""
 
 
 def as_task_definition(content: Any) -> Mapping[str, Any] | None:
@@ -77,6 +82,9 @@ def text(found: Found) -> str:
     if found.has_stack:
         lines: Iterator[str] = iter(("# The stack is that of stack.yaml; [images] may put local builds into it.\n",))
         urls: list[str] = []
+    elif found.template is not None:
+        begun = Beginning(*found.template, found.name, _toml)
+        lines, urls = begun.lines(), begun.urls()
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])
     else:
