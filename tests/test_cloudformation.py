@@ -118,3 +118,18 @@ def test_init_writes_what_up_takes(cli, folder):
     made = own_stack.find(f"{folder}/")
     assert [one.url for one in made.ready] == ["http://shop.example.com/"]
     assert made.name == "shop"
+
+
+def rows():
+    """The table of types, as docs/cloudformation.md has it."""
+    yield "| Type | Properties | Attributes |"
+    yield "|---|---|---|"
+    for name, one in sorted(KINDS.items()):
+        attributes = ", ".join("`Outputs.NAME`" if each == "Outputs" else f"`{each}`" for each in one.attributes)
+        yield f"| {name} | {', '.join(f'`{each}`' for each in sorted(one.properties))} | {attributes} |"
+
+
+def test_the_page_has_every_type_with_its_properties_and_attributes():
+    """To write it anew: python -c "from tests.test_cloudformation import rows; print(*rows(), sep=chr(10))"."""
+    page = (Path(__file__).parents[1] / "docs" / "cloudformation.md").read_text()
+    assert "\n".join(rows()) in page
