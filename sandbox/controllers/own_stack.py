@@ -136,13 +136,14 @@ def _template(folder: Path, given: Settings) -> StackDefinition:
         given.description or given.cloudformation.template,
         {},
         (),
-        given.efs,
+        {name: one for name, one in given.efs.items() if name.startswith("fs-")},
         tuple(_call(step) for step in made.steps),
         tuple(Ready(**item) for item in made.ready),
         given.images,
         made.images,
         made.notes,
         made.outputs,
+        made.efs,
     )
 
 
