@@ -292,6 +292,8 @@ class Stack:
             if "Value" not in one:
                 raise self._template.error(path, f"Outputs '{name}' has no Value")
             values[name] = self._evaluator.value(one["Value"], (*path, "Value"))
+            if values[name] is NO_VALUE:
+                raise self._template.error((*path, "Value"), f"Outputs '{name}': its Value is AWS::NoValue")
             if "Export" in one:
                 self._export(name, one["Export"], values[name])
         return values

@@ -162,6 +162,13 @@ def test_a_secret_that_nobody_gives_is_named():
     assert "[secrets]: unknown secret '/none'" in refused(SHOP, secrets={"/none": "x"}).message
 
 
+def test_a_secret_of_the_template_may_have_a_value_for_this_machine():
+    template = "Resources: {S: {Type: AWS::SecretsManager::Secret, Properties: {Name: db, GenerateSecretString: {}}}}"
+    for name in ("db", "S"):
+        made = planned(template, secrets={name: {"user": "u"}})
+        assert calls(made) == [("secretsmanager.create_secret", {"Name": "db", "SecretString": '{"user": "u"}'})]
+
+
 def test_files_may_be_on_the_template_s_own_file_systems():
     template = "Resources: {Files: {Type: AWS::EFS::FileSystem}}"
     made = planned(template, efs={"Files": {"/": "content"}, "fs-1": {"/a": "b"}})
@@ -411,6 +418,11 @@ def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
         ),
         ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {Val: 1}}", "Outputs 'X': unknown key 'Val'", ""),
         ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {}}", "Outputs 'X' has no Value", ""),
+        (
+            "Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {Value: !Ref AWS::NoValue}}",
+            "t.yaml:2: Outputs 'X': its Value is AWS::NoValue",
+            "",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_the_resource_and_the_line(text, message, hint):
