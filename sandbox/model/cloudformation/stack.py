@@ -86,9 +86,10 @@ class Stack:
             )
         settings = self.account.settings.cloudformation
         ignore = settings.ignore if settings else ()
+        types = [name for name in ignore if "::" in name]  # in whatever stack they are
         mine = [name.removeprefix(self.label) for name in ignore if name.startswith(self.label)]
-        found = template(text, self.file, mine)
-        self.account.used_ignore |= {f"{self.label}{name}" for name in found.used}
+        found = template(text, self.file, [*types, *mine])
+        self.account.used_ignore |= {name if name in types else f"{self.label}{name}" for name in found.used}
         return found
 
     def _pseudo(self) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class Stack:
             raise self._template.error(
                 ("Resources", name, "Type"),
                 f"resource '{name}': the type {one.type} is not supported{reason}",
-                f"{meant}{ignoring(self.label + name)}",
+                f'{meant}{ignoring(self.label + name)}, ["{one.type}"] all of the type',
             )
 
     def _order(self) -> list[str]:

@@ -368,7 +368,8 @@ def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
         (
             "Resources:\n  A:\n    Type: AWS::ECS::Clutser",
             "t.yaml:3: resource 'A': the type AWS::ECS::Clutser is not supported",
-            "is 'AWS::ECS::Cluster' meant?; [cloudformation] ignore = [\"A\"] leaves it out",
+            "is 'AWS::ECS::Cluster' meant?; [cloudformation] ignore = [\"A\"] leaves it out, "
+            '["AWS::ECS::Clutser"] all of the type',
         ),
         (
             "Resources: {A: {Type: AWS::ApplicationAutoScaling::ScalableTarget}}",
@@ -454,6 +455,25 @@ def test_what_is_ignored_is_left_out_and_what_refers_to_it_is_told():
         "it refers to A, which [cloudformation] ignore leaves out"
         in refused(text.replace("Family: b", "Family: !Ref A"), cloudformation=table).message
     )
+
+
+def test_types_may_be_ignored_in_whatever_stack_they_are():
+    nested = """
+        Resources:
+          A: {Type: AWS::CloudWatch::Alarm}
+          S: {Type: AWS::ApplicationAutoScaling::ScalingPolicy}
+          C: {Type: AWS::ECS::Cluster}
+        """
+    text = """
+        Resources:
+          N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: n.yaml}}
+          A: {Type: AWS::CloudWatch::Alarm}
+        """
+    table = {"ignore": ["AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::*"]}
+    made = planned(text, {"n.yaml": nested}, cloudformation=table)
+    assert [step.save_as for step in made.steps] == ["N/C#0"]
+    table["ignore"].append("AWS::ECS::Serivce")
+    assert "unknown name 'AWS::ECS::Serivce'" in refused(text, {"n.yaml": nested}, cloudformation=table).message
 
 
 def test_a_resource_whose_condition_does_not_hold_is_not_made():
