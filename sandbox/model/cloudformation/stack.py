@@ -73,6 +73,7 @@ class Stack:
         self._evaluator = Evaluator(found, parameters, self._pseudo(), self)
         for name in found.conditions:
             self._evaluator.condition(name, ("Conditions", name))
+        self._check_rules()
         self._check_kinds()
         for name in self._order():
             self._make(name)
@@ -106,6 +107,27 @@ class Stack:
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
+
+    def _check_rules(self) -> None:
+        """What a template asserts of its parameters.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
+        """
+        for name, one in self._template.rules.items():
+            path: Path = ("Rules", name)
+            assertions = one.get("Assertions")
+            if not one.keys() <= {"RuleCondition", "Assertions"} or not isinstance(assertions, list):
+                raise self._template.error(path, f"Rules '{name}' has Assertions, and may have a RuleCondition")
+            condition = (*path, "RuleCondition")
+            if "RuleCondition" in one and not self._evaluator.assertion(one["RuleCondition"], condition):
+                continue
+            for index, each in enumerate(assertions):
+                where = (*path, "Assertions", index)
+                if not isinstance(each, dict) or "Assert" not in each:
+                    raise self._template.error(where, f"Rules '{name}': an assertion has Assert")
+                if not self._evaluator.assertion(each["Assert"], (*where, "Assert")):
+                    said = each.get("AssertDescription", "an assertion does not hold")
+                    raise self._template.error(where, f"Rules '{name}': {said}")
 
     # -- order --
 

@@ -17,9 +17,9 @@ from sandbox.model.own.errors import OwnError, unknown
 _VERSION = "2010-09-09"
 _SECTIONS = frozenset(
     {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources"}
-    | {"Outputs"}
+    | {"Outputs", "Rules"}
 )
-_NOT_CARRIED_OUT = frozenset({"Transform", "Rules", "Hooks"})
+_NOT_CARRIED_OUT = frozenset({"Transform", "Hooks"})
 _ID = re.compile(r"[A-Za-z0-9]{1,255}")
 POLICIES = {
     "DeletionPolicy": "what is made goes with the sandbox",
@@ -57,6 +57,7 @@ class Template:
     document: Document
     description: str
     parameters: Mapping[str, Mapping[str, Any]]
+    rules: Mapping[str, Mapping[str, Any]]
     mappings: Mapping[str, Any]
     conditions: Mapping[str, Any]
     resources: Mapping[str, Declared]
@@ -137,6 +138,7 @@ class _Sections:
             self._document,
             str(self._content.get("Description", "")),
             {name: self._mapping(one, ("Parameters", name), name) for name, one in self._section("Parameters").items()},
+            {name: self._mapping(one, ("Rules", name), name) for name, one in self._section("Rules").items()},
             self._section("Mappings"),
             self._section("Conditions"),
             resources,

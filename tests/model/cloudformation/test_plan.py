@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -542,3 +544,78 @@ def test_a_policy_has_a_version_as_iam_here_wants_it():
     assert role["AssumeRolePolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
     assert text["PolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
     assert old["PolicyDocument"] == '{"Version": "2008-10-17"}'
+
+
+CDK = {
+    "Resources": {
+        "Logs": {
+            "Type": "AWS::Logs::LogGroup",
+            "UpdateReplacePolicy": "Retain",
+            "DeletionPolicy": "Retain",
+            "Metadata": {"aws:cdk:path": "Shop/Logs/Resource"},
+        },
+        "TaskDef": {
+            "Type": "AWS::ECS::TaskDefinition",
+            "Properties": {
+                "ContainerDefinitions": [
+                    {
+                        "Essential": True,
+                        "Image": {
+                            "Fn::Sub": "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/"
+                            "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}:0a1b"
+                        },
+                        "LogConfiguration": {
+                            "LogDriver": "awslogs",
+                            "Options": {"awslogs-group": {"Ref": "Logs"}, "awslogs-region": {"Ref": "AWS::Region"}},
+                        },
+                        "Name": "web",
+                    }
+                ],
+                "Cpu": "256",
+                "Family": "ShopTaskDef",
+                "Memory": "512",
+                "NetworkMode": "awsvpc",
+                "RequiresCompatibilities": ["FARGATE"],
+            },
+        },
+        "CDKMetadata": {
+            "Type": "AWS::CDK::Metadata",
+            "Properties": {"Analytics": "v2:deflate64:H4sI"},
+            "Condition": "CDKMetadataAvailable",
+        },
+    },
+    "Conditions": {
+        "CDKMetadataAvailable": {
+            "Fn::Or": [
+                {"Fn::Or": [{"Fn::Equals": [{"Ref": "AWS::Region"}, one]} for one in ("af-south-1", "ap-east-1")]},
+                {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
+            ]
+        }
+    },
+    "Parameters": {
+        "BootstrapVersion": {
+            "Type": "AWS::SSM::Parameter::Value<String>",
+            "Default": "/cdk-bootstrap/hnb659fds/version",
+            "Description": "Version of the CDK Bootstrap resources in this environment [cdk:skip]",
+        }
+    },
+    "Rules": {
+        "CheckBootstrapVersion": {
+            "Assertions": [
+                {
+                    "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3"], {"Ref": "BootstrapVersion"}]}]},
+                    "AssertDescription": "CDK bootstrap stack version 6 required.",
+                }
+            ]
+        }
+    },
+}
+
+
+def test_what_cdk_synth_writes_is_planned():
+    version = {"/cdk-bootstrap/hnb659fds/version": "21"}
+    made = planned(json.dumps(CDK, indent=1), secrets=version)
+    assert [one for one, _ in calls(made)] == ["logs.create_log_group", "ecs.register_task_definition"]
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets-123456789012-us-east-1:0a1b"
+    assert made.images == {image: "container 'web' of TaskDef"}
+    assert refused(json.dumps(CDK)).hint == 'in [secrets]: "/cdk-bootstrap/hnb659fds/version" = "VALUE"'
