@@ -13,14 +13,14 @@ from sandbox.controllers.interfaces import ImageSource
 from sandbox.controllers.network import RESOLVER, RunNetwork
 from sandbox.engine.containers import Containers
 from sandbox.errors import SandboxError
-from sandbox.model.cloudfront.config import Distribution
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
-    # Templates and cryptography take a tenth of a second to load, and most stacks have no distribution.
+    # Templates, cryptography and the model take a tenth of a second to load, and most stacks have no distribution.
     from sandbox.controllers.edge_functions import EdgeFunctions, RunAtEdge
     from sandbox.controllers.edge_location import EdgeLocation
     from sandbox.dataplane.cdn.certificates import Authority
+    from sandbox.model.cloudfront.config import Distribution
 
 
 class CloudFrontController:

@@ -31,7 +31,7 @@ FORKS_BYTES = 16
 _CROWD = 64
 
 PACKAGES = Path("/usr/lib/sandbox/packages")
-"""Packages for this Python, in a folder each, where functions run on one that their code was not made for (LocalStack)."""
+"""Has packages for this Python, in a folder each, where it may be another than the code was made for (LocalStack's)."""
 
 _FORKS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
