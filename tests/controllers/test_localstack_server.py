@@ -245,12 +245,13 @@ def test_a_run_whose_localstack_is_killed_has_no_verdict(request: pytest.Fixture
 def test_a_localstack_that_cannot_be_used_says_why(
     settings: dict[str, Any], message: str, words: str, request: pytest.FixtureRequest
 ) -> None:
-    server = OwnedServer(request.config.getoption("--sandbox-images"), **settings)
-    try:
-        with pytest.raises(SandboxError) as caught:
-            _ = server.connection
-    finally:
-        server.close()
+    images = request.config.getoption("--sandbox-images")
+    with contextlib.closing(OwnedServer(images, **settings)) as server:
+        with pytest.raises(SandboxError) as caught, Sandbox(images=images, localstack=server):
+            pass
+        mine = {"label": f"{LABEL_RUN}={server._run.id}"}
+        (left,) = server._client.containers.list(filters=mine, all=True)
+        assert list(left.attrs["NetworkSettings"]["Networks"]) == [server._network.name]  # the sandbox's went with it
     assert message in caught.value.message
     assert words in f"{caught.value.state} {caught.value.hint}"
 
@@ -284,8 +285,9 @@ def test_a_localstack_that_refuses_its_token_says_so(
         container = Container(
             ContainerOptions(image, run.name("localstack"), run.labels, tmp_path, network, resolv_conf)
         )
+        container.start()
         with pytest.raises(SandboxError) as caught:
-            container.start()
+            container.wait_ready()
         container.close()
     finally:
         sweep.remove_run(client, run.id)
