@@ -10,7 +10,7 @@ import ast
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def _told(lines: tuple[str, ...]) -> Iterator[str]:
 
 
 def _parameters(command: Any, context: Any) -> Iterator[str]:
-    by_panel: dict[str, list[str]] = {}
+    by_panel: dict[str, list[tuple[str, ...]]] = {}
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             panel, name = "Arguments", parameter.name.upper()
@@ -112,9 +112,17 @@ def _parameters(command: Any, context: Any) -> Iterator[str]:
             if not parameter.is_flag:
                 shown = parameter.make_metavar(context)
                 name += f" {_VALUES.get(shown, shown)}"
-        by_panel.setdefault(panel, []).append(f"| `{name}` | {_cell(parameter.help)} | {_default(parameter)} |")
+        by_panel.setdefault(panel, []).append((f"`{name}`", _cell(parameter.help), _default(parameter)))
     for panel, rows in by_panel.items():
-        yield from ("", f"| {panel} | Meaning | Default |", "|---|---|---|", *rows)
+        yield from _table((panel, "Meaning", "Default"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A table; where no row has anything in its last column, without that."""
+    lines = [head, ("---",) * len(head), *rows]
+    if not any(row[-1] for row in lines[2:]):
+        lines = [row[:-1] for row in lines]
+    return ["", *(f"| {' | '.join(row)} |" for row in lines)]
 
 
 def _default(parameter: Any) -> str:
@@ -133,7 +141,7 @@ class _Options:
     """Stands where pytest's parser does, and notes what is added to it."""
 
     def __init__(self) -> None:
-        self.rows: list[str] = []
+        self.rows: list[tuple[str, ...]] = []
 
     def getgroup(self, *_: str) -> _Options:
         return self
@@ -142,10 +150,10 @@ class _Options:
         flag = about.get("action") == "store_true"
         value = "" if flag else f" {about.get('metavar') or '|'.join(about['choices'])}"
         default = about.get("default")
-        self.rows.append(f"| `{name}{value}` | {_cell(about['help'])} | {f'`{default}`' if default else ''} |")
+        self.rows.append((f"`{name}{value}`", _cell(about["help"]), f"`{default}`" if default else ""))
 
     def addini(self, name: str, told: str, *, default: str, **_: Any) -> None:
-        self.rows.append(f"| `{name}` (pytest.ini) | {_cell(told)} | `{default}` |")
+        self.rows.append((f"`{name}` (pytest.ini)", _cell(told), f"`{default}`"))
 
 
 def plugin() -> str:
@@ -154,7 +162,7 @@ def plugin() -> str:
     pytest_plugin.pytest_addoption(options)  # type: ignore[arg-type]
     lines = ["# pytest", "", inspect.cleandoc(pytest_plugin.__doc__ or ""), ""]
     lines += ["The [user guide](../user-guide.md#pytest) has an example.", ""]
-    lines += ["## Options", "", "| Option | Meaning | Default |", "|---|---|---|", *options.rows, "", "## Fixtures"]
+    lines += ["## Options", *_table(("Option", "Meaning", "Default"), options.rows), "", "## Fixtures"]
     for name, scope, doc in _fixtures(Path(inspect.getfile(pytest_plugin))):
         lines += ["", f"### {name}", "", f"Scope: {scope}.", "", doc]
     return "\n".join(lines) + "\n"
@@ -182,7 +190,11 @@ def api() -> str:
 
 
 def toml() -> str:
-    """Every table and key of sandbox.toml with its type; defaults where they are the model's."""
+    """Every table and key of sandbox.toml with its type; defaults where they are the model's.
+
+    Raises:
+        KeyError: Of a table it is not known what it may have: neither `settings.KEYS` nor `_FREE` says so.
+    """
     lines = [
         "# sandbox.toml",
         "",
@@ -198,7 +210,7 @@ def toml() -> str:
         if table == "images":
             lines += ["", f"## `{heading}`", "", '`"REFERENCE"` is a text, or a table with these keys:']
             lines += _keys(settings.KEYS[table], settings.Build)
-        elif table not in settings.KEYS:
+        elif table in _FREE:
             lines += ["", f"## `{heading}`", "", "Its keys are names of yours."]
         else:
             name = f"[{table}.NAME]" if table == "target_groups" else heading
@@ -210,6 +222,8 @@ def toml() -> str:
     return "\n".join(lines) + "\n"
 
 
+# Tables whose keys are names of the user's own.
+_FREE = ("secrets", "environment", "environment_files", "efs", "registries", "desired_counts")
 _CLASSES: Mapping[str, Any] = {"target_groups": settings.Group, "compose": settings.Compose}
 
 
@@ -219,9 +233,8 @@ def _keys(keys: Fields, made: Any = None) -> list[str]:
     rows = []
     for key, kind in keys.items():
         default = defaults.get(key, MISSING)
-        shown = "" if default in (MISSING, None, "", ()) else f"`{_as_toml(default)}`"
-        rows.append(f"| `{key}` | {words(kind)} | {shown} |")
-    return ["", "| Key | Type | Default |", "|---|---|---|", *rows]
+        rows.append((f"`{key}`", words(kind), "" if default in (MISSING, None, "", ()) else f"`{_as_toml(default)}`"))
+    return _table(("Key", "Type", "Default"), rows)
 
 
 def _as_toml(value: str | float) -> str:
