@@ -145,7 +145,8 @@ def run(
     finally:  # whatever ends a run, nothing is lost that it already knows
         _write_results(finished, json_file, junit_file, junit.write)
         place = partial(failures.place_of_variant, paths.share() / "scenarios")
-        failures.write(finished.results, place, annotate, code_quality, "scenarios")
+        found = failures.of(finished.results, place, failures.repository())
+        failures.write(found, annotate, code_quality, "scenarios")
         if page is not None:
             written = page.write_run(finished.results, scenarios)
             terminal.err.print(f"report: {written}", soft_wrap=True)

@@ -78,7 +78,12 @@ def run_checks(
     quiet = json_file is not None and str(json_file) == "-"
     for file in (None if quiet else json_file, junit_file, code_quality):
         check_writable(file)
-    name, checks = suite.chosen(folder, check or [])
+    root, file = failures.repository(), folder / FILE
+    try:
+        name, checks = suite.chosen(folder, check or [])
+    except SandboxError as error:
+        failures.write([failures.refusal(error, file, root)], annotate, code_quality, str(file))
+        raise
     page = ReportFolder(report) if report is not None else None
     if page is not None:
         page.begin()
@@ -100,7 +105,8 @@ def run_checks(
             results.write(finished, json_file)
         if junit_file is not None:
             junit.write(finished.results, junit_file)
-        failures.write(finished.results, suite.place(folder), annotate, code_quality, str(folder / FILE))
+        found = failures.of(finished.results, suite.place(folder), root)
+        failures.write(found, annotate, code_quality, str(file))
         if page is not None:
             for result in finished.results:
                 page.add(suite.entry(result, folder, checks))

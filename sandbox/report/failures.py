@@ -53,18 +53,29 @@ def of(results: Sequence[Result], place: Callable[[Result], Place], root: Path) 
     for result in results:
         if result.as_declared and not result.error:
             continue
-        file, line = place(result)
-        inside = file is not None and file.resolve().is_relative_to(root.resolve())
-        found.append(
-            Annotation(
-                f"{result.scenario} / {result.variant}: {result.outcome}, declared: {result.expectation}",
-                "\n".join([*result.evidence, *result.error.splitlines()]),
-                str(file.resolve().relative_to(root.resolve())) if file is not None and inside else "",
-                line if inside else 0,
-                result.outcome == "not run",
-            )
-        )
+        title = f"{result.scenario} / {result.variant}: {result.outcome}, declared: {result.expectation}"
+        message = "\n".join([*result.evidence, *result.error.splitlines()])
+        found.append(Annotation(title, message, *_within(root, *place(result)), result.outcome == "not run"))
     return found
+
+
+def refusal(error: SandboxError, file: Path, root: Path) -> Annotation:
+    """Of a file because of which nothing could be run; the line is TOML's, where its error tells one.
+
+    Args:
+        error: What is wrong.
+        file: With what.
+        root: The repository.
+    """
+    said = re.search(r"\(at line (\d+)", str(error))
+    line = int(said[1]) if said is not None else 1
+    return Annotation(error.message, str(error), *_within(root, file, line), True)
+
+
+def _within(root: Path, file: Path | None, line: int) -> tuple[str, int]:
+    if file is None or not file.resolve().is_relative_to(root.resolve()):
+        return "", 0
+    return str(file.resolve().relative_to(root.resolve())), line
 
 
 def github(annotation: Annotation) -> str:
@@ -112,20 +123,20 @@ def code_quality(annotations: Sequence[Annotation], otherwise: str) -> str:
     return json.dumps(issues, indent=2) + "\n"
 
 
-def write(
-    results: Sequence[Result], place: Callable[[Result], Place], mode: str, quality_file: Path | None, otherwise: str
-) -> None:
+def repository() -> Path:
+    """The root of the repository, to which CI's paths are relative: as GitHub or GitLab names it, else this folder."""
+    return Path(os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR") or Path())
+
+
+def write(found: Sequence[Annotation], mode: str, quality_file: Path | None, otherwise: str) -> None:
     """Tell GitHub Actions, on standard error, and write the code quality report, whichever of them is wanted.
 
     Args:
-        results: Of the run.
-        place: Where a result comes from.
+        found: The failures.
         mode: One of `MODES`.
         quality_file: Where the report goes; None: there is none.
         otherwise: The file of failures that have none, in the report.
     """
-    root = Path(os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR") or Path())
-    found = of(results, place, root)
     if mode == "github" or (mode == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"):
         for one in found:
             print(github(one), file=sys.stderr, flush=True)

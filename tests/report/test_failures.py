@@ -139,13 +139,35 @@ def test_github_is_told_where_it_is_wanted(mode, actions, told, tmp_path, monkey
     monkeypatch.setenv("GITHUB_ACTIONS", actions)
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
     quality = tmp_path / "quality.json"
-    failures.write([result("fails")], lambda _: (tmp_path / "sandbox.toml", 2), mode, quality, "none")
+    found = failures.of([result("fails")], lambda _: (tmp_path / "sandbox.toml", 2), failures.repository())
+    failures.write(found, mode, quality, "none")
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == (
         "::error file=sandbox.toml,line=2,title=shop / page%3A fails%2C declared%3A holds::HTTP 503\n" if told else ""
     )
     assert json.loads(quality.read_text())[0]["location"]["path"] == "sandbox.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("[stack]\nname = 'shop'\nnames = = 1\n", "3", "is not TOML"),
+        ("[stack]\nnam = 'shop'\n", "1", "unknown key 'nam'"),
+    ],
+)
+def test_a_file_that_is_refused_is_annotated(cli, tmp_path, text, line, said):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "sandbox.toml").write_text(text)
+    quality = tmp_path / "quality.json"
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    code, _, err = cli.run("test", str(tmp_path / "shop"), "--code-quality", str(quality), **environment)
+    assert code == 2
+    (told,) = [line for line in err.splitlines() if line.startswith("::")]
+    properties, message = parsed(told)
+    assert (properties["file"], properties["line"]) == ("shop/sandbox.toml", line)
+    assert said in message
+    assert json.loads(quality.read_text())[0]["location"]["lines"] == {"begin": int(line)}
 
 
 def test_another_mode_is_refused():

@@ -7,9 +7,11 @@ import shutil
 
 import pytest
 
+from sandbox import scenario
 from sandbox.errors import SandboxError
 from sandbox.report.page.entry import Entry
 from sandbox.report.page.folder import ReportFolder
+from sandbox.runner import Result
 
 
 def report(path, *names: str) -> ReportFolder:
@@ -57,6 +59,16 @@ def test_a_test_that_two_shards_have_run_is_there_twice(tmp_path):
     assert "2 of 2 did what they declare" in page
     assert "test_a (2)" in page
     assert len(list(merged.timelines.rglob("*.jsonl"))) == 2
+
+
+def test_the_report_of_a_run_of_scenarios_can_be_merged(tmp_path):
+    shard = report(tmp_path / "1")
+    made = Result("dns-lambda", "by-name", "ghost", "holds", "holds", ("It was well.",), 1.0)
+    shard.write_run([made], [scenario.load_all()["dns-lambda"]])
+    merged = ReportFolder(tmp_path / "merged")
+    merged.begin()
+    assert merged.take(tmp_path / "1") == 1
+    assert "It was well." in merged.write("all").read_text()
 
 
 def test_a_report_takes_in_nothing_from_outside_its_folder(tmp_path):
