@@ -11,17 +11,19 @@ import json
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, image_commands, interrupts, own_commands
+from sandbox import completion, fault_commands, image_commands, interrupts, own_commands, report_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.manual import ManualGroup
+from sandbox.own_commands import AnnotationsOption, CodeQualityOption
 from sandbox.report.files import check_writable
 from sandbox.simulate import commands as simulate
 
@@ -40,6 +42,7 @@ app = typer.Typer(
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(fault_commands.app, name="fault")
+app.add_typer(report_commands.app, name="report")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(own_commands.app)
 
@@ -109,18 +112,21 @@ def run(
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
-    from sandbox import runner, scenario
-    from sandbox.report import junit, terminal
+    from sandbox import paths, runner, scenario
+    from sandbox.report import failures, junit, terminal
 
     _check(images, speed)
+    failures.check_mode(annotate)
     scenarios = scenario.choose(scenario.load_all(), names or [])
     chosen = [
         (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
     ]
     quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file):
+    for file in (None if quiet else json_file, junit_file, code_quality):
         check_writable(file)
     page = _begin_report(report)
     if timelines is None and (page is not None or keep):
@@ -138,6 +144,9 @@ def run(
             runner.run(chosen, options, listener, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
         _write_results(finished, json_file, junit_file, junit.write)
+        place = partial(failures.place_of_variant, paths.share() / "scenarios")
+        found = failures.of(finished.results, place, failures.repository())
+        failures.write(found, annotate, code_quality, "scenarios")
         if page is not None:
             written = page.write_run(finished.results, scenarios)
             terminal.err.print(f"report: {written}", soft_wrap=True)

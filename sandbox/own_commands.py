@@ -11,9 +11,22 @@ import typer
 from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
+from sandbox.model.own.settings import FILE
 from sandbox.report.files import check_writable, make_folder
 
 app = typer.Typer()
+
+AnnotationsOption = Annotated[
+    str,
+    typer.Option(
+        "--annotations",
+        metavar="auto|github|none",
+        help="Show failures as annotations of GitHub Actions; auto: where GITHUB_ACTIONS is true.",
+    ),
+]
+CodeQualityOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write failures there as GitLab's code quality report.")
+]
 
 
 @app.command()
@@ -50,19 +63,27 @@ def run_checks(
     ] = None,
     images: ImagesOption = "auto",
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")] = 1.0,
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
     from sandbox import runner, suite
-    from sandbox.report import junit, results, terminal
+    from sandbox.report import failures, junit, results, terminal
     from sandbox.report.page.folder import ReportFolder
 
     image_commands.check_mode(images)
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
+    failures.check_mode(annotate)
     quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file):
+    for file in (None if quiet else json_file, junit_file, code_quality):
         check_writable(file)
-    name, checks = suite.chosen(folder, check or [])
+    root, file = failures.repository(), folder / FILE
+    try:
+        name, checks = suite.chosen(folder, check or [])
+    except SandboxError as error:
+        failures.write([failures.refusal(error, file, root)], annotate, code_quality, str(file))
+        raise
     page = ReportFolder(report) if report is not None else None
     if page is not None:
         page.begin()
@@ -84,6 +105,8 @@ def run_checks(
             results.write(finished, json_file)
         if junit_file is not None:
             junit.write(finished.results, junit_file)
+        found = failures.of(finished.results, suite.place(folder), root)
+        failures.write(found, annotate, code_quality, str(file))
         if page is not None:
             for result in finished.results:
                 page.add(suite.entry(result, folder, checks))

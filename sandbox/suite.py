@@ -19,6 +19,7 @@ from sandbox.model.own.checks import Check
 from sandbox.model.own.errors import unknown
 from sandbox.model.own.settings import FILE
 from sandbox.probes.http_cache import Limits
+from sandbox.report import failures
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Options, Outcome, Result, Run
 
@@ -94,6 +95,13 @@ def entry(result: Result, folder: Path, checks: Sequence[Check]) -> Entry:
     about = {"Check": f"{check.kind} of {check.target}"} if check is not None else {"Check": "the stack comes up"}
     bounds = {key: repr(value) for key, value in check.bounds.items()} if check is not None else {}
     return Entry.with_words(result, about, {**bounds, FILE: (folder / FILE).read_text()})
+
+
+def place(folder: Path) -> Callable[[Result], failures.Place]:
+    """Where a result comes from: the line of its check in the sandbox.toml; of the stack itself the first."""
+    file = folder / FILE
+    text = file.read_text()
+    return lambda result: (file, failures.line_of_check(text, result.variant))
 
 
 def _run(

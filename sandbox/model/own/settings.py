@@ -38,7 +38,7 @@ _GROUP: Fields = {
 }
 _INSTANCES: Fields = {"type": str, "count": int}
 _READY: Fields = {"url": str, "status": int, "within": (int, float)}
-_TABLES: Fields = {
+TABLES: Fields = {
     "stack": dict,
     "images": dict,
     "secrets": dict,
@@ -53,6 +53,18 @@ _TABLES: Fields = {
     "ready": list,
     "check": list,
 }
+"""The tables of the file."""
+
+KEYS: Mapping[str, Fields] = {
+    "stack": _STACK,
+    "images": _BUILD,
+    "target_groups": _GROUP,
+    "instances": _INSTANCES,
+    "compose": _COMPOSE,
+    "compose.public": _PUBLIC,
+    "ready": _READY,
+}
+"""What tables may have. A table that is not here has names of the user's own; that of checks is `checks.KINDS`."""
 
 # Tables that a compose file has no use for.
 _OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
@@ -147,7 +159,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
     Raises:
         OwnError: A table or key is unknown or of the wrong kind; the message names both.
     """
-    read("", content, _TABLES)
+    read("", content, TABLES)
     stack = read("[stack]", content.get("stack", {}), _STACK)
     if "compose" in content and ("task_definitions" in stack or "services" in stack):
         raise OwnError(
