@@ -15,9 +15,10 @@ from sandbox.checks import assets, cache, websocket
 from sandbox.controllers import own_stack
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
-from sandbox.model.own.checks import Check
+from sandbox.model.own.checks import WITHOUT_STACK, Check
 from sandbox.model.own.errors import unknown
 from sandbox.model.own.settings import FILE
+from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Options, Outcome, Result, Run
@@ -67,6 +68,8 @@ def run(
 ) -> None:
     """Bring the stack up and run the checks; results are added to ``into`` as they come.
 
+    Those that ask nothing of it come first; where no others are wanted it is not brought up at all.
+
     Args:
         folder: Has the sandbox.toml.
         options: As of a run of scenarios; each result's observations are a timeline of its own.
@@ -91,12 +94,33 @@ def run(
 def entry(result: Result, folder: Path, checks: Sequence[Check]) -> Entry:
     """What the report says of a result."""
     check = next((one for one in checks if one.name == result.variant), None)
-    about = {"Check": f"{check.kind} of {check.target}"} if check is not None else {"Check": "the stack comes up"}
+    what = f"{check.kind} of {check.target}" if check is not None and check.target else check.kind if check else ""
+    about = {"Check": what or "the stack comes up"}
     bounds = {key: repr(value) for key, value in check.bounds.items()} if check is not None else {}
     return Entry.with_words(result, about, {**bounds, FILE: (folder / FILE).read_text()})
 
 
 def _run(
+    folder: Path,
+    options: Options,
+    name: str,
+    checks: Sequence[Check],
+    progress: Callable[[str], None],
+    add: Callable[[Result], None],
+) -> None:
+    for check in checks:
+        if check.kind in WITHOUT_STACK:
+            began = time.monotonic()
+            progress(f"check {check.name}")
+            holds, evidence = perform_alone(check, folder, progress)
+            outcome: Outcome = "holds" if holds else "fails"
+            add(Result(name, check.name, name, "holds", outcome, tuple(evidence), time.monotonic() - began))
+    asking = [check for check in checks if check.kind not in WITHOUT_STACK]
+    if asking or not checks:
+        _run_up(folder, options, name, asking, progress, add)
+
+
+def _run_up(
     folder: Path,
     options: Options,
     name: str,
@@ -149,6 +173,14 @@ def perform(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[st
     """Perform one check. What cannot be reached does not hold."""
     try:
         return _KINDS[check.kind](sandbox, check, folder, progress)
+    except SandboxError as error:
+        return False, str(error).splitlines()
+
+
+def perform_alone(check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
+    """Perform one check of `WITHOUT_STACK`. What it names and is not there does not hold."""
+    try:
+        return replay.perform(check, folder, progress) if check.kind == "replay" else eni.perform(check, folder)
     except SandboxError as error:
         return False, str(error).splitlines()
 
@@ -279,4 +311,5 @@ _KINDS: Mapping[str, Callable[[Sandbox, Check, Path, Callable[[str], None]], Fou
     "cache": _cache,
     "websocket": _websocket,
     "assets": _assets,
+    "purge": purge.perform,
 }

@@ -16,7 +16,7 @@ from sandbox.model.own.beginning import Found
 from sandbox.model.own.settings import FILE
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_LARGEST = 1_000_000  # bytes of a JSON file that may be a task definition
+_LARGEST = 1_000_000  # bytes of a file that may be a task definition or a function
 _SKIPPED = frozenset({"node_modules", "vendor", "cdk.out", "dist"})
 
 
@@ -49,7 +49,7 @@ def begin(folder: Path) -> tuple[Path, Found]:
 def look(folder: Path) -> Found:
     """What a folder has. Task definitions come before a compose file: they are what production runs."""
     task_definitions, services = {}, {}
-    for path in _json_files(folder):
+    for path in _files(folder, "json"):
         content = _read(path)
         name = str(path.relative_to(folder))
         if (one := beginning.as_task_definition(content)) is not None:
@@ -57,11 +57,36 @@ def look(folder: Path) -> Found:
         elif many := beginning.as_services(content):
             services[name] = many
     compose = None if task_definitions else _compose(folder)
-    return Found(compose, task_definitions, services, (folder / stack_file.FILE).is_file())
+    stack = folder / stack_file.FILE
+    return Found(
+        compose,
+        task_definitions,
+        services,
+        stack.is_file(),
+        tuple(_handlers(folder)),
+        beginning.groups_of(_yaml(stack)),
+    )
 
 
-def _json_files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*.json", "*/*.json"):
+def _handlers(folder: Path) -> Iterator[str]:
+    for path in _files(folder, "py"):
+        try:
+            name = beginning.handler_of(path.read_text())
+        except (OSError, UnicodeDecodeError):
+            continue
+        if name:
+            yield f"{path.relative_to(folder)}:{name}"
+
+
+def _yaml(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+
+
+def _files(folder: Path, ending: str) -> Iterator[Path]:
+    for pattern in (f"*.{ending}", f"*/*.{ending}"):
         for path in sorted(folder.glob(pattern)):
             if path.is_file() and path.parent.name not in _SKIPPED and path.stat().st_size <= _LARGEST:
                 yield path

@@ -69,7 +69,7 @@ def find(name: str) -> StackDefinition:
         return replace(stack_file.load(f"{folder}/"), overrides=given.images)
     if has_stack:
         raise SandboxError(f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or the stack in {FILE}, away")
-    return _definition(folder.resolve(), given)
+    return define(folder.resolve(), given)
 
 
 def load(folder: Path) -> Settings:
@@ -91,7 +91,12 @@ def load(folder: Path) -> Settings:
         return settings(content)
 
 
-def _definition(folder: Path, given: Settings) -> StackDefinition:
+def define(folder: Path, given: Settings) -> StackDefinition:
+    """The stack that settings of a folder come to.
+
+    Raises:
+        SandboxError: A file that they name is not as it must be.
+    """
     file = folder / FILE
     own = _of_json(folder, given) if given.compose is None else _of_compose(folder, given, given.compose)
     with _about(file):
