@@ -7,12 +7,13 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.checks import assets, cache, websocket
-from sandbox.controllers import own_stack
+from sandbox.controllers import own_stack, terraform_apply
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
 from sandbox.model.own.checks import WITHOUT_STACK, Check
@@ -108,14 +109,16 @@ def _run(
     progress: Callable[[str], None],
     add: Callable[[Result], None],
 ) -> None:
+    made_later = own_stack.load(folder).terraform is not None  # what there is to place shows when it is made
+    alone = WITHOUT_STACK - {"eni"} if made_later else WITHOUT_STACK
     for check in checks:
-        if check.kind in WITHOUT_STACK:
+        if check.kind in alone:
             began = time.monotonic()
             progress(f"check {check.name}")
             holds, evidence = perform_alone(check, folder, progress)
             outcome: Outcome = "holds" if holds else "fails"
             add(Result(name, check.name, name, "holds", outcome, tuple(evidence), time.monotonic() - began))
-    asking = [check for check in checks if check.kind not in WITHOUT_STACK]
+    asking = [check for check in checks if check.kind not in alone]
     if asking or not checks:
         _run_up(folder, options, name, asking, progress, add)
 
@@ -150,7 +153,7 @@ def _run_up(
                 for check in checks:
                     began, mark = time.monotonic(), sandbox.timeline.mark()
                     progress(f"check {check.name}")
-                    holds, evidence = perform(sandbox, check, folder, progress)
+                    holds, evidence = perform(sandbox, check, folder, progress, stack.values.get("output", {}))
                     failed = failed or not holds
                     result(check.name, "holds" if holds else "fails", evidence, began, mark)
             if failed and options.keep:
@@ -169,10 +172,17 @@ def _timeline(folder: Path | None, name: str, check: str, sandbox: Sandbox, mark
     return str(file)
 
 
-def perform(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
-    """Perform one check. What cannot be reached does not hold."""
+def perform(
+    sandbox: Sandbox,
+    check: Check,
+    folder: Path,
+    progress: Callable[[str], None],
+    outputs: Mapping[str, Any],
+) -> Found:
+    """Perform one check, with Terraform's ``outputs`` in its URL. What cannot be reached does not hold."""
     try:
-        return _KINDS[check.kind](sandbox, check, folder, progress)
+        target = terraform_apply.with_output(check.target, outputs)
+        return _KINDS[check.kind](sandbox, replace(check, target=target), folder, progress)
     except SandboxError as error:
         return False, str(error).splitlines()
 
@@ -312,4 +322,5 @@ _KINDS: Mapping[str, Callable[[Sandbox, Check, Path, Callable[[str], None]], Fou
     "websocket": _websocket,
     "assets": _assets,
     "purge": purge.perform,
+    "eni": lambda sandbox, check, folder, progress: eni.perform_up(sandbox, check),
 }

@@ -9,8 +9,10 @@ from typing import Any
 
 from sandbox.controllers import own_stack, stack_file
 from sandbox.controllers.stack_file import Call, StackDefinition
+from sandbox.model.own import definitions
 from sandbox.model.own.settings import FILE
 
+_SERVICES_A_CALL = 10  # of DescribeServices
 Request = Mapping[str, Any]
 
 
@@ -48,6 +50,44 @@ def read(folder: Path) -> Requests:
     for call in definition.calls:
         _add(found, call, _filled(definition, call, known), templates)
     return found
+
+
+def of_account(ecs: Any) -> Requests:
+    """What there is in an account, as requests that would make it.
+
+    Args:
+        ecs: boto3's client.
+    """
+    shapes = own_stack.shapes()
+    found = Requests()
+    for cluster in _pages(ecs, "list_clusters", "clusterArns"):
+        services = _pages(ecs, "list_services", "serviceArns", cluster=cluster)
+        for first in range(0, len(services), _SERVICES_A_CALL):
+            some = services[first : first + _SERVICES_A_CALL]
+            shown = ecs.describe_services(cluster=cluster, services=some)
+            for request in definitions.services({"services": shown["services"]}, shapes):
+                found.services.append({**request, "taskDefinition": _as_family(request["taskDefinition"])})
+        hosts = _pages(ecs, "list_container_instances", "containerInstanceArns", cluster=cluster)
+        if hosts:
+            shown = ecs.describe_container_instances(cluster=cluster, containerInstances=hosts)["containerInstances"]
+            for one in shown:
+                attributes = {item["name"]: item.get("value", "") for item in one["attributes"]}
+                found.instances.append((attributes["ecs.instance-type"], 1))
+                found.trunking = found.trunking or "ecs.awsvpc-trunk-id" in attributes
+    for arn in _pages(ecs, "list_task_definitions", "taskDefinitionArns"):
+        shown = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        request = definitions.task_definition({"taskDefinition": shown}, shapes)
+        found.definitions.append({**request, "family": _as_family(arn)})
+    return found
+
+
+def _as_family(arn: str) -> str:
+    """Each revision as a family of its own: those that are gone do not shift the others."""
+    return arn.rpartition("/")[2].replace(":", "_")
+
+
+def _pages(client: Any, operation: str, member: str, **request: Any) -> list[str]:
+    return [one for page in client.get_paginator(operation).paginate(**request) for one in page[member]]
 
 
 class _Made(str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sandbox.controllers import own_requests
 from sandbox.controllers.own_requests import Requests
@@ -12,6 +13,9 @@ from sandbox.model.own import room
 from sandbox.model.own.checks import Check
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.room import Fit, Fleet
+
+if TYPE_CHECKING:  # loads Docker and boto3
+    from sandbox.controllers.sandbox import Sandbox
 
 _SHOWN = 4  # instances
 
@@ -27,6 +31,15 @@ def perform(check: Check, folder: Path) -> tuple[bool, list[str]]:
         SandboxError: The stack's files are not as they must be, or no instance type is known.
     """
     return judge(check, own_requests.read(folder))
+
+
+def perform_up(sandbox: Sandbox, check: Check) -> tuple[bool, list[str]]:
+    """The same of a stack that is up and was made by others than its calls.
+
+    Raises:
+        SandboxError: As of `perform`.
+    """
+    return judge(check, own_requests.of_account(sandbox.aws("ecs")))
 
 
 def judge(check: Check, found: Requests) -> tuple[bool, list[str]]:

@@ -13,6 +13,7 @@ from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
 from sandbox.model.own.compose.containers import SUPPORTED
 from sandbox.model.own.errors import OwnError
+from sandbox.model.own.terraform import Configuration
 
 # Ports of what browsers do not speak to: databases, caches, queues.
 _PRIVATE_PORTS = frozenset({1433, 1521, 3306, 4222, 5432, 5672, 6379, 6380, 9092, 9200, 9300, 11211, 27017})
@@ -75,6 +76,7 @@ class Found:
         has_stack: There is a stack.yaml, which is the stack then.
         handlers: Lambda functions that keep Route 53 right, as FILE:FUNCTION.
         groups: The names of Auto Scaling groups in the stack.yaml.
+        terraform: The folder of a root module, what it says, and files of variables, where there is one.
     """
 
     compose: tuple[str, Mapping[str, Any]] | None
@@ -83,6 +85,7 @@ class Found:
     has_stack: bool = False
     handlers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    terraform: tuple[str, Configuration, Sequence[str]] | None = None
 
 
 def as_task_definition(content: Any) -> Mapping[str, Any] | None:
@@ -125,6 +128,8 @@ def text(found: Found) -> str:
     if found.has_stack:
         lines: Iterator[str] = iter(("# The stack is that of stack.yaml; [images] may put local builds into it.\n",))
         urls: list[str] = []
+    elif found.terraform is not None:
+        lines, urls = _terraform(*found.terraform), []
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])
     else:
@@ -171,6 +176,22 @@ def _definitions(found: Found) -> Iterator[str]:
         yield from (f"# {_toml(name)} = 1\n" for name in many)
     if any(_on_instances(one) for one in services):
         yield '\n# For launch type EC2.\n[instances]\ntype = "t3.small"\ncount = 1\n'
+
+
+def _terraform(folder: str, says: Configuration, var_files: Sequence[str]) -> Iterator[str]:
+    yield "# Applied in a copy: nothing is written into the folder, and no state of yours is read.\n"
+    yield f"[terraform]\nfolder = {_toml(folder)}\n"
+    if var_files:
+        yield f"# var_files = {_toml(var_files)}\n"
+    if says.required:
+        yield "\n# Those without a default.\n[terraform.variables]\n"
+        yield from (f'# {name} = "VALUE"\n' for name in says.required)
+    yield "\n[images]\n# Local images, or builds, in the place of those that this machine cannot pull.\n"
+    yield from (f'# {_toml(image)} = {{ build = "." }}\n' for image in says.images)
+    yield "\n[secrets]\n# Values of secrets and parameters that the configuration finds, and does not make.\n"
+    yield '# "/NAME" = "VALUE"\n'
+    yield "\n# When it is up: a name, or an output of the configuration.\n"
+    yield '# [[ready]]\n# url = "http://${output.NAME}/"\n'
 
 
 def _on_instances(service: Mapping[str, Any]) -> bool:
