@@ -33,13 +33,15 @@ CodeQualityOption = Annotated[
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder with the files of the stack.")] = Path(),
 ) -> None:
-    """Write a commented sandbox.toml for the compose file or task definitions in a folder; nothing is overwritten."""
+    """Write a commented sandbox.toml for the files of a stack in a folder; nothing is overwritten."""
     from sandbox.controllers import own_folder
     from sandbox.report import terminal
 
     file, found = own_folder.begin(folder)
     if found.has_stack:
         named = ["stack.yaml"]
+    elif found.terraform is not None:
+        named = [f"Terraform in {found.terraform[0]}"]
     elif found.compose is not None:
         named = [found.compose[0]]
     else:

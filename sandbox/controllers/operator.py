@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from botocore.exceptions import ClientError
 
@@ -286,6 +287,45 @@ class Operator:
 
         self.timeline.wait_for(f"{count} instances of group {group} to be InService", enough, within=within)
         return [instance for instance, state in states.items() if state == "InService"]
+
+    def ask_machine(self, instance_id: str, url: str, *, port: int = 0, timeout: float = 10.0) -> tuple[int, str]:
+        """GET ``url`` of one EC2 instance, at its own address and from within: what a load balancer would get of it.
+
+        Args:
+            instance_id: An instance that runs here.
+            url: http://NAME[:PORT]/PATH; the name is the Host header's.
+            port: The instance's port, where it is another one than that of ``url``.
+            timeout: Seconds.
+
+        Returns:
+            HTTP's status and the body; 0 and curl's message where no answer came.
+
+        Raises:
+            SandboxError: The instance has no machine here.
+        """
+        machine = self._instance_services.instances.machine(instance_id)
+        if machine is None:
+            raise SandboxError(f"instance {instance_id} does not run here", hint="it needs an ECS cluster or a role")
+        (found,) = self.aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
+        address = found["Instances"][0]["PrivateIpAddress"]
+        parts = urlsplit(url)
+        there = urlunsplit(("http", f"{address}:{port or parts.port or 80}", parts.path or "/", parts.query, ""))
+        command = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            f"{timeout:g}",
+            "--header",
+            f"Host: {parts.netloc}",
+        ]
+        code, out, said = self._containers.execute(
+            machine.container, [*command, "--write-out", r"\n%{http_code}", there], prints=True
+        )
+        if code:
+            return 0, said.strip()
+        body, _, status = out.rpartition("\n")
+        return int(status), body
 
     def set_registry_down(self, down: bool = True) -> None:
         """Have nobody reach ECR's registry, or let it be reached again: pushes of builds fail, and tasks' pulls."""

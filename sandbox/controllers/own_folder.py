@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sandbox.controllers import stack_file
+from sandbox.controllers import stack_file, terraform_apply
 from sandbox.errors import SandboxError
 from sandbox.model.own import beginning
 from sandbox.model.own.beginning import Found
 from sandbox.model.own.settings import FILE
+from sandbox.model.own.terraform import Configuration
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_LARGEST = 1_000_000  # bytes of a JSON file that may be a task definition
+_LARGEST = 1_000_000  # bytes of a file that may be a task definition or a function
 _SKIPPED = frozenset({"node_modules", "vendor", "cdk.out", "dist"})
 
 
@@ -32,10 +33,11 @@ def begin(folder: Path) -> tuple[Path, Found]:
     if file.exists():
         raise SandboxError(f"{file} is there already", hint="nothing is overwritten: take it away, or edit it")
     found = look(folder)
-    if not found.has_stack and found.compose is None and not found.task_definitions:
+    if not found.has_stack and found.compose is None and found.terraform is None and not found.task_definitions:
         raise SandboxError(
             f"nothing to begin with in {folder}",
-            state=f"looked for {', '.join((stack_file.FILE, *COMPOSE_FILES))}, and task definitions (*.json, */*.json)",
+            state=f"looked for {', '.join((stack_file.FILE, *COMPOSE_FILES))}, Terraform (*.tf, */*.tf) and task "
+            "definitions (*.json, */*.json)",
             hint="aws ecs describe-task-definition --task-definition FAMILY > taskdef.json",
         )
     try:
@@ -47,21 +49,62 @@ def begin(folder: Path) -> tuple[Path, Found]:
 
 
 def look(folder: Path) -> Found:
-    """What a folder has. Task definitions come before a compose file: they are what production runs."""
+    """What a folder has. Task definitions and Terraform come before a compose file: they are what production runs."""
     task_definitions, services = {}, {}
-    for path in _json_files(folder):
+    for path in _files(folder, "json"):
         content = _read(path)
         name = str(path.relative_to(folder))
         if (one := beginning.as_task_definition(content)) is not None:
             task_definitions[name] = one
         elif many := beginning.as_services(content):
             services[name] = many
-    compose = None if task_definitions else _compose(folder)
-    return Found(compose, task_definitions, services, (folder / stack_file.FILE).is_file())
+    terraform = None if task_definitions else _terraform(folder)
+    compose = None if task_definitions or terraform else _compose(folder)
+    stack = folder / stack_file.FILE
+    return Found(
+        compose,
+        task_definitions,
+        services,
+        stack.is_file(),
+        tuple(_handlers(folder)),
+        beginning.groups_of(_yaml(stack)),
+        terraform,
+    )
 
 
-def _json_files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*.json", "*/*.json"):
+def _terraform(folder: Path) -> tuple[str, Configuration, Sequence[str]] | None:
+    """The first folder that has a configuration, this one before those in it."""
+    file = next((path for path in _files(folder, "tf") if path.is_file()), None)
+    if file is None:
+        return None
+    files = [
+        str(path.relative_to(folder)) for path in _files(folder, "tfvars") if not path.name.endswith(".auto.tfvars")
+    ]
+    root = file.parent
+    loaded = root / "terraform.tfvars"  # Terraform reads it by itself
+    named = [name for name in files if folder / name != loaded]
+    return str(root.relative_to(folder)), terraform_apply.read(root), named
+
+
+def _handlers(folder: Path) -> Iterator[str]:
+    for path in _files(folder, "py"):
+        try:
+            name = beginning.handler_of(path.read_text())
+        except (OSError, UnicodeDecodeError):
+            continue
+        if name:
+            yield f"{path.relative_to(folder)}:{name}"
+
+
+def _yaml(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+
+
+def _files(folder: Path, ending: str) -> Iterator[Path]:
+    for pattern in (f"*.{ending}", f"*/*.{ending}"):
         for path in sorted(folder.glob(pattern)):
             if path.is_file() and path.parent.name not in _SKIPPED and path.stat().st_size <= _LARGEST:
                 yield path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.engine.archives import build_context
@@ -37,6 +38,29 @@ def prepare(
                 state=error.state,
                 hint=f'docker build -t {wanted} FOLDER; or, in {FILE}: [images] "{reference}" = {{ build = "FOLDER" }}',
             ) from error
+
+
+def unused(definition: StackDefinition, ecs: Any) -> tuple[str, ...]:
+    """For each image in the place of another that no task definition names: what is to be told.
+
+    Args:
+        definition: A stack that has been made by others than its calls.
+        ecs: boto3's client.
+    """
+    if not definition.overrides:
+        return ()
+    named = {
+        container.get("image", "")
+        for page in ecs.get_paginator("list_task_definitions").paginate()
+        for arn in page["taskDefinitionArns"]
+        for container in ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    }
+    there = ", ".join(sorted(named)) or "none"
+    return tuple(
+        f'[images] "{one}" is the image of no container; those that there are: {there}'
+        for one in definition.overrides
+        if one not in named
+    )
 
 
 def _build(folder: Path, reference: str, build: Build, builder: ImageBuilder, progress: Callable[[str], None]) -> str:

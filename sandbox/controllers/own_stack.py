@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
-from sandbox.controllers import stack_file
+from sandbox.controllers import stack_file, terraform_apply
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.model.own import definitions
@@ -22,8 +22,8 @@ from sandbox.model.own.compose.stack import Machine, compose
 from sandbox.model.own.compose.values import dotenv
 from sandbox.model.own.definitions import Shapes
 from sandbox.model.own.errors import OwnError
-from sandbox.model.own.plan import Own, Place, plan
-from sandbox.model.own.settings import FILE, Compose, Settings, settings
+from sandbox.model.own.plan import Own, Place, plan, secrets_by_name
+from sandbox.model.own.settings import FILE, Compose, Settings, Terraform, settings
 from sandbox.model.own.step import Step
 
 # Tables that are about task definitions and services; a stack.yaml says such things itself.
@@ -60,16 +60,24 @@ def find(name: str) -> StackDefinition:
     given = load(folder)
     file = folder / FILE
     has_stack = (folder / stack_file.FILE).is_file()
+    if given.terraform is not None:
+        if has_stack:
+            raise SandboxError(
+                f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or [terraform] in {FILE}, away"
+            )
+        return _of_terraform(folder.resolve(), given, given.terraform)
     if given.compose is None and not given.task_definitions:
         if not has_stack:
-            raise SandboxError(f"{file} names no task_definitions, and no compose file", hint="docs/own-stacks.md")
+            raise SandboxError(
+                f"{file} names no task_definitions, no compose file and no [terraform]", hint="docs/own-stacks.md"
+            )
         for table in _OF_DEFINITIONS:
             if getattr(given, table):
                 raise SandboxError(f"{file}: {table} belongs to task definitions; the stack is {stack_file.FILE}'s")
         return replace(stack_file.load(f"{folder}/"), overrides=given.images)
     if has_stack:
         raise SandboxError(f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or the stack in {FILE}, away")
-    return _definition(folder.resolve(), given)
+    return define(folder.resolve(), given)
 
 
 def load(folder: Path) -> Settings:
@@ -91,7 +99,12 @@ def load(folder: Path) -> Settings:
         return settings(content)
 
 
-def _definition(folder: Path, given: Settings) -> StackDefinition:
+def define(folder: Path, given: Settings) -> StackDefinition:
+    """The stack that settings of a folder come to.
+
+    Raises:
+        SandboxError: A file that they name is not as it must be.
+    """
     file = folder / FILE
     own = _of_json(folder, given) if given.compose is None else _of_compose(folder, given, given.compose)
     with _about(file):
@@ -111,15 +124,33 @@ def _definition(folder: Path, given: Settings) -> StackDefinition:
     )
 
 
+def _of_terraform(folder: Path, given: Settings, wanted: Terraform) -> StackDefinition:
+    terraform_apply.check(folder, wanted)
+    with _about(folder / FILE):
+        steps = secrets_by_name(given.secrets)
+    return StackDefinition(
+        given.name or folder.name,
+        folder,
+        given.description or f"what Terraform makes of {wanted.folder}",
+        {},
+        (),
+        {},
+        tuple(_call(step) for step in steps),
+        tuple(Ready(**item) for item in given.ready),
+        given.images,
+        terraform=wanted,
+    )
+
+
 def _of_json(folder: Path, given: Settings) -> Own:
-    shapes = _shapes()
+    known = shapes()
     task_definitions, services = [], []
     for name in given.task_definitions:
         with _about(folder / name):
-            task_definitions.append((name, definitions.task_definition(_json(folder / name), shapes)))
+            task_definitions.append((name, definitions.task_definition(_json(folder / name), known)))
     for name in given.services:
         with _about(folder / name):
-            services += [(name, one) for one in definitions.services(_json(folder / name), shapes)]
+            services += [(name, one) for one in definitions.services(_json(folder / name), known)]
     files = {arn: _bytes(folder, name) for arn, name in given.environment_files.items()}
     return Own(given.name or folder.name, given, task_definitions, services, files)
 
@@ -151,7 +182,8 @@ def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:
         return compose(content, folder.name, given, machine)
 
 
-def _shapes() -> Shapes:
+def shapes() -> Shapes:
+    """The members of ECS's requests and answers, as botocore has them."""
     import botocore.session
 
     model = botocore.session.get_session().get_service_model("ecs")

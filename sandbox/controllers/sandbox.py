@@ -6,16 +6,17 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
+from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint, terraform_apply
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -39,6 +40,7 @@ from sandbox.errors import SandboxError
 from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
+from sandbox.model.own.settings import Terraform
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
@@ -290,7 +292,25 @@ class Sandbox(Viewers, Operator):
         values = stack_file.carry_out(
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
+        if definition.terraform is not None:
+            definition, values = self._apply(definition, definition.terraform, values)
         return Stack(self, definition, values, mark)
+
+    def _apply(
+        self, definition: StackDefinition, wanted: Terraform, values: dict[str, Any]
+    ) -> tuple[StackDefinition, dict[str, Any]]:
+        made = terraform_apply.apply(
+            definition.folder,
+            wanted,
+            self._run.folder / "terraform",
+            self.environment(),
+            self.progress,
+            self.timeline.record,
+        )
+        unused = own_images.unused(definition, self.aws("ecs"))
+        notes = (*definition.notes, *made.notes, *unused)
+        ready = terraform_apply.with_outputs(definition.ready, made.outputs)
+        return replace(definition, notes=notes, ready=ready), {**values, "output": dict(made.outputs)}
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""

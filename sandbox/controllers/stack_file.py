@@ -27,7 +27,7 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
-from sandbox.model.own.settings import Build
+from sandbox.model.own.settings import Build, Terraform
 from sandbox.model.own.step import Reference
 
 FILE = "stack.yaml"
@@ -78,7 +78,7 @@ class StackDefinition:
     """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
-    to be had beforehand, and ``notes`` what is to be told.
+    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls.
     """
 
     name: str
@@ -92,6 +92,7 @@ class StackDefinition:
     overrides: Mapping[str, str | Build] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    terraform: Terraform | None = None
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Its parameters, with ``given`` in the place of their defaults; of the same kind as these.

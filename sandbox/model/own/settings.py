@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.model.own.checks import Check, checks
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
+from sandbox.model.own.terraform import check_value
 
 FILE = "sandbox.toml"
 
@@ -37,6 +38,7 @@ _GROUP: Fields = {
     "sticky": bool,
 }
 _INSTANCES: Fields = {"type": str, "count": int}
+_TERRAFORM: Fields = {"folder": str, "variables": dict, "var_files": list, "within": (int, float)}
 _READY: Fields = {"url": str, "status": int, "within": (int, float)}
 TABLES: Fields = {
     "stack": dict,
@@ -50,6 +52,7 @@ TABLES: Fields = {
     "desired_counts": dict,
     "instances": dict,
     "compose": dict,
+    "terraform": dict,
     "ready": list,
     "check": list,
 }
@@ -66,8 +69,18 @@ KEYS: Mapping[str, Fields] = {
 }
 """What tables may have. A table that is not here has names of the user's own; that of checks is `checks.KINDS`."""
 
-# Tables that a compose file has no use for.
+# Tables that a compose file has no use for, and Terraform: it makes such things itself.
 _OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
+_NOT_OF_TERRAFORM = (
+    "environment",
+    "environment_files",
+    "efs",
+    "target_groups",
+    "registries",
+    "desired_counts",
+    "instances",
+    "compose",
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,23 @@ class Compose:
 
 
 @dataclass(frozen=True)
+class Terraform:
+    """The table ``terraform``: a root module, and what it is applied with.
+
+    Attributes:
+        folder: Of the root module; paths are relative to the folder of the sandbox.toml.
+        variables: By name; whatever TOML has but dates and times.
+        var_files: Files of variables, in the order in which later ones win; ``variables`` wins over all.
+        within: Seconds that ``terraform apply`` may take.
+    """
+
+    folder: str = "."
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    var_files: tuple[str, ...] = ()
+    within: float = 1800.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a sandbox.toml says.
 
@@ -151,6 +181,7 @@ class Settings:
     compose: Compose | None = None
     ready: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
+    terraform: Terraform | None = None
 
 
 def settings(content: Mapping[str, Any]) -> Settings:
@@ -186,6 +217,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
         _compose(content["compose"]) if "compose" in content else None,
         tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
         checks(content.get("check", ())),
+        _terraform(content["terraform"], content) if "terraform" in content else None,
     )
 
 
@@ -252,6 +284,28 @@ def _compose(value: Any) -> Compose:
         texts("[compose]", "ignore", found.get("ignore", [])),
         found.get("cpu", Compose.cpu),
         found.get("memory", Compose.memory),
+    )
+
+
+def _terraform(value: Any, content: Mapping[str, Any]) -> Terraform:
+    found = read("[terraform]", value, _TERRAFORM)
+    for table in _NOT_OF_TERRAFORM:
+        if table in content:
+            raise OwnError(
+                f"[{table}] is about other stacks; this one is what Terraform makes", "[terraform] variables"
+            )
+    for key in ("cluster", "task_definitions", "services"):
+        if key in content.get("stack", {}):
+            raise OwnError(f"[stack] {key} is about other stacks; this one is what Terraform makes")
+    for name, one in found.get("variables", {}).items():
+        check_value(f"[terraform] variables.{name}", one)
+    if found.get("within", 1) <= 0:
+        raise OwnError("[terraform] within is more than 0 seconds", f"found {found['within']!r}")
+    return Terraform(
+        found.get("folder", Terraform.folder),
+        found.get("variables", {}),
+        texts("[terraform]", "var_files", found.get("var_files", [])),
+        float(found.get("within", Terraform.within)),
     )
 
 
