@@ -224,7 +224,12 @@ def toml() -> str:
 
 # Tables whose keys are names of the user's own.
 _FREE = ("secrets", "environment", "environment_files", "efs", "registries", "desired_counts")
-_CLASSES: Mapping[str, Any] = {"target_groups": settings.Group, "compose": settings.Compose}
+_CLASSES: Mapping[str, Any] = {
+    "target_groups": settings.Group,
+    "compose": settings.Compose,
+    "terraform": settings.Terraform,
+    "cloudformation": settings.CloudFormation,
+}
 
 
 def _keys(keys: Fields, made: Any = None) -> list[str]:

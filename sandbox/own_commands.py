@@ -33,7 +33,10 @@ CodeQualityOption = Annotated[
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder with the files of the stack.")] = Path(),
 ) -> None:
-    """Write a commented sandbox.toml for the files of a stack in a folder; nothing is overwritten."""
+    """Write a commented sandbox.toml for what is in a folder; nothing is overwritten.
+
+    That is a compose file, task definitions and services, a CloudFormation template, or a Terraform configuration.
+    """
     from sandbox.controllers import own_folder
     from sandbox.report import terminal
 
@@ -42,6 +45,8 @@ def init(
         named = ["stack.yaml"]
     elif found.terraform is not None:
         named = [f"Terraform in {found.terraform[0]}"]
+    elif found.template is not None:
+        named = [found.template[0]]
     elif found.compose is not None:
         named = [found.compose[0]]
     else:

@@ -157,7 +157,9 @@ def _run_up(
                 failed = True
             else:
                 urls = [f"{ready.url}: HTTP {ready.status}" for ready in stack.definition.ready]
-                result(UP, "holds", [*urls, *(f"note: {note}" for note in stack.definition.notes)], begun, 0)
+                outputs = [f"output {name} = {value}" for name, value in stack.definition.outputs.items()]
+                notes = [f"note: {note}" for note in stack.definition.notes]
+                result(UP, "holds", [*urls, *outputs, *notes], begun, 0)
                 for check in checks:
                     began, mark = time.monotonic(), sandbox.timeline.mark()
                     progress(f"check {check.name}")

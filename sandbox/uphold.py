@@ -149,6 +149,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
         file = runs_folder() / sandbox.run_id / AUTHORITY_FILE
         file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
+    for output, text in stack.definition.outputs.items():
+        out.print(f"  output {output} = {text}", soft_wrap=True, markup=False)
     host, port = sandbox.dns_address
     names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
     for name in names or ("NAME",):

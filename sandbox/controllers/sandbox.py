@@ -294,7 +294,7 @@ class Sandbox(Viewers, Operator):
         )
         if definition.terraform is not None:
             definition, values = self._apply(definition, definition.terraform, values)
-        return Stack(self, definition, values, mark)
+        return Stack(self, definition.settled(values), values, mark)
 
     def _apply(
         self, definition: StackDefinition, wanted: Terraform, values: dict[str, Any]

@@ -15,7 +15,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
 from sandbox.model.own.settings import Build, Terraform
-from sandbox.model.own.step import Reference
+from sandbox.model.own.step import Archive, Computed, Reference
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
@@ -52,7 +52,7 @@ class Call:
     """One AWS API call: boto3's service and operation, its parameters, and the name that its answer gets.
 
     ``source`` is the file that it is made of. Where that is not a stack.yaml, nothing in ``parameters`` stands for
-    anything else, but for a `Reference`.
+    anything else, but for what is in `sandbox.model.own.step`.
     """
 
     service: str
@@ -78,7 +78,8 @@ class StackDefinition:
     """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
-    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls.
+    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. ``outputs``
+    are a CloudFormation template's.
     """
 
     name: str
@@ -93,6 +94,20 @@ class StackDefinition:
     references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     terraform: Terraform | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def settled(self, values: Mapping[str, Any]) -> StackDefinition:
+        """The same once its calls have been made, with nothing in ``ready`` and ``outputs`` that stands for a value.
+
+        Raises:
+            SandboxError: A value cannot be told.
+        """
+
+        def known(part: Any, what: str) -> Any:
+            return _refer(part, values, self.folder, f"{self.folder}: {what}")
+
+        ready = tuple(replace(item, url=known(item.url, "ready")) for item in self.ready)
+        return replace(self, ready=ready, outputs={key: known(one, key) for key, one in self.outputs.items()})
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Its parameters, with ``given`` in the place of their defaults; of the same kind as these.
@@ -290,10 +305,18 @@ def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> An
 
 
 def _refer(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:
-    """The same where only a `Reference` stands for something else."""
+    """The same where only what is in `sandbox.model.own.step` stands for something else."""
     if isinstance(value, Reference):
         found = _look_up(value.name, values, place)
         return f"{found}{value.suffix}" if value.suffix else found
+    if isinstance(value, Computed):
+        arguments = [_refer(one, values, folder, place) for one in value.arguments]
+        try:
+            return value.function(*arguments)
+        except (ValueError, LookupError, TypeError) as error:
+            raise SandboxError(f"{place}: {error}") from error
+    if isinstance(value, Archive):
+        return _zip(folder / value.folder, (), place)
     if isinstance(value, list):
         return [_refer(item, values, folder, place) for item in value]
     if isinstance(value, dict):

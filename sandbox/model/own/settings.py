@@ -24,6 +24,17 @@ _COMPOSE: Fields = {
     "cpu": int,
     "memory": int,
 }
+_CLOUDFORMATION: Fields = {
+    "template": str,
+    "stack_name": str,
+    "parameters": dict,
+    "templates": dict,
+    "imports": dict,
+    "hosts": dict,
+    "hosted_zones": dict,
+    "code": dict,
+    "ignore": list,
+}
 _PUBLIC: Fields = {"port": int, "host": str, "health_check": str, "matcher": str}
 _BUILD: Fields = {"build": str, "dockerfile": str, "target": str, "arguments": dict}
 _GROUP: Fields = {
@@ -53,6 +64,7 @@ TABLES: Fields = {
     "instances": dict,
     "compose": dict,
     "terraform": dict,
+    "cloudformation": dict,
     "ready": list,
     "check": list,
 }
@@ -65,12 +77,14 @@ KEYS: Mapping[str, Fields] = {
     "instances": _INSTANCES,
     "compose": _COMPOSE,
     "compose.public": _PUBLIC,
+    "terraform": _TERRAFORM,
+    "cloudformation": _CLOUDFORMATION,
     "ready": _READY,
 }
 """What tables may have. A table that is not here has names of the user's own; that of checks is `checks.KINDS`."""
 
-# Tables that a compose file has no use for, and Terraform: it makes such things itself.
-_OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
+# Tables that a compose file, or a template, has no use for, and Terraform: it makes such things itself.
+_OF_DEFINITIONS = ("environment_files", "target_groups", "registries", "instances")
 _NOT_OF_TERRAFORM = (
     "environment",
     "environment_files",
@@ -80,7 +94,10 @@ _NOT_OF_TERRAFORM = (
     "desired_counts",
     "instances",
     "compose",
+    "cloudformation",
 )
+
+_WORDS = {"compose": "compose file", "cloudformation": "template"}
 
 
 @dataclass(frozen=True)
@@ -150,6 +167,33 @@ class Terraform:
 
 
 @dataclass(frozen=True)
+class CloudFormation:
+    """The table ``cloudformation``: a template, and what it leaves open.
+
+    Attributes:
+        template: The file.
+        stack_name: "": the folder's name.
+        parameters: Values by name: texts, numbers, truth values, or lists of them.
+        templates: By the logical id or URL of a nested stack: its file.
+        imports: By the name of an export of another stack: its value.
+        hosts: By the logical id of a load balancer: a name that leads to it.
+        hosted_zones: By the id of a hosted zone that is not the template's: its name.
+        code: By the logical id of a function: the folder with its code.
+        ignore: Logical ids, properties (``LogicalId.Property``) and sections that are left out on purpose.
+    """
+
+    template: str
+    stack_name: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, Any] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    hosted_zones: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a sandbox.toml says.
 
@@ -179,6 +223,7 @@ class Settings:
     desired_counts: Mapping[str, int] = field(default_factory=dict)
     instances: tuple[str, int] | None = None
     compose: Compose | None = None
+    cloudformation: CloudFormation | None = None
     ready: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
     terraform: Terraform | None = None
@@ -192,13 +237,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
     """
     read("", content, TABLES)
     stack = read("[stack]", content.get("stack", {}), _STACK)
-    if "compose" in content and ("task_definitions" in stack or "services" in stack):
-        raise OwnError(
-            "[compose]: a stack is made of a compose file, or of the task_definitions and services of [stack]"
-        )
-    for table in _OF_DEFINITIONS if "compose" in content else ():
-        if table in content:
-            raise OwnError(f"[{table}] is about task definitions; the stack is a compose file's")
+    _check_made_of(content, stack)
     return Settings(
         stack.get("name", ""),
         stack.get("description", ""),
@@ -215,10 +254,28 @@ def settings(content: Mapping[str, Any]) -> Settings:
         _counts(content.get("desired_counts", {})),
         _instances(content["instances"]) if "instances" in content else None,
         _compose(content["compose"]) if "compose" in content else None,
+        _cloudformation(content["cloudformation"]) if "cloudformation" in content else None,
         tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
         checks(content.get("check", ())),
         _terraform(content["terraform"], content) if "terraform" in content else None,
     )
+
+
+def _check_made_of(content: Mapping[str, Any], stack: Mapping[str, Any]) -> None:
+    """A stack is made of one thing, and what is about another one has no meaning."""
+    made_of = [table for table in ("compose", "cloudformation") if table in content]
+    if len(made_of) > 1:
+        raise OwnError("[compose], [cloudformation]: a stack is made of a compose file or of a template")
+    for table in made_of:
+        if "task_definitions" in stack or "services" in stack:
+            raise OwnError(
+                f"[{table}]: a stack is made of a {_WORDS[table]}, or of the task_definitions and services of [stack]"
+            )
+        for other in (*_OF_DEFINITIONS, *(("secrets",) if table == "compose" else ())):
+            if other in content:
+                raise OwnError(f"[{other}] is about task definitions; the stack is a {_WORDS[table]}'s")
+        if table == "cloudformation" and "cluster" in stack:
+            raise OwnError("[stack] cluster: the stack is a template's, which has its clusters")
 
 
 def _image(name: str, value: Any) -> str | Build:
@@ -306,6 +363,27 @@ def _terraform(value: Any, content: Mapping[str, Any]) -> Terraform:
         found.get("variables", {}),
         texts("[terraform]", "var_files", found.get("var_files", [])),
         float(found.get("within", Terraform.within)),
+    )
+
+
+def _cloudformation(value: Any) -> CloudFormation:
+    found = read("[cloudformation]", value, _CLOUDFORMATION)
+    if not found.get("template"):
+        raise OwnError("[cloudformation] template names the file", 'template = "template.yaml"')
+
+    def named(key: str) -> Mapping[str, str]:
+        return _mapping(f"[cloudformation.{key}]", found.get(key, {}))
+
+    return CloudFormation(
+        found["template"],
+        found.get("stack_name", ""),
+        found.get("parameters", {}),
+        named("templates"),
+        found.get("imports", {}),
+        named("hosts"),
+        named("hosted_zones"),
+        named("code"),
+        texts("[cloudformation]", "ignore", found.get("ignore", [])),
     )
 
 
