@@ -135,7 +135,7 @@ def run(
     options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
     try:
-        with terminal.Progress() as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress() as progress:
             listener = runner.Listener(
                 started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
                 progress=progress.step,

@@ -104,7 +104,7 @@ def run_checks(
             terminal.result_line(result)
 
     try:
-        with terminal.Progress(f"test {name}") as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress(f"test {name}") as progress:
             options = runner.Options(images, speed, keep, timelines)
             suite.run(folder, options, name, checks, progress.step, show, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows

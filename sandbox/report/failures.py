@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,11 +139,36 @@ def write(found: Sequence[Annotation], mode: str, quality_file: Path | None, oth
         quality_file: Where the report goes; None: there is none.
         otherwise: The file of failures that have none, in the report.
     """
-    if mode == "github" or (mode == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"):
+    if _for_github(mode):
         for one in found:
             print(github(one), file=sys.stderr, flush=True)
     if quality_file is not None:
         quality_file.write_text(code_quality(found, otherwise))
+
+
+@contextmanager
+def nothing_obeyed(mode: str) -> Iterator[None]:
+    """Where GitHub Actions reads what is printed: no line of it is a workflow command. Evidence has lines of logs.
+
+    "Stopping and starting workflow commands" of GitHub's page on them.
+
+    Args:
+        mode: One of `MODES`.
+    """
+    if not _for_github(mode):
+        yield
+        return
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        print(f"::{token}::", file=sys.stderr, flush=True)
+
+
+def _for_github(mode: str) -> bool:
+    return mode == "github" or (mode == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
 
 
 def check_mode(mode: str) -> None:

@@ -187,7 +187,7 @@ def test_the_command_line_annotates_what_could_not_be_run(cli, tmp_path):
     )
     assert code == 2
     assert json.loads(out)["exit_code"] == 2
-    (line,) = [line for line in err.splitlines() if line.startswith("::")]
+    (line,) = [line for line in err.splitlines() if line.startswith("::error")]
     properties, message = parsed(line)
     assert properties["file"] == "shop/sandbox.toml"
     assert properties["line"] == "1"
@@ -195,7 +195,20 @@ def test_the_command_line_annotates_what_could_not_be_run(cli, tmp_path):
     assert json.loads(quality.read_text())[0]["severity"] == "blocker"
     code, _, err = cli.run("run", "dns-lambda", "--variant", "by-name", "--annotations", "github", **no_engine)
     assert code == 2
-    (line,) = [line for line in err.splitlines() if line.startswith("::")]
+    (line,) = [line for line in err.splitlines() if line.startswith("::error")]
     assert parsed(line)[0]["title"] == "dns-lambda / by-name: not run, declared: holds"
     code, _, err = cli.run("run", "dns-lambda", "--annotations", "gitea", **no_engine)
     assert (code, "there is no such mode" in err) == (2, True)
+
+
+def test_a_line_of_a_log_is_no_command(monkeypatch, capsys):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with failures.nothing_obeyed("auto"):
+        print("    ::error::from a log")
+    begin, end = capsys.readouterr().err.splitlines()
+    token = begin.removeprefix("::stop-commands::")
+    assert len(token) == 32
+    assert end == f"::{token}::"
+    with failures.nothing_obeyed("none"):
+        pass
+    assert capsys.readouterr().err == ""
