@@ -109,6 +109,8 @@ def define(folder: Path, given: Settings) -> StackDefinition:
     Raises:
         SandboxError: A file that they name is not as it must be.
     """
+    if given.cloudformation is not None:
+        return _template(folder, given)
     file = folder / FILE
     own = _of_json(folder, given) if given.compose is None else _of_compose(folder, given, given.compose)
     with _about(file):

@@ -28,7 +28,7 @@ class Plan:
         name: The stack's.
         steps: The calls in their order.
         ready: URLs that must answer, as ``[[ready]]`` has them; a url may stand for one that is known later.
-        outputs: Their values, which may be known later.
+        outputs: Their values, which may be known later; those of stacks that are made before with their names.
         images: By reference: which container wants it.
         notes: What is to be told.
     """
@@ -58,16 +58,19 @@ def plan(
     """
     given = settings.cloudformation
     assert given is not None
+    for other in given.stacks:
+        _check_name(f"[cloudformation.stacks.{other}]", other)
     name = given.stack_name or re.sub(r"[^A-Za-z0-9]+", "-", settings.name or folder).strip("-") or "stack"
     name = name if given.stack_name or name[0].isalpha() else f"stack-{name}"
-    if not _NAME.fullmatch(name):
-        raise OwnError(
-            f"[cloudformation] stack_name: {name} is no stack's name",
-            "it begins with a letter, and has letters, digits and -",
-        )
+    _check_name("[cloudformation] stack_name", name)
     imports = {key: value_in_toml(value) for key, value in given.imports.items()}
     account = Account(settings, place, read, shape, imports)
-    outputs = Stack(account, name, given.template).make({k: value_in_toml(v) for k, v in given.parameters.items()})
+    outputs: dict[str, Any] = {}
+    for other, stack in given.stacks.items():
+        made = Stack(account, other, stack.template, f"{other}/", where=f"[cloudformation.stacks.{other}.parameters]")
+        found = made.make({key: value_in_toml(value) for key, value in stack.parameters.items()})
+        outputs |= {f"{other}.{key}": value for key, value in found.items()}
+    outputs |= Stack(account, name, given.template).make({k: value_in_toml(v) for k, v in given.parameters.items()})
     reach = Reach(account)
     last = reach.steps()
     adaptation = Adaptation(account)
@@ -79,3 +82,8 @@ def plan(
         adaptation.images(),
         tuple(account.notes),
     )
+
+
+def _check_name(place: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise OwnError(f"{place}: {name} is no stack's name", "it begins with a letter, and has letters, digits and -")

@@ -18,7 +18,7 @@ from sandbox.model.cloudformation.parameters import Parameters
 from sandbox.model.cloudformation.resources import KINDS, REASONS, STACK
 from sandbox.model.cloudformation.resources.kind import Made, Resource
 from sandbox.model.cloudformation.shapes import PropertyError, UnsupportedError
-from sandbox.model.cloudformation.template import Template, ignoring, template
+from sandbox.model.cloudformation.template import POLICIES, Template, ignoring, template
 from sandbox.model.cloudformation.values import NO_VALUE, is_known, joined, text_of
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.step import Step
@@ -38,6 +38,8 @@ class Stack:
         label: The logical ids of the nested stacks that lead to it, each with a slash; "" for the outermost.
         name: Its name.
         file: Its template's, relative to the folder.
+        depth: How many stacks it is nested in.
+        where: Where its parameters are given, for hints.
     """
 
     account: Account
@@ -45,6 +47,7 @@ class Stack:
     file: str
     label: str = ""
     depth: int = 0
+    where: str = "[cloudformation.parameters]"
 
     def __post_init__(self) -> None:
         self.place = self.account.place
@@ -66,8 +69,7 @@ class Stack:
             OwnError: The template has what is not supported, or is wrong; the message begins with file and line.
         """
         self._template = found = self._read()
-        where = f"Parameters of {self.label.rstrip('/')}" if self.label else "[cloudformation.parameters]"
-        parameters = Parameters(found, self.account.parameter, self.notes, where).values(given)
+        parameters = Parameters(found, self.account.parameter, self.notes, self.where).values(given)
         self._evaluator = Evaluator(found, parameters, self._pseudo(), self)
         for name in found.conditions:
             self._evaluator.condition(name, ("Conditions", name))
@@ -186,9 +188,7 @@ class Stack:
         self.account.finished.append(Finished(resource.label, one.type, resource.properties, made))
         if one.policies:
             many = " and ".join(one.policies)
-            self.notes.append(
-                f"{resource.label} ({one.type}): {many}: no effect, as what is made goes with the sandbox"
-            )
+            self.notes.append(f"{resource.label} ({one.type}): {many}: no effect ({POLICIES[one.policies[0]]})")
 
     def _dispatch(self, resource: Resource, properties: dict[str, Any]) -> Made:
         found = resolved(properties, self.account.look)
@@ -210,7 +210,12 @@ class Stack:
         if not isinstance(given, dict):
             raise PropertyError((*resource.path, "Parameters"), "Parameters is a mapping")
         nested = Stack(
-            self.account, resource.name(128), self._template_file(url, resource), f"{resource.label}/", self.depth + 1
+            self.account,
+            resource.name(128),
+            self._template_file(url, resource),
+            f"{resource.label}/",
+            self.depth + 1,
+            f"Parameters of {resource.label}",
         )
         try:
             outputs = nested.make({key: _parameter(one) for key, one in given.items()})

@@ -21,9 +21,14 @@ _SECTIONS = frozenset(
 )
 _NOT_CARRIED_OUT = frozenset({"Transform", "Rules", "Hooks"})
 _ID = re.compile(r"[A-Za-z0-9]{1,255}")
-# Nothing is updated or deleted here, so policies have no effect.
-_POLICIES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
-_ATTRIBUTES = frozenset({"Type", "Properties", "DependsOn", "Condition", "Metadata", *_POLICIES})
+POLICIES = {
+    "DeletionPolicy": "what is made goes with the sandbox",
+    "UpdateReplacePolicy": "nothing is updated",
+    "UpdatePolicy": "nothing is updated",
+    "CreationPolicy": "no signal is waited for",
+}
+"""What of a resource has no effect, and why."""
+_ATTRIBUTES = frozenset({"Type", "Properties", "DependsOn", "Condition", "Metadata", *POLICIES})
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ class _Sections:
             raise self._error((*path, "Condition"), f"{what}: Condition is the name of one")
         properties = self._mapping(one.get("Properties", {}), (*path, "Properties"), f"{what}: Properties")
         kept = self._without_ignored(properties, name)
-        return Declared(kind, kept, tuple(depends), condition, tuple(each for each in _POLICIES if each in one))
+        return Declared(kind, kept, tuple(depends), condition, tuple(each for each in POLICIES if each in one))
 
     def _without_ignored(self, value: Any, dotted: str) -> Any:
         """The value without what is ignored; neither lists nor functions are part of a property's name."""

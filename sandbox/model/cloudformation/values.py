@@ -7,6 +7,7 @@ function is carried out: at once where its arguments are known, later where they
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import zipfile
@@ -105,6 +106,15 @@ def base64_of(value: Any) -> str:
     return base64.b64encode(text_of(value).encode()).decode()
 
 
+def decoded(value: Any) -> str:
+    """A text of what Fn::Base64 makes of it.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    return base64.b64decode(text_of(value), validate=True).decode()
+
+
 def cidr(block: Any, count: Any, bits: Any) -> list[str]:
     """Fn::Cidr: so many blocks, each with so many bits for its hosts.
 
@@ -137,6 +147,18 @@ def only(value: Any) -> list[Any]:
 def json_text(value: Any) -> str:
     """A document as the API wants it: JSON in a text. One that is a text already stays as it is."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def policy_text(value: Any) -> str:
+    """A policy as a text, with the version that IAM here wants.
+
+    AWS takes one without, as of 2008-10-17, which differs from the other version in policy variables alone.
+    """
+    with contextlib.suppress(ValueError):
+        value = json.loads(value) if isinstance(value, str) else value
+    if isinstance(value, Mapping):
+        return json.dumps({"Version": "2012-10-17", **value})
+    return json_text(value)
 
 
 def json_member(document: str, key: str) -> str:

@@ -33,8 +33,10 @@ _CLOUDFORMATION: Fields = {
     "hosts": dict,
     "hosted_zones": dict,
     "code": dict,
+    "stacks": dict,
     "ignore": list,
 }
+_OTHER_STACK: Fields = {"template": str, "parameters": dict}
 _PUBLIC: Fields = {"port": int, "host": str, "health_check": str, "matcher": str}
 _BUILD: Fields = {"build": str, "dockerfile": str, "target": str, "arguments": dict}
 _GROUP: Fields = {
@@ -167,6 +169,14 @@ class Terraform:
 
 
 @dataclass(frozen=True)
+class OtherStack:
+    """A stack that is made before, whose exports are imported."""
+
+    template: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class CloudFormation:
     """The table ``cloudformation``: a template, and what it leaves open.
 
@@ -179,6 +189,7 @@ class CloudFormation:
         hosts: By the logical id of a load balancer: a name that leads to it.
         hosted_zones: By the id of a hosted zone that is not the template's: its name.
         code: By the logical id of a function: the folder with its code.
+        stacks: By name: stacks that are made before, in this order.
         ignore: Logical ids, properties (``LogicalId.Property``) and sections that are left out on purpose.
     """
 
@@ -190,6 +201,7 @@ class CloudFormation:
     hosts: Mapping[str, str] = field(default_factory=dict)
     hosted_zones: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+    stacks: Mapping[str, OtherStack] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
 
 
@@ -383,8 +395,17 @@ def _cloudformation(value: Any) -> CloudFormation:
         named("hosts"),
         named("hosted_zones"),
         named("code"),
+        {name: _other_stack(name, one) for name, one in found.get("stacks", {}).items()},
         texts("[cloudformation]", "ignore", found.get("ignore", [])),
     )
+
+
+def _other_stack(name: str, value: Any) -> OtherStack:
+    place = f"[cloudformation.stacks.{name}]"
+    found = read(place, value, _OTHER_STACK)
+    if not found.get("template"):
+        raise OwnError(f"{place} template names the file", 'template = "network.yaml"')
+    return OtherStack(found["template"], found.get("parameters", {}))
 
 
 def _ready(number: int, value: Any) -> Mapping[str, Any]:

@@ -39,7 +39,10 @@ SHOP = """
       Service:
         Type: AWS::ECS::Service
         DependsOn: Listener
-        Properties: {ServiceName: shop, TaskDefinition: !Ref Task}
+        Properties:
+          ServiceName: shop
+          TaskDefinition: !Ref Task
+          LoadBalancers: [{ContainerName: web, ContainerPort: 80, TargetGroupArn: !Ref Targets}]
     """
 
 
@@ -96,6 +99,13 @@ def test_resources_become_calls_whose_answers_later_ones_use():
                 "serviceName": "shop",
                 "desiredCount": 1,
                 "taskDefinition": Reference("Task#0.taskDefinition.taskDefinitionArn"),
+                "loadBalancers": [
+                    {
+                        "containerName": "web",
+                        "containerPort": 80,
+                        "targetGroupArn": Reference("Targets#0.TargetGroups.0.TargetGroupArn"),
+                    }
+                ],
             },
         ),
     ]
@@ -165,6 +175,7 @@ def test_listeners_must_answer_by_the_names_that_lead_to_them():
     assert operation == "route53.change_resource_record_sets"
     assert parameters["HostedZoneId"] == Reference("zone#0.HostedZone.Id")
     assert calls(made)[2] == ("route53.create_hosted_zone", {"Name": "example.com", "CallerReference": "example.com"})
+    assert shop(desired_counts={"Service": 0}).ready == ()  # nobody is there to answer
     assert shop(ready=[{"url": "http://x/"}]).ready == ({"url": "http://x/"},)
 
 
@@ -181,6 +192,90 @@ def test_an_alias_of_the_template_is_such_a_name():
     made = planned(SHOP + records, secrets={"/shop/key": "k", "/shop/other": "o"})
     assert [one["url"] for one in made.ready] == ["http://shop.example.org/health"]
     assert made.notes == ("the hosted zone example.org is not the template's: an empty one is made beforehand",)
+
+
+ROUTED = """
+    Resources:
+      Balancer: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+      Dummy: {Type: AWS::ElasticLoadBalancingV2::TargetGroup}
+      Pages: {Type: AWS::ElasticLoadBalancingV2::TargetGroup, Properties: {Targets: [{Id: 10.0.0.9}]}}
+      Calls:
+        Type: AWS::ElasticLoadBalancingV2::TargetGroup
+        Properties: {HealthCheckPath: /api/health, Targets: [{Id: 10.0.0.9}]}
+      Listener:
+        Type: AWS::ElasticLoadBalancingV2::Listener
+        Properties:
+          LoadBalancerArn: !Ref Balancer
+          Port: 8080
+          DefaultActions: [{Type: forward, TargetGroupArn: !Ref Dummy}]
+      All:
+        Type: AWS::ElasticLoadBalancingV2::ListenerRule
+        Properties:
+          ListenerArn: !Ref Listener
+          Priority: 20
+          Conditions: [{Field: host-header, Values: ["*.example.com"]}, {Field: path-pattern, Values: ["*"]}]
+          Actions: [{Type: forward, ForwardConfig: {TargetGroups: [{TargetGroupArn: !Ref Pages}]}}]
+      Api:
+        Type: AWS::ElasticLoadBalancingV2::ListenerRule
+        Properties:
+          ListenerArn: !Ref Listener
+          Priority: 3
+          Conditions: [{Field: path-pattern, PathPatternConfig: {Values: [/api/*]}}]
+          Actions: [{Type: forward, TargetGroupArn: !Ref Calls}]
+    """
+HEADER = "Conditions: [{Field: http-header, HttpHeaderConfig: {HttpHeaderName: X, Values: [a]}}, "
+
+
+def test_rules_decide_which_health_checks_can_be_asked_for():
+    hosts = {"hosts": {"Balancer": "shop.example.com"}}
+    urls = [one["url"] for one in planned(ROUTED, cloudformation=hosts).ready]
+    assert urls == ["http://shop.example.com:8080/", "http://shop.example.com:8080/api/health"]
+    # What leads somewhere else, or depends on more than the URL, is not asked for.
+    other = {"hosts": {"Balancer": "shop.example.org"}}
+    assert [one["url"] for one in planned(ROUTED, cloudformation=other).ready] == [
+        "http://shop.example.org:8080/api/health"
+    ]
+    by_header = ROUTED.replace("Conditions: [{Field: path-pattern, Path", HEADER + "{Field: path-pattern, Path")
+    assert [one["url"] for one in planned(by_header, cloudformation=hosts).ready] == ["http://shop.example.com:8080/"]
+
+
+def test_a_stack_that_is_made_before_exports_what_another_imports():
+    network = """
+        Parameters: {Name: {Type: String}}
+        Resources:
+          C: {Type: AWS::ECS::Cluster, Properties: {ClusterName: !Ref Name}}
+          Alarm: {Type: AWS::CloudWatch::Alarm}
+        Outputs: {Cluster: {Value: !Ref C, Export: {Name: !Sub "${AWS::StackName}:Cluster"}}}
+        """
+    service = """
+        Resources:
+          P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !ImportValue "production:Cluster"}}
+        """
+    other = {"production": {"template": "network.yaml", "parameters": {"Name": "x"}}}
+    table = {"stacks": other, "ignore": ["production/Alarm"]}
+    made = planned(service, {"network.yaml": network}, cloudformation=table)
+    cluster = Reference("production/C#0.cluster.clusterName")
+    assert [one[0] for one in calls(made)] == ["ecs.create_cluster", "ssm.put_parameter"]
+    assert calls(made)[1][1]["Value"] == cluster
+    assert made.outputs == {"production.Cluster": cluster}
+    missing = {"stacks": {"production": {"template": "network.yaml"}}, "ignore": ["production/Alarm"]}
+    assert refused(service, {"network.yaml": network}, cloudformation=missing).hint == (
+        'in [cloudformation.stacks.production.parameters]: Name = "VALUE"'
+    )
+    assert "1 is no stack's name" in refused(service, cloudformation={"stacks": {"1": {"template": "x"}}}).message
+
+
+def test_a_launch_configuration_s_user_data_is_encoded_once():
+    made = planned("""
+        Resources:
+          L:
+            Type: AWS::AutoScaling::LaunchConfiguration
+            Properties: {ImageId: ami-1, InstanceMonitoring: "true", UserData: !Base64 "#!/bin/sh"}
+        """)
+    ((operation, parameters),) = calls(made)
+    assert operation == "autoscaling.create_launch_configuration"
+    assert parameters["UserData"] == "#!/bin/sh"
+    assert parameters["InstanceMonitoring"] == {"Enabled": True}
 
 
 NESTED = """
@@ -359,8 +454,7 @@ def test_a_resource_whose_condition_does_not_hold_is_not_made():
 def test_policies_have_no_effect_and_that_is_told():
     made = planned("Resources: {A: {Type: AWS::ECS::Cluster, DeletionPolicy: Retain, UpdateReplacePolicy: Retain}}")
     assert made.notes == (
-        "A (AWS::ECS::Cluster): DeletionPolicy and UpdateReplacePolicy: no effect, as what is made goes with the "
-        "sandbox",
+        "A (AWS::ECS::Cluster): DeletionPolicy and UpdateReplacePolicy: no effect (what is made goes with the sandbox)",
     )
 
 
@@ -391,3 +485,21 @@ def test_a_type_that_is_not_carried_out_is_always_refused_by_name(kind):
 def test_a_property_that_is_not_carried_out_is_always_refused_by_name(kind, name):
     error = refused(f"Resources: {{X: {{Type: '{kind}', Properties: {{{name}: 1}}}}}}")
     assert f"resource 'X' ({kind}): property {name} is not supported" in error.message
+
+
+def test_a_policy_has_a_version_as_iam_here_wants_it():
+    made = planned("""
+        Resources:
+          R:
+            Type: AWS::IAM::Role
+            Properties:
+              RoleName: r
+              AssumeRolePolicyDocument: {Statement: []}
+              Policies:
+                - {PolicyName: text, PolicyDocument: '{"Statement": []}'}
+                - {PolicyName: old, PolicyDocument: {Version: 2008-10-17, Statement: !Ref AWS::NoValue}}
+        """)
+    role, text, old = (parameters for _, parameters in calls(made))
+    assert role["AssumeRolePolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
+    assert text["PolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
+    assert old["PolicyDocument"] == '{"Version": "2008-10-17"}'

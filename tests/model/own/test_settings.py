@@ -82,6 +82,7 @@ def test_one_task_or_several_of_a_compose_file():
         ("[cloudformation]", "[cloudformation] template names the file", 'template = "template.yaml"'),
         ("cloudformation = { template = 't', param = {} }", "unknown key 'param'", "is 'parameters' meant?"),
         ("cloudformation = { template = 't', hosts = { A = 1 } }", '[cloudformation.hosts] "A" is a text', "found 1"),
+        ("cloudformation = { template = 't', stacks = { a = {} } }", "[cloudformation.stacks.a] template names", ""),
         ("cloudformation = { template = 't' }\n[compose]", "a compose file or of a template", ""),
         ("cloudformation = { template = 't' }\n[stack]\nservices = ['a']", "made of a template, or of the task_", ""),
         (

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.model.cloudformation.document import Path
 from sandbox.model.cloudformation.resources.kind import Kind, Made, Resource, kind
 from sandbox.model.cloudformation.shapes import Given, UnsupportedError
-from sandbox.model.cloudformation.values import apply, joined, text_of
+from sandbox.model.cloudformation.values import apply, decoded, joined, text_of
 from sandbox.model.own.step import Reference
 
 _EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -189,10 +189,32 @@ def _launch_template(r: Resource) -> Made:
     )
 
 
+_LAUNCH = (
+    "AssociatePublicIpAddress BlockDeviceMappings EbsOptimized IamInstanceProfile ImageId InstanceType KeyName "
+    "SecurityGroups SpotPrice"
+)
+
+
+def _launch_configuration(r: Resource) -> Made:
+    name = r.named("LaunchConfigurationName")
+    monitoring = Given({"Enabled": r.get("InstanceMonitoring")}, (*r.path, "InstanceMonitoring"))
+    r.call(
+        "autoscaling.create_launch_configuration",
+        {
+            "LaunchConfigurationName": name,
+            **r.given(*_LAUNCH.split()),
+            **({"InstanceMonitoring": monitoring} if "InstanceMonitoring" in r.properties else {}),
+            # boto3 encodes it, as it does for no launch template.
+            **({"UserData": apply(decoded, r.get("UserData"))} if "UserData" in r.properties else {}),
+        },
+    )
+    return Made(name)
+
+
 _SCALING = (
-    "AvailabilityZones CapacityRebalance DesiredCapacity HealthCheckGracePeriod HealthCheckType LaunchTemplate "
-    "MaxInstanceLifetime MaxSize MinSize NewInstancesProtectedFromScaleIn PlacementGroup Tags TargetGroupARNs "
-    "TerminationPolicies"
+    "AvailabilityZones CapacityRebalance DesiredCapacity HealthCheckGracePeriod HealthCheckType "
+    "LaunchConfigurationName LaunchTemplate MaxInstanceLifetime MaxSize MinSize NewInstancesProtectedFromScaleIn "
+    "PlacementGroup Tags TargetGroupARNs TerminationPolicies"
 )
 
 
@@ -213,6 +235,9 @@ def _scaling_group(r: Resource) -> Made:
 KINDS: dict[str, Kind] = {
     "AWS::AutoScaling::AutoScalingGroup": kind(
         f"{_SCALING} AutoScalingGroupName Cooldown VPCZoneIdentifier", "", _scaling_group
+    ),
+    "AWS::AutoScaling::LaunchConfiguration": kind(
+        f"{_LAUNCH} InstanceMonitoring LaunchConfigurationName UserData", "", _launch_configuration
     ),
     "AWS::EC2::EIP": kind("Domain Tags", "AllocationId PublicIp", _address),
     "AWS::EC2::InternetGateway": kind("Tags", "InternetGatewayId", _internet_gateway),

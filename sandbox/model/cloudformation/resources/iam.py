@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.model.cloudformation.resources.kind import Kind, Made, Resource, kind
 from sandbox.model.cloudformation.shapes import PropertyError, dotted
-from sandbox.model.cloudformation.values import apply, json_text
+from sandbox.model.cloudformation.values import apply, policy_text
 
 _LONGEST = 64  # characters of a role's name
 
@@ -17,7 +17,7 @@ def _role(r: Resource) -> Made:
         "iam.create_role",
         {
             "RoleName": name,
-            **r.as_json("AssumeRolePolicyDocument"),
+            "AssumeRolePolicyDocument": apply(policy_text, r.need("AssumeRolePolicyDocument")),
             **r.given("Description", "MaxSessionDuration", "Path", "PermissionsBoundary", "Tags"),
         },
     )
@@ -35,7 +35,9 @@ def _attach(r: Resource, role: Any) -> None:
 
 
 def _put(r: Resource, role: Any, name: Any, document: Any) -> None:
-    r.call("iam.put_role_policy", {"RoleName": role, "PolicyName": name, "PolicyDocument": apply(json_text, document)})
+    r.call(
+        "iam.put_role_policy", {"RoleName": role, "PolicyName": name, "PolicyDocument": apply(policy_text, document)}
+    )
 
 
 def _policy(r: Resource) -> Made:
@@ -49,7 +51,7 @@ def _managed_policy(r: Resource) -> Made:
         "iam.create_policy",
         {
             "PolicyName": r.named("ManagedPolicyName", 128),
-            **r.as_json("PolicyDocument"),
+            "PolicyDocument": apply(policy_text, r.need("PolicyDocument")),
             **r.given("Description", "Path", "Tags"),
         },
     )
