@@ -16,6 +16,7 @@ from typing import Any
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, Parameter, json_value, source
 from sandbox.model.own.balancing import Balancing
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.discovery import Discovery
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.settings import Settings
@@ -320,10 +321,7 @@ class _Planner:
         return self._settings.cluster or str(request.get("cluster") or self._own.name).rpartition("/")[2]
 
     def _instances(self, clusters: Sequence[str], services: Sequence[Step]) -> Iterator[Step]:
-        def on_instances(request: Request) -> bool:
-            return not request.get("capacityProviderStrategy") and request.get("launchType", "EC2") == "EC2"
-
-        wanting = [str(s.parameters["serviceName"]) for s in services if on_instances(s.parameters)]
+        wanting = [str(s.parameters["serviceName"]) for s in services if is_on_instances(s.parameters)]
         if self._settings.instances is None:
             if wanting:
                 raise OwnError(
