@@ -99,10 +99,12 @@ def apply(
         copy = _copy(root, found.above, into / "copy")
         _lead(copy, found, environment, into)
         variables.write_text(json.dumps(wanted.variables))
+        temporary = into / "tmp"  # providers have their sockets there, and leave them when they are killed
+        temporary.mkdir()
     except OSError as error:
         raise SandboxError(f"{root} cannot be copied", state=str(error)) from error
     files = [str((folder / name).resolve()) for name in wanted.var_files]
-    work = _Work(_program(), copy, root, _environment(environment))
+    work = _Work(_program(), copy, root, {**_environment(environment), "TMPDIR": str(temporary)})
     progress("terraform init")
 
     def tell(line: str) -> None:
