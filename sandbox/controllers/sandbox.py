@@ -253,10 +253,12 @@ class Sandbox(Viewers, Operator):
             self.clock,
             self._containers,
             lambda: self._images.ensure("toolbox"),
+            lambda: self._images.ensure("faketime"),
             self._ecs,
             self._ecs.runner,
             self._control_plane.zones,
             self._control_plane.delivery,
+            self._control_plane.runtime,
             lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
         )
         self._faults = faults.Faults(reach, self.timeline)

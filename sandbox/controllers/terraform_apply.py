@@ -94,14 +94,24 @@ def apply(
     """
     root = folder / wanted.folder
     found = read(root)
-    copy = _copy(root, found.above, into / "copy")
-    _lead(copy, found, environment, into)
     variables = into / "variables.tfvars.json"
-    variables.write_text(json.dumps(wanted.variables))
+    try:
+        copy = _copy(root, found.above, into / "copy")
+        _lead(copy, found, environment, into)
+        variables.write_text(json.dumps(wanted.variables))
+        temporary = into / "tmp"  # providers have their sockets there, and leave them when they are killed
+        temporary.mkdir()
+    except OSError as error:
+        raise SandboxError(f"{root} cannot be copied", state=str(error)) from error
     files = [str((folder / name).resolve()) for name in wanted.var_files]
-    work = _Work(_program(), copy, root, _environment(environment))
+    work = _Work(_program(), copy, root, {**_environment(environment), "TMPDIR": str(temporary)})
     progress("terraform init")
-    work.run("init", _INIT_WITHIN, lambda line: None, "-input=false", "-no-color")
+
+    def tell(line: str) -> None:
+        if line.startswith("- "):  # "- Installing hashicorp/aws v5.100.0..."
+            progress(f"terraform init: {line[2:]}")
+
+    work.run("init", _INIT_WITHIN, tell, "-input=false", "-no-color")
     told = Told()
 
     def take(line: str) -> None:
@@ -240,13 +250,18 @@ def _lead(copy: Path, found: Configuration, environment: Mapping[str, str], into
         (copy / "sandbox_provider.tf").write_text(terraform.provider(endpoint, region))
 
 
+def _is_around(folder: Path) -> bool:
+    """Whether it is a link to a folder that it is in."""
+    return folder.is_symlink() and folder.resolve() in folder.parent.resolve().joinpath("here").parents
+
+
 def _copy(root: Path, above: int, into: Path) -> Path:
     """The root module's folder in a copy of it, or of the folder so far above it as its paths lead."""
     root = root.resolve()
     top = root.parents[above - 1] if 0 < above <= len(root.parents) else root
     count = size = 0
     for here, folders, names in os.walk(top, followlinks=True):
-        folders[:] = sorted(set(folders) - _SKIPPED)
+        folders[:] = sorted(name for name in set(folders) - _SKIPPED if not _is_around(Path(here, name)))
         there = into / Path(here).relative_to(top)
         there.mkdir(parents=True)
         for name in names:

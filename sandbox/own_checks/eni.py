@@ -50,7 +50,7 @@ def judge(check: Check, found: Requests) -> tuple[bool, list[str]]:
     """
     types = _types()
     try:
-        wanted = _with_counts(found, check)
+        wanted = room.on_instances(_with_counts(found, check))
         fleet, deploy = _fleet(check, found, types), check.bounds.get("deploy", True)
         result = room.place(found.definitions, wanted, fleet, deploy=deploy)
         evidence = [f"on {fleet}", *map(_told, result.fits)]

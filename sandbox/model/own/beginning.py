@@ -13,6 +13,7 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
 from sandbox.model.own.compose.containers import SUPPORTED
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.terraform import Configuration
 
@@ -145,7 +146,7 @@ def text(found: Found) -> str:
     url = _toml(urls[0] if urls else "http://NAME/")
     asked = [f'[[check]]\nkind = "http"\nurl = {_toml(one)}\nstatus = 200\nwithin = 30\n' for one in urls]
     further = [_FURTHER.format(url=url)]
-    if found.groups or any(_on_instances(one) for many in found.services.values() for one in many):
+    if found.groups or any(is_on_instances(one) for many in found.services.values() for one in many):
         further.append(_ENI)
     further += [_REPLAY.format(handler=_toml(one)) for one in found.handlers]
     further += [_PURGE.format(group=_toml(one), url=url) for one in found.groups]
@@ -182,7 +183,7 @@ def _definitions(found: Found) -> Iterator[str]:
     if many:
         yield "\n# Instead of production's numbers, where this machine is too small for them.\n[desired_counts]\n"
         yield from (f"# {_toml(name)} = 1\n" for name in many)
-    if any(_on_instances(one) for one in services):
+    if any(is_on_instances(one) for one in services):
         yield '\n# For launch type EC2.\n[instances]\ntype = "t3.small"\ncount = 1\n'
 
 
@@ -200,10 +201,6 @@ def _terraform(folder: str, says: Configuration, var_files: Sequence[str]) -> It
     yield '# "/NAME" = "VALUE"\n'
     yield "\n# When it is up: a name, or an output of the configuration.\n"
     yield '# [[ready]]\n# url = "http://${output.NAME}/"\n'
-
-
-def _on_instances(service: Mapping[str, Any]) -> bool:
-    return not service.get("capacityProviderStrategy") and service.get("launchType", "EC2") == "EC2"
 
 
 def _secrets(containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:

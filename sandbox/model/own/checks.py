@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,8 +147,8 @@ def _check_bounds(place: str, kind: str, bounds: Mapping[str, Any]) -> None:
     if bounds.get("severity", "error") not in SEVERITIES:
         raise unknown(place, bounds["severity"], SEVERITIES, "severity")
     for key, value in bounds.items():
-        if type(value) in _NUMBER and value < 0:
-            raise OwnError(f"{place}: {key} is not below 0", f"found {value!r}")
+        if type(value) in _NUMBER and not 0 <= value < math.inf:
+            raise OwnError(f"{place}: {key} is a number that is not below 0", f"found {value!r}")
     if not 0 <= bounds.get("hit_ratio", 0) <= 1:
         raise OwnError(f"{place}: hit_ratio is from 0 to 1", f"found {bounds['hit_ratio']!r}")
     for name, value in bounds.get("header", {}).items():

@@ -19,6 +19,7 @@ from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.rollout import Limits
 from sandbox.model.ecs.service import Service
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.errors import OwnError
 
 Request = Mapping[str, Any]
@@ -108,18 +109,23 @@ def place(definitions: Sequence[Request], wanted: Sequence[Request], fleet: Flee
         OwnError: ECS refuses a request, or no service is of launch type EC2.
     """
     ecs = _account(definitions, wanted, fleet)
-    placed = [_create(ecs, request) for request in wanted if is_on_instances(request)]
-    if not placed:
-        raise OwnError(
-            "no service of the stack runs on EC2 instances", 'an eni check is of services with launchType "EC2"'
-        )
+    placed = [_create(ecs, request) for request in on_instances(wanted)]
     fits = tuple(_fit(ecs, service, deploy=deploy) for service in placed)
     return Room(fleet, fits, tuple(_left(ecs)))
 
 
-def is_on_instances(request: Request) -> bool:
-    """Whether a CreateService request is for EC2 instances."""
-    return not request.get("capacityProviderStrategy") and request.get("launchType", "EC2") == "EC2"
+def on_instances(wanted: Sequence[Request]) -> list[Request]:
+    """Those of the services that are for EC2 instances.
+
+    Raises:
+        OwnError: There is none.
+    """
+    found = [request for request in wanted if is_on_instances(request)]
+    if not found:
+        raise OwnError(
+            "no service of the stack runs on EC2 instances", 'an eni check is of services with launchType "EC2"'
+        )
+    return found
 
 
 def would_fit(

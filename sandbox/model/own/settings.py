@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -368,7 +369,7 @@ def _terraform(value: Any, content: Mapping[str, Any]) -> Terraform:
             raise OwnError(f"[stack] {key} is about other stacks; this one is what Terraform makes")
     for name, one in found.get("variables", {}).items():
         check_value(f"[terraform] variables.{name}", one)
-    if found.get("within", 1) <= 0:
+    if not 0 < found.get("within", 1) < math.inf:
         raise OwnError("[terraform] within is more than 0 seconds", f"found {found['within']!r}")
     return Terraform(
         found.get("folder", Terraform.folder),
@@ -410,6 +411,6 @@ def _other_stack(name: str, value: Any) -> OtherStack:
 
 def _ready(number: int, value: Any) -> Mapping[str, Any]:
     found = read(f"[[ready]] number {number}", value, _READY)
-    if not found.get("url", "").startswith("http://") or found.get("within", 1) <= 0:
+    if not found.get("url", "").startswith("http://") or not 0 < found.get("within", 1) < math.inf:
         raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
     return found

@@ -139,7 +139,8 @@ def configuration(files: Iterable[tuple[PurePosixPath, str]]) -> Configuration:
     providers: set[str] = set()
     images: dict[str, None] = {}
     above = 0
-    for path, text in files:
+    for path, written in files:
+        text = written.replace("\r\n", "\n")
         depth = len(path.parent.parts)
         above = max([above, *(one.count("../") - depth for one in _UP.findall(text))])
         images |= dict.fromkeys(_IMAGE.findall(text))

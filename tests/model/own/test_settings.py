@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sandbox.model.own.checks import Check
+from sandbox.model.own.checks import KINDS, Check, checks
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.settings import Build, Compose, Group, Public, settings
 
@@ -102,7 +105,11 @@ def test_one_task_or_several_of_a_compose_file():
         ),
         ("[[check]]\nkind = 'cache'\nurl = 'http://x/'\nhit_ratio = 2", "hit_ratio is from 0 to 1", "found 2"),
         ("[[check]]\nkind = 'cache'\nurl = 'http://x/'\nseverity = 'warn'", "unknown severity 'warn'", "'warning'"),
-        ("[[check]]\nkind = 'http'\nurl = 'http://x/'\nwithin = -1", "within is not below 0", "found -1"),
+        (
+            "[[check]]\nkind = 'http'\nurl = 'http://x/'\nwithin = -1",
+            "within is a number that is not below 0",
+            "found -1",
+        ),
         (
             "[[check]]\nname='a'\nkind='http'\nurl='http://x/'\n[[check]]\nname='a'\nkind='http'\nurl='http://x/'",
             "two are named 'a'",
@@ -115,6 +122,36 @@ def test_what_is_refused(text, message, hint):
         settings(tomllib.loads(text))
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_numbers_that_no_wait_would_end_by_are_refused(number):
+    for text in (
+        f"[[check]]\nkind='http'\nurl='http://x/'\nwithin={number}",
+        f"[[ready]]\nurl='http://x/'\nwithin={number}",
+        f"[terraform]\nwithin={number}",
+    ):
+        with pytest.raises(OwnError, match="within"):
+            settings(tomllib.loads(text))
+
+
+SOME = st.one_of(
+    st.text(max_size=5),
+    st.integers(-2, 2),
+    st.floats(),
+    st.booleans(),
+    st.lists(st.text(max_size=5) | st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers(), max_size=2),
+)
+
+
+@given(st.sampled_from(sorted(KINDS)), st.data())
+def test_whatever_a_check_says_it_is_one_or_is_refused(kind, data):
+    keys = st.sampled_from(sorted({*KINDS[kind], "url", "name"}))
+    said = data.draw(st.dictionaries(keys, SOME))
+    with suppress(OwnError):
+        (found,) = checks([{"kind": kind, **said}])
+        assert found.kind == kind
 
 
 PURGE = "[[check]]\nname='p'\nkind='purge'\nurl='http://x/'\ngroup='g'\ncontains='new'\n"
