@@ -11,7 +11,7 @@ import typer
 from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
-from sandbox.model.own.settings import FILE
+from sandbox.model.own import FILE
 from sandbox.report.files import check_writable, make_folder
 
 app = typer.Typer()

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.checks import assets, cache, websocket
-from sandbox.controllers import own_stack, terraform_apply
+from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
+from sandbox.model.own import FILE
 from sandbox.model.own.checks import WITHOUT_STACK, Check
 from sandbox.model.own.errors import unknown
-from sandbox.model.own.settings import FILE
 from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
 from sandbox.report import failures
@@ -47,7 +47,7 @@ def chosen(folder: Path, names: Sequence[str]) -> tuple[str, list[Check]]:
     Raises:
         SandboxError: There is no sandbox.toml, it is wrong, or it has no such check, or none at all.
     """
-    name = own_stack.find(f"{folder}/").name
+    name = stacks.find(f"{folder}/").name
     found = own_stack.load(folder).checks
     if not found:
         raise SandboxError(f"{folder / FILE} has no [[check]]", hint="docs/own-stacks.md shows some")

@@ -88,10 +88,10 @@ def _sandbox(
         ground = Ground(request.images, progress.step)
         undone.callback(ground.close)
         # This takes as long to load as the engine needs for the networks,
-        from sandbox.controllers import own_stack
+        from sandbox.controllers import stacks
         from sandbox.controllers.estate import Estate
 
-        definition = own_stack.find(request.stack)
+        definition = stacks.find(request.stack)
         estate = Estate(ground, request.speed, request.timeline)
         undone.callback(estate.close)
         estate.make_ahead(definition, estate.known(definition, request.parameters))

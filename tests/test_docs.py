@@ -318,7 +318,7 @@ def test_every_key_of_a_sandbox_toml_is_in_its_page():
         **{f'kind = "{kind}"': bounds for kind, bounds in checks.KINDS.items()},
     }
     missing = [
-        (place, key) for place, keys in named.items() for key in keys if not re.search(rf"[` {{.]{key}[` =\]]", page)
+        (place, key) for place, keys in named.items() for key in keys if not re.search(rf"[` {{.]{key}[` =.\]]", page)
     ]
     assert missing == []
 

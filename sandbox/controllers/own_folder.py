@@ -14,9 +14,8 @@ from sandbox.errors import SandboxError
 from sandbox.model.cloudformation.beginning import nested_templates
 from sandbox.model.cloudformation.document import DocumentError, document
 from sandbox.model.cloudformation.template import is_template
-from sandbox.model.own import beginning
+from sandbox.model.own import FILE, beginning
 from sandbox.model.own.beginning import Found
-from sandbox.model.own.settings import FILE
 from sandbox.model.own.terraform import Configuration
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")

@@ -19,14 +19,14 @@ from sandbox.controllers import stack_file, terraform_apply
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.model.cloudformation.plan import plan as cloudformation_plan
-from sandbox.model.own import definitions
+from sandbox.model.own import FILE, definitions
 from sandbox.model.own.compose.stack import Machine, compose
 from sandbox.model.own.compose.values import dotenv
 from sandbox.model.own.definitions import Shapes
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Own, Place, plan
 from sandbox.model.own.secrets import secrets_by_name
-from sandbox.model.own.settings import FILE, Compose, Settings, Terraform, settings
+from sandbox.model.own.settings import Compose, Settings, Terraform, settings
 from sandbox.model.own.step import Step
 
 # Tables that are about task definitions and services; a stack.yaml says such things itself.
@@ -46,20 +46,12 @@ _OF_DEFINITIONS = (
 )
 
 
-def find(name: str) -> StackDefinition:
-    """The stack called ``name``: one that comes with the sandbox, or a folder with a sandbox.toml or a stack.yaml.
+def read(folder: Path) -> StackDefinition:
+    """The stack of a folder that has a sandbox.toml.
 
     Raises:
-        SandboxError: There is none, or a file of it is not as it must be; the error names file, table and key.
+        SandboxError: A file is not as it must be; the error names file, table and key.
     """
-    folder = Path(name)
-    if not (folder / FILE).is_file():
-        if folder.is_dir() and not (folder / stack_file.FILE).is_file() and ("/" in name or name in {".", ".."}):
-            raise SandboxError(
-                f"{folder} has neither a {FILE} nor a {stack_file.FILE}",
-                hint=f"sandbox init {name}: it writes a {FILE} for what is there",
-            )
-        return stack_file.load(name)
     given = load(folder)
     file = folder / FILE
     has_stack = (folder / stack_file.FILE).is_file()

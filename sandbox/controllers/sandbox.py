@@ -16,7 +16,7 @@ from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint, terraform_apply
+from sandbox.controllers import faults, own_images, spot, stack_file, stacks, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -40,13 +40,13 @@ from sandbox.errors import SandboxError
 from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
-from sandbox.model.own.settings import Terraform
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
+    from sandbox.model.own.settings import Terraform
 
 log = logging.getLogger(__name__)
 
@@ -281,7 +281,7 @@ class Sandbox(Viewers, Operator):
 
     def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = own_stack.find(name) if isinstance(name, str) else name
+        definition = stacks.find(name) if isinstance(name, str) else name
         known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
@@ -301,6 +301,8 @@ class Sandbox(Viewers, Operator):
     def _apply(
         self, definition: StackDefinition, wanted: Terraform, values: dict[str, Any]
     ) -> tuple[StackDefinition, dict[str, Any]]:
+        from sandbox.controllers import terraform_apply  # of one's own stack, with all that reads those
+
         made = terraform_apply.apply(
             definition.folder,
             wanted,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -27,8 +27,10 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
-from sandbox.model.own.settings import Build, Terraform
 from sandbox.model.own.step import Archive, Computed, Reference
+
+if TYPE_CHECKING:
+    from sandbox.model.own.settings import Build, Terraform
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}

@@ -17,8 +17,9 @@ from typing import Any
 from sandbox.controllers import commands, terraform
 from sandbox.controllers.stack_file import Ready
 from sandbox.errors import SandboxError
+from sandbox.model.own import FILE
 from sandbox.model.own.errors import OwnError, unknown
-from sandbox.model.own.settings import FILE, Terraform
+from sandbox.model.own.settings import Terraform
 from sandbox.model.own.terraform import DEFAULT, Configuration, Told, configuration, filled, outputs_in_words
 
 PROGRAMS = ("terraform", "tofu")

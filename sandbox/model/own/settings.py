@@ -12,8 +12,6 @@ from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
 from sandbox.model.own.terraform import check_value
 
-FILE = "sandbox.toml"
-
 _STACK: Fields = {"name": str, "description": str, "cluster": str, "task_definitions": list, "services": list}
 _COMPOSE: Fields = {
     "file": str,
