@@ -13,7 +13,7 @@ import socketserver
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from sandbox.errors import NotRunnable
 
 
 @contextlib.contextmanager
-def chromium(port: int, mode: str = "auto") -> Iterator[Any]:
-    """Playwright's browser, for which ``port`` of 127.0.0.1 is this machine's."""
+def chromium(port: int, mode: str = "auto") -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Playwright's browser, for which ``port`` of 127.0.0.1 is this machine's; what cuts its connections to that."""
     if not playwright_version():
         raise NotRunnable("a browser is needed", command=install_playwright())
     from playwright.sync_api import sync_playwright
@@ -38,7 +38,7 @@ def chromium(port: int, mode: str = "auto") -> Iterator[Any]:
     run = Run.begin()
     folder = Path(tempfile.mkdtemp(prefix="acs-l-"))
     try:
-        with _relay(folder, port):
+        with _relay(folder, port) as cut:
             container = client.containers.run(
                 Images(client, mode, lambda text: None).ensure(COMPONENT),
                 name=run.name("live-browser"),
@@ -56,7 +56,7 @@ def chromium(port: int, mode: str = "auto") -> Iterator[Any]:
             _wait_for(url, lambda: container.logs(tail=8).decode(errors="replace"))
             with sync_playwright() as playwright:
                 browser = playwright.chromium.connect_over_cdp(url)
-                yield browser
+                yield browser, cut
                 browser.close()
             container.remove(force=True)
     finally:
@@ -67,12 +67,19 @@ def chromium(port: int, mode: str = "auto") -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _relay(folder: Path, port: int) -> Iterator[None]:
-    """A Unix socket in ``folder`` that leads to a port of 127.0.0.1."""
+def _relay(folder: Path, port: int) -> Iterator[Callable[[], None]]:
+    """A Unix socket in ``folder`` that leads to a port of 127.0.0.1; what cuts all connections through it."""
+    through: list[socket.socket] = []
+
+    def cut() -> None:
+        while through:
+            with contextlib.suppress(OSError):
+                through.pop().shutdown(socket.SHUT_RDWR)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as there:
+                through.append(there)
                 back = threading.Thread(target=_pump, args=(there, self.request), daemon=True)
                 back.start()
                 _pump(self.request, there)
@@ -85,7 +92,7 @@ def _relay(folder: Path, port: int) -> Iterator[None]:
     with Server(str(folder / "socket"), Handler) as server:
         (folder / "socket").chmod(0o666)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield
+        yield cut
         server.shutdown()
 
 

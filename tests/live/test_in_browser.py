@@ -22,8 +22,9 @@ WITHIN = 20_000  # milliseconds
 class View:
     """The page of a stack that is up, and the command that serves it."""
 
-    def __init__(self, browser, cli, up, url):
+    def __init__(self, browser, cut, cli, up, url):
         self.browser = browser
+        self.cut = cut
         self.cli = cli
         self.up = up
         self.url = url
@@ -75,8 +76,8 @@ def view(request, tmp_path_factory):
         url = re.search(r"http://127\.0\.0\.1:\d+/#[\w-]+", up.wait_for("live view: "))[0]
         up.wait_for("takes it down")
         port = int(re.search(r":(\d+)/", url)[1])
-        with chromium(port, request.config.getoption("--sandbox-images")) as browser:
-            made = View(browser, cli, up, url)
+        with chromium(port, request.config.getoption("--sandbox-images")) as (browser, cut):
+            made = View(browser, cut, cli, up, url)
             yield made
             made.page.get_by_role("button", name="Block a port of front").click()
             made.page.keyboard.press("Enter")
@@ -292,6 +293,22 @@ def test_a_screen_reader_and_a_keyboard_get_all_of_it(view):
     ):
         assert any(one.startswith(name) for one in reached), (name, reached)
     page.context.close()
+
+
+def test_a_page_that_has_lost_its_connection_goes_on_where_it_was(view, until):
+    page = view.page
+    before = page.evaluate("""() => {
+      window.numbers = [];
+      source.addEventListener("lines", (it) => numbers.push(...JSON.parse(it.data).lines.map((line) => line.number)));
+      return last;
+    }""")
+    view.cut()
+    page.locator("#link", has_text="The connection is lost; trying again").wait_for()
+    page.locator("#link", has_text="live").wait_for()
+    until(lambda: page.evaluate("last") > before + 2, within=20)  # health checks make lines
+    numbers = page.evaluate("numbers")
+    assert numbers == list(range(before + 1, before + 1 + len(numbers))), "none is missing, and none comes twice"
+    view.complaints = [one for one in view.complaints if "ERR_" not in one]  # of the cut
 
 
 def test_a_stranger_gets_nothing(view):
