@@ -16,6 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sandbox.live.feed import Feed, Recent
 from sandbox.live.logs import Follow, Logs
@@ -165,12 +166,7 @@ class Hub:
         now = time.time()
         made = self._make(lambda: self._renderer.stack(self._state, self._answers, now))
         for minutes in +self._viewers:
-            seen = self._recent.since(now - 60 * minutes)
-            made |= self._make(
-                lambda seen=seen, minutes=minutes: {  # type: ignore[misc]
-                    f"plot-{minutes}": self._renderer.plot(seen, now, minutes)
-                }
-            )
+            made |= self._make(partial(self._plot, minutes, now))
         changed = False
         for name, html in made.items():
             part = self.parts.get(name)
@@ -179,6 +175,10 @@ class Hub:
                 changed = True
         if changed:
             self._tell()
+
+    def _plot(self, minutes: int, now: float) -> dict[str, str]:
+        seen = self._recent.since(now - 60 * minutes)
+        return {f"plot-{minutes}": self._renderer.plot(seen, now, minutes)}
 
     def _make(self, make: Callable[[], dict[str, str]]) -> dict[str, str]:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from sandbox.report.page.picture import Tone
 
@@ -74,7 +75,7 @@ class Column:
     left_out: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Topology:
     """The columns, from viewers to containers, and what faults can be put into.
 
@@ -84,7 +85,6 @@ class Topology:
 
     columns: tuple[Column, ...]
     targets: tuple[str, ...]
-    names: dict[str, str] = field(default_factory=dict)
 
     def nodes(self) -> Iterator[Node]:
         """Every node, those in others included."""
@@ -97,8 +97,7 @@ class Topology:
         for column in self.columns:
             yield from each(column.nodes)
 
-    def name(self, id_: str) -> str:
-        """The title of a node, for who does not see the line that leads to it."""
-        if not self.names:
-            self.names.update((node.id, node.title) for node in self.nodes())
-        return self.names.get(id_, "")
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """Of all nodes, by id: for who does not see the line that leads to one."""
+        return {node.id: node.title for node in self.nodes()}

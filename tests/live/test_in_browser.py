@@ -246,6 +246,11 @@ def test_it_fits_and_can_be_read(view, width, scheme):
     assert page.evaluate(CONTRASTS) == []
     moving = "[...document.querySelectorAll('*')].filter((e) => getComputedStyle(e).transitionDuration !== '0s').length"
     assert page.evaluate(moving) == 0
+    page.get_by_role("button", name="Replay the last event of a task").click()
+    page.locator("#said", has_text="replayed").wait_for()
+    page.locator("#logs").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 0
+    assert page.locator("#said").bounding_box()["y"] >= 0, "what came of an action is in sight"
     page.get_by_role("button", name="Put in a fault ...").click()
     page.get_by_role("dialog").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

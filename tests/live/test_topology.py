@@ -190,4 +190,4 @@ def test_whatever_is_known_is_drawn_and_every_line_has_two_ends(observations, no
     ids = [node.id for node in made.nodes()]
     assert len(ids) == len(set(ids))
     assert all(to in ids for node in made.nodes() for to in node.leads_to)
-    assert all(made.name(id_) for id_ in ids)
+    assert all(made.titles[id_] for id_ in ids)
