@@ -54,7 +54,7 @@ def up(request: Request) -> None:
         SandboxError: It did not come up, or the engine went away while it was.
     """
     with ExitStack() as closing:
-        view = closing.enter_context(_live_view(request.ui_port)) if request.ui else None
+        view = _live_view(request, closing)
         progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
         given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
         sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
@@ -88,10 +88,15 @@ def up(request: Request) -> None:
             unsubscribe()
 
 
-def _live_view(port: int) -> LiveServer:
-    from sandbox.live.server import LiveServer  # its server takes a while to load
+def _live_view(request: Request, closing: ExitStack) -> LiveServer | None:
+    """Its port is taken before anything is made, which would be for nothing where it is in use."""
+    if not request.ui:
+        return None
+    from sandbox.live.server import LiveServer  # what it serves with takes a while to load
 
-    return LiveServer(port)
+    view = LiveServer(request.ui_port)
+    closing.callback(view.close)
+    return view
 
 
 def _sandbox(

@@ -12,19 +12,16 @@ import socket
 import socketserver
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
-import requests
 
 from sandbox.controllers.browser import COMPONENT, PORT, install_playwright, playwright_version
 from sandbox.engine import daemon, sweep
 from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import NotRunnable
+from tests.chromium import wait_for
 
 
 @contextlib.contextmanager
@@ -53,7 +50,7 @@ def chromium(port: int, mode: str = "auto") -> Iterator[tuple[Any, Callable[[], 
             container.reload()
             published = container.ports[f"{PORT}/tcp"][0]["HostPort"]
             url = f"http://127.0.0.1:{published}"
-            _wait_for(url, lambda: container.logs(tail=8).decode(errors="replace"))
+            wait_for(url, lambda: container.logs(tail=8).decode(errors="replace"))
             with sync_playwright() as playwright:
                 browser = playwright.chromium.connect_over_cdp(url)
                 yield browser, cut
@@ -104,15 +101,3 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(OSError):
         source.shutdown(socket.SHUT_RDWR)
-
-
-def _wait_for(url: str, log: Any) -> None:
-    deadline, again, last = time.monotonic() + 30, threading.Event(), ""
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(f"{url}/json/version", timeout=5, proxies={"http": "", "https": ""}).ok:
-                return
-        except requests.RequestException as error:
-            last = str(error)
-        again.wait(0.05)
-    pytest.fail(f"Chromium did not come up within 30 s: {last}; {log()}")

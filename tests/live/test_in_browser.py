@@ -8,11 +8,11 @@ import pytest
 import requests
 
 from sandbox.report.page.entry import observations
+from tests.chromium import CONTRASTS
 from tests.conftest import Cli, _short_folder
 from tests.live.browser import chromium
 from tests.live.stack import make_live_stack
 from tests.report.page.pages import HOSTILE
-from tests.report.page.test_in_browser import CONTRASTS
 
 pytestmark = pytest.mark.docker
 

@@ -109,7 +109,7 @@ def site():
 
 @pytest.fixture
 def live(site):
-    with LiveServer() as made:
+    with contextlib.closing(LiveServer()) as made:
         made.begin(site, "shop")
         yield made
 
@@ -302,7 +302,7 @@ def test_what_was_before_and_what_comes(site, live, stream):
 
 def test_each_line_comes_once_also_those_from_before(site):
     site.tell(*(change(n, f"n{n}.example.com", ["192.0.2.1"]) for n in range(5)))
-    with LiveServer() as live:
+    with contextlib.closing(LiveServer()) as live:
         live.begin(site, "shop")
         site.tell(*(change(n, f"n{n}.example.com", ["192.0.2.1"]) for n in range(5, 10)))
         page = Stream(live)
