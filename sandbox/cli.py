@@ -173,6 +173,12 @@ def up(
     parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
+    ui: Annotated[
+        bool, typer.Option("--ui", help="Serve a page that shows the stack live, with buttons to act on it.")
+    ] = False,
+    ui_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for that page (0: any free one).")
+    ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
@@ -182,9 +188,22 @@ def up(
 
     _check(images, speed)
     check_writable(timeline)
+    if ui_port is not None and not ui:
+        raise SandboxError("--ui-port is of --ui, which is not asked for")
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
+            stack,
+            port,
+            endpoint_port,
+            dns_port,
+            _parameters(parameter or []),
+            timeline,
+            keep,
+            images,
+            speed,
+            aws,
+            ui,
+            ui_port or 0,
         )
     )
 

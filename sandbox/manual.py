@@ -46,6 +46,7 @@ _PAGES: Mapping[str, _Page] = {
     "up": (
         (
             "sandbox up ghost --port 8080",
+            "sandbox up ghost --ui",
             "sandbox up ./my-stack --set image=shop:2 \\\n      --timeline timeline.jsonl",
         ),
         _OK,
@@ -125,7 +126,7 @@ _PANELS: Mapping[str, str] = {
     "Results": "--json --junit --report --timelines --timeline --save --plot --severity --annotations --code-quality "
     "--into",
     "How it runs": "--images --aws --speed --keep --limit --within",
-    "Ports": "--port --endpoint-port --dns-port",
+    "Ports": "--port --endpoint-port --dns-port --ui-port",
     "The function": "--handler --env --memory --retries --fresh",
     "What becomes of the events": "--shape --order --duplicate --delay --drop --tries --pattern",
     "AWS's state, and what must hold": "--against --zone --invariant --name --check",

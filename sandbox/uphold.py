@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
     from sandbox.controllers.stack_file import StackDefinition
+    from sandbox.live.server import LiveServer
 
 AUTHORITY_FILE = "authority.pem"
 
@@ -42,6 +43,8 @@ class Request:
     images: str
     speed: float
     aws: str
+    ui: bool = False
+    ui_port: int = 0
 
 
 def up(request: Request) -> None:
@@ -51,10 +54,15 @@ def up(request: Request) -> None:
         SandboxError: It did not come up, or the engine went away while it was.
     """
     with ExitStack() as closing:
+        view = _live_view(request, closing)
         progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
         given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
         sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
         closing.enter_context(sandbox)
+        if view is not None:
+            view.begin(sandbox, definition.name)
+            closing.callback(view.close)  # before the sandbox is
+            terminal.out.print(f"live view: {view.url}", soft_wrap=True)
         try:
             stack, urls = _bring_up(sandbox, definition, request)
         except BaseException:
@@ -78,6 +86,17 @@ def up(request: Request) -> None:
             raise
         finally:
             unsubscribe()
+
+
+def _live_view(request: Request, closing: ExitStack) -> LiveServer | None:
+    """Its port is taken before anything is made, which would be for nothing where it is in use."""
+    if not request.ui:
+        return None
+    from sandbox.live.server import LiveServer  # what it serves with takes a while to load
+
+    view = LiveServer(request.ui_port)
+    closing.callback(view.close)
+    return view
 
 
 def _sandbox(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class CloudFrontController:
     """Carries out what the API decides. Safe to use from several threads.
 
-    Observations: ``cdn.deployed`` (distribution, domain_name, aliases, address, enabled), ``cdn.invalidated``
-    (distribution, paths), ``cdn.removed`` (distribution), and those of `EdgeLocation`.
+    Observations: ``cdn.deployed`` (distribution, domain_name, aliases, address, enabled, origins),
+    ``cdn.invalidated`` (distribution, paths), ``cdn.removed`` (distribution), and those of `EdgeLocation`.
 
     Args:
         containers: The run's.
@@ -103,6 +103,7 @@ class CloudFrontController:
             aliases=list(distribution.aliases),
             address=address,
             enabled=distribution.enabled,
+            origins=[origin.domain_name for origin in distribution.origins.values()],
         )
 
     def _make(self, distribution_id: str, authority: Authority) -> tuple[EdgeLocation, str]:
