@@ -78,6 +78,8 @@ def up(request: Request) -> None:
             raise
         finally:
             unsubscribe()
+            if (failure := sandbox.timeline.unwritten) is not None:
+                terminal.error(failure)
 
 
 def _sandbox(

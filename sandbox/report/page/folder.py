@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.report.files import write_whole
 from sandbox.report.page import html
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Result
@@ -40,7 +43,9 @@ class ReportFolder:
         try:
             shutil.rmtree(self._path / _ENTRIES, ignore_errors=True)
             self.timelines.mkdir(parents=True, exist_ok=True)
-            (self._path / html.INDEX).write_text("")
+            (self._path / html.INDEX).unlink(missing_ok=True)
+            if not os.access(self._path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise SandboxError(f"there can be no report in {self._path}", state=error.strerror or str(error)) from error
 
@@ -48,7 +53,7 @@ class ReportFolder:
         """Have it on the page."""
         folder = self._path / _ENTRIES
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{file_name(f'{entry.group}.{entry.name}')}.json").write_text(entry.as_json())
+        write_whole(folder / f"{file_name(f'{entry.group}.{entry.name}')}.json", entry.as_json())
 
     def write(self, title: str) -> Path:
         """Make the page, ordered by name; its file."""
