@@ -195,7 +195,7 @@ def down(
     """Take down what `sandbox up` keeps up, and remove what dead runs left behind."""
     from sandbox import uphold
 
-    uphold.down(everything=everything)
+    raise typer.Exit(uphold.down(everything=everything))
 
 
 @app.command("deploy")
@@ -237,9 +237,11 @@ def exec_(
 ) -> None:
     """Run a command in a container of a running task; the exit code is the command's (ECS: execute-command)."""
     from sandbox.controllers import task_exec
-    from sandbox.engine import daemon
+    from sandbox.engine import placement
 
-    raise typer.Exit(task_exec.run(daemon.connect(), task, container, command))
+    with placement.opened() as engines:
+        exit_code = task_exec.run(list(engines.answering.values()), task, container, command)
+    raise typer.Exit(exit_code)
 
 
 @app.command()

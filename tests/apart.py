@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import docker
 import requests
@@ -31,20 +32,23 @@ IS_POSSIBLE = (
 _START, _END = 60.0, 60.0  # seconds
 
 
-def run(module: str, *arguments: object, folder: Path) -> int:
+def run(module: str, *arguments: object, folder: Path, stdout: IO[str] | None = None) -> int:
     """Run a module of the tests on a machine apart; its exit code. Whatever ends it, no engine is left.
 
     Args:
         module: Has ``if __name__ == "__main__"``.
         arguments: Its own.
         folder: In which its engines have theirs.
+        stdout: Where its output goes, if not where this process's does.
     """
     namespaces = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
     # The shell is the first process: it waits for the orphans of all others, too.
     first = ["sh", "-c", 'ip link set lo up && "$@"; exit $?', "sh"]
     module_command = [sys.executable, "-u", "-m", module, *map(str, arguments)]
     process = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces, *first, *module_command], stdin=subprocess.DEVNULL
+        ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces, *first, *module_command],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
     )
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

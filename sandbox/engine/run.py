@@ -6,6 +6,7 @@ owner label that the process is gone and removes them. Runs of living processes 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.engine import hosts
 from sandbox.errors import SandboxError
 
 PROJECT = "aws-container-sandbox"
@@ -23,6 +25,8 @@ LABEL_BUILDS = f"{PROJECT}.builds"
 """Of a volume that a run has once it builds images: whoever removes the run then looks for them."""
 OWNER_FILE = "owner"
 KEPT_FILE = "kept"
+ENGINE_FILE = "engine"
+"""Of a run on one of several engines: the engine's host."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Run:
         try:
             beginning.mkdir(parents=True, mode=0o700)
             (beginning / OWNER_FILE).write_text(run.owner)
+            if (engine := hosts.placed()) is not None:
+                (beginning / ENGINE_FILE).write_text(engine)
             beginning.rename(folder)
         except OSError as error:
             shutil.rmtree(beginning, ignore_errors=True)
@@ -109,6 +115,16 @@ def folder_owner(folder: Path) -> str | None:
 def runs_folder() -> Path:
     """The folder of all runs of this user. Short, because the path of a Unix socket has 107 characters at most."""
     return Path(tempfile.gettempdir()) / f"acs-{os.getuid()}"
+
+
+def owners_on(engine: str) -> set[str]:
+    """The owners of the runs that have begun on one of several engines."""
+    found = set()
+    for file in runs_folder().glob(f"*/{ENGINE_FILE}"):
+        with contextlib.suppress(OSError):  # it is being removed at this moment
+            if file.read_text() == engine:
+                found.add((file.parent / OWNER_FILE).read_text())
+    return found
 
 
 def kept_runs() -> set[str]:

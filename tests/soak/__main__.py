@@ -22,7 +22,7 @@ from tests.soak import plan
 from tests.soak.soak import Soak, Summary
 
 QUICK = (
-    plan.Quick("edge-resize", ("no-resize", "as-png", "resized-below-limit")),
+    plan.Quick("edge-resize", ("no-resize",)),
     plan.Quick("srv-discovery", ("address-and-container-port", "srv")),
     plan.Quick("cloudmap-balance", ("all-addresses",)),
     plan.Quick("eni-limit", ("awsvpc",)),

@@ -17,7 +17,7 @@ from tests.apart import Dockerd
 RUN_VARIABLE = "SOAK_RUN"
 """Of a run's environment: its number, by which its processes are known."""
 
-_ENDS = 10.0  # seconds in which processes end, and the engine lets go of what it had for them
+_ENDS = 60.0  # seconds in which processes end; an engine that was killed takes its time to find its shims again
 _DEFAULT_NETWORKS = frozenset({"bridge", "host", "none"})
 _LISTENS = "0A"  # the state of a TCP socket
 
