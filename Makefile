@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 # Where it is set, each of pytest's workers rewrites the assertions of every test module, which is most of collecting them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test cache-tests lint docs setup images bench clean
+.PHONY: run test cache-tests soak lint docs setup images bench clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -23,6 +23,12 @@ test: setup
 # The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
 cache-tests: setup
 	@$(BIN)/pytest -q -rP tests/conformance/test_cache_tests.py $(if $(UPDATE),--update-expected)
+
+# Runs of scenarios with kills, engine restarts and full disks upon them, on engines of its own; wants root (docs/reliability.md).
+RUNS ?= 200
+SEED ?= 0
+soak: setup
+	@$(BIN)/python -m tests.soak --runs $(RUNS) --seed $(SEED)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ Docker, boto3 and moto are imported by the commands that need them, so that ``--
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import math
@@ -24,7 +25,7 @@ from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.manual import ManualGroup
 from sandbox.own_commands import AnnotationsOption, CodeQualityOption
-from sandbox.report.files import check_writable
+from sandbox.report.files import check_writable, write_whole
 from sandbox.simulate import commands as simulate
 
 EXIT_USAGE = 2
@@ -117,7 +118,7 @@ def run(
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
     from sandbox import paths, runner, scenario
-    from sandbox.report import failures, junit, terminal
+    from sandbox.report import failures, results, terminal
 
     _check(images, speed)
     failures.check_mode(annotate)
@@ -125,34 +126,44 @@ def run(
     chosen = [
         (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
     ]
-    quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file, code_quality):
-        check_writable(file)
+    place = partial(failures.place_of_variant, paths.share() / "scenarios")
+    files = results.Files(
+        json_file,
+        junit_file,
+        code_quality,
+        reviewer=lambda found: failures.write(
+            failures.of(found, place, failures.repository()), annotate, code_quality, "scenarios"
+        ),
+    )
+    files.check()
     page = _begin_report(report)
+    if page is not None:
+        files = dataclasses.replace(files, page=lambda found: page.write_run(found, scenarios))
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
     options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
+    exit_code = runner.EXIT_NOT_RUN
+
+    def show(result: runner.Result) -> None:
+        files.update(finished)
+        if not files.is_output:
+            terminal.result_line(result)
+
     try:
         with failures.nothing_obeyed(annotate), terminal.Progress() as progress:
             listener = runner.Listener(
                 started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
                 progress=progress.step,
-                finished=lambda result: None if quiet else terminal.result_line(result),
+                finished=show,
             )
             runner.run(chosen, options, listener, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
-        _write_results(finished, json_file, junit_file, junit.write)
-        place = partial(failures.place_of_variant, paths.share() / "scenarios")
-        found = failures.of(finished.results, place, failures.repository())
-        failures.write(found, annotate, code_quality, "scenarios")
-        if page is not None:
-            written = page.write_run(finished.results, scenarios)
-            terminal.err.print(f"report: {written}", soft_wrap=True)
-        if finished.results and not quiet:
+        exit_code = files.finish(finished)
+        if finished.results and not files.is_output:
             terminal.summary(finished.results)
-    raise typer.Exit(finished.exit_code)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -217,7 +228,7 @@ def down(
     """Take down what `sandbox up` keeps up, and remove what dead runs left behind."""
     from sandbox import uphold
 
-    uphold.down(everything=everything)
+    raise typer.Exit(uphold.down(everything=everything))
 
 
 @app.command("deploy")
@@ -259,9 +270,11 @@ def exec_(
 ) -> None:
     """Run a command in a container of a running task; the exit code is the command's (ECS: execute-command)."""
     from sandbox.controllers import task_exec
-    from sandbox.engine import daemon
+    from sandbox.engine import placement
 
-    raise typer.Exit(task_exec.run(daemon.connect(), task, container, command))
+    with placement.opened() as engines:
+        exit_code = task_exec.run(list(engines.answering.values()), task, container, command)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -390,9 +403,9 @@ def replay(
     exit_code = 0 if outcome.held else 1
     if json_file is not None:
         text = json.dumps({**outcome.as_json(), "exit_code": exit_code}, indent=2) + "\n"
-        sys.stdout.write(text) if quiet else json_file.write_text(text)
+        sys.stdout.write(text) if quiet else write_whole(json_file, text)
     if save is not None and not outcome.held:
-        save.write_text(outcome.saved())
+        write_whole(save, outcome.saved())
     if not quiet:
         replaying.show(outcome, save)
     raise typer.Exit(exit_code)
@@ -479,22 +492,6 @@ def _parameters(items: list[str], option: str = "--set") -> dict[str, str]:
         if not name or not equals:
             raise SandboxError(f"{option} wants NAME=VALUE, not '{name}'")
     return {name: value for name, _, value in pairs}
-
-
-def _write_results(finished: Any, json_file: Path | None, junit_file: Path | None, write_junit: Any) -> None:
-    if json_file is not None:
-        content = {
-            "version": 1,
-            "exit_code": finished.exit_code,
-            "results": [result.as_json() for result in finished.results],
-        }
-        text = json.dumps(content, indent=2) + "\n"
-        if str(json_file) == "-":
-            sys.stdout.write(text)
-        else:
-            json_file.write_text(text)
-    if junit_file is not None:
-        write_junit(finished.results, junit_file)
 
 
 if __name__ == "__main__":

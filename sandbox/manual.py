@@ -19,10 +19,13 @@ def _or(zero: str, one: str) -> tuple[str, ...]:
 
 _DID = _or("everything did what it declares", "something did not")
 _FOUND = _or("nothing of that severity was found", "something was")
-_DOCKER = "DOCKER_HOST: the Docker engine, if it is not this machine's own"
+_DOCKER = (
+    "DOCKER_HOST: the Docker engine, if it is not this machine's own",
+    "SANDBOX_DOCKER_HOSTS: several engines of this machine, with commas between them",
+)
 _ACTIONS = "GITHUB_ACTIONS: where it is true, failures are annotations"
 _ENGINE = (
-    _DOCKER,
+    *_DOCKER,
     "XDG_CACHE_HOME: what can be made again is kept there (~/.cache)",
     "HTTP_PROXY, HTTPS_PROXY, NO_PROXY, PIP_INDEX_URL, NPM_CONFIG_REGISTRY and",
     "SSL_CERT_FILE: builds of images have them, too",
@@ -58,7 +61,7 @@ _PAGES: Mapping[str, _Page] = {
         _or("every check held", "one did not"),
         (*_ENGINE, _ACTIONS),
     ),
-    "down": (("sandbox down", "sandbox down --all"), _OK, (_DOCKER,)),
+    "down": (("sandbox down", "sandbox down --all"), _OK, _DOCKER),
     "deploy": (
         ("sandbox deploy ghost --image nginx=nginx:1.28", "sandbox deploy ghost --image nginx=shop:2 --json"),
         _or("every deployment is completed", "one is rolled back, has failed or takes too long"),
@@ -67,7 +70,7 @@ _PAGES: Mapping[str, _Page] = {
     "exec": (
         ("sandbox exec 2c8c02fe nginx -- nginx -T",),
         ("the command's own", "2: usage or environment"),
-        (_DOCKER,),
+        _DOCKER,
     ),
     "interrupt": (("sandbox interrupt 2c8c02fe",), _OK, ()),
     "env": (('eval "$(sandbox env)"', "sandbox env --terraform > sandbox_override.tf"), _OK, ()),
@@ -86,7 +89,7 @@ _PAGES: Mapping[str, _Page] = {
         (),
     ),
     "doctor": (("sandbox doctor", "sandbox doctor --fix"), ("0: nothing is missing", "2: something is"), _ENGINE),
-    "images list": (("sandbox images list --json",), _OK, (_DOCKER,)),
+    "images list": (("sandbox images list --json",), _OK, _DOCKER),
     "images build": (("sandbox images build", "sandbox images build nginx ghost --images build"), _OK, _ENGINE),
     "check cache": (
         (

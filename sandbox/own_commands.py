@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,7 @@ from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.model.own import FILE
-from sandbox.report.files import check_writable, make_folder
+from sandbox.report.files import make_folder
 
 app = typer.Typer()
 
@@ -75,17 +77,20 @@ def run_checks(
 ) -> None:
     """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
     from sandbox import runner, suite
-    from sandbox.report import failures, junit, results, terminal
+    from sandbox.report import failures, results, terminal
     from sandbox.report.page.folder import ReportFolder
 
     image_commands.check_mode(images)
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
     failures.check_mode(annotate)
-    quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file, code_quality):
-        check_writable(file)
     root, file = failures.repository(), folder / FILE
+
+    def review(found: Sequence[runner.Result]) -> None:
+        failures.write(failures.of(found, suite.place(folder), root), annotate, code_quality, str(file))
+
+    files = results.Files(json_file, junit_file, code_quality, reviewer=review)
+    files.check()
     try:
         name, checks = suite.chosen(folder, check or [])
     except SandboxError as error:
@@ -94,13 +99,24 @@ def run_checks(
     page = ReportFolder(report) if report is not None else None
     if page is not None:
         page.begin()
+
+    def write_page(found: Sequence[runner.Result]) -> Path:
+        assert page is not None
+        for result in found:
+            page.add(suite.entry(result, folder, checks))
+        return page.write(f"{name}: {len(found)} checks")
+
+    if page is not None:
+        files = dataclasses.replace(files, page=write_page)
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     make_folder(timelines)
     finished = runner.Run()
+    exit_code = runner.EXIT_NOT_RUN
 
     def show(result: runner.Result) -> None:
-        if not quiet:
+        files.update(finished)
+        if not files.is_output:
             terminal.result_line(result)
 
     try:
@@ -108,16 +124,7 @@ def run_checks(
             options = runner.Options(images, speed, keep, timelines)
             suite.run(folder, options, name, checks, progress.step, show, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
-        if json_file is not None:
-            results.write(finished, json_file)
-        if junit_file is not None:
-            junit.write(finished.results, junit_file)
-        found = failures.of(finished.results, suite.place(folder), root)
-        failures.write(found, annotate, code_quality, str(file))
-        if page is not None:
-            for result in finished.results:
-                page.add(suite.entry(result, folder, checks))
-            terminal.err.print(f"report: {page.write(f'{name}: {len(finished.results)} checks')}", soft_wrap=True)
-        if finished.results and not quiet:
+        exit_code = files.finish(finished)
+        if finished.results and not files.is_output:
             terminal.summary(finished.results, "Checks", "checks hold", ("stack", "check"))
-    raise typer.Exit(finished.exit_code)
+    raise typer.Exit(exit_code)

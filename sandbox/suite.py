@@ -22,6 +22,7 @@ from sandbox.model.own.errors import unknown
 from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
 from sandbox.report import failures
+from sandbox.report.files import write_whole
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Options, Outcome, Result, Run
 
@@ -142,7 +143,10 @@ def _run_up(
     from sandbox.controllers.sandbox import Sandbox
 
     def result(check: str, outcome: Outcome, evidence: Sequence[str], begun: float, mark: int, error: str = "") -> None:
-        file = _timeline(options.timelines, name, check, sandbox, mark) if sandbox is not None else ""
+        try:
+            file = _timeline(options.timelines, name, check, sandbox, mark) if sandbox is not None else ""
+        except SandboxError as failure:  # the verdict stands
+            file, error = "", error or str(failure)
         add(Result(name, check, name, "holds", outcome, tuple(evidence), time.monotonic() - begun, error, file))
 
     begun = time.monotonic()
@@ -178,7 +182,7 @@ def _timeline(folder: Path | None, name: str, check: str, sandbox: Sandbox, mark
     if folder is None:
         return ""
     file = folder / f"{name}.{check}.jsonl"
-    file.write_text("".join(f"{one.as_json()}\n" for one in sandbox.timeline.since(mark)))
+    write_whole(file, "".join(f"{one.as_json()}\n" for one in sandbox.timeline.since(mark)))
     return str(file)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sandbox import runner
 from sandbox.controllers import up as states
 from sandbox.controllers.ground import Ground
-from sandbox.engine import daemon, sweep
+from sandbox.engine import placement, sweep
 from sandbox.engine.run import runs_folder
 from sandbox.report import live, terminal
 from sandbox.timeline import Observation
@@ -86,6 +86,8 @@ def up(request: Request) -> None:
             raise
         finally:
             unsubscribe()
+            if (failure := sandbox.timeline.unwritten) is not None:
+                terminal.error(failure)
 
 
 def _live_view(request: Request, closing: ExitStack) -> LiveServer | None:
@@ -185,8 +187,11 @@ def _follow(seen: Observation) -> None:
         terminal.out.print(f"  {told}", soft_wrap=True, markup=False)
 
 
-def down(*, everything: bool) -> None:
+def down(*, everything: bool) -> int:
     """Take down stacks that are up, then remove what dead runs left (``everything``: what any run has).
+
+    Returns:
+        The exit code: 2 where one of several engines does not answer, which is named.
 
     Raises:
         SandboxError: No engine answers.
@@ -195,9 +200,14 @@ def down(*, everything: bool) -> None:
     for state in living:
         terminal.out.print(f"taking down {state.stack} (process {state.pid})")
         states.end(state)
-    client = daemon.connect()
-    swept = sweep.remove_everything(client) if everything else sweep.remove_dead_runs(client, kept=True)
+    swept = sweep.Swept()
+    with placement.opened() as engines:
+        for client in engines.answering.values():
+            swept += sweep.remove_everything(client) if everything else sweep.remove_dead_runs(client, kept=True)
+        engines.complain(terminal.err.print)
+        exit_code = engines.exit_code
     if swept:
         terminal.out.print(f"removed {swept}")
     elif not living:
         terminal.out.print("nothing to take down")
+    return exit_code

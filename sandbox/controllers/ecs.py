@@ -15,7 +15,7 @@ from sandbox.clock import Clock
 from sandbox.controllers.ecs_registration import Registrar, Registry, Targets
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.engine.containers import Exit, HealthReport
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model.ecs import events, instances
 from sandbox.model.ecs.container_instance import DropInstance, Launched, PublishInstance
 from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Command, Ecs
@@ -289,7 +289,7 @@ class EcsController:
             if isinstance(error, SandboxError):
                 self._timeline.abort(error)
                 return
-            log.exception("a command of ECS could not be carried out")
+            log_failure(log, error, "a command of ECS could not be carried out")
             self._timeline.abort(
                 SandboxError(f"ECS could not carry out {work.__name__}", state=f"{type(error).__name__}: {error}")
             )

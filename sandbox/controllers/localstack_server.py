@@ -20,8 +20,8 @@ from sandbox.aws.backends.localstack.connection import Connection
 from sandbox.aws.backends.localstack.container import SOCKETS, Container, Options
 from sandbox.aws.backends.localstack.services import LAMBDA_RETRY_SECONDS
 from sandbox.controllers.network import DNS_UDP, GATEWAY, OUTSIDE, RESOLVER, RunNetwork
-from sandbox.engine import networks, sweep
-from sandbox.engine.daemon import connect
+from sandbox.engine import hosts, networks, placement, sweep
+from sandbox.engine.image_copies import OtherEngines
 from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
@@ -108,17 +108,17 @@ class OwnedServer:
             raise SandboxError(f"{EXECUTOR}={executor}: there is no such executor", hint="process or container")
         self._functions_are_containers = executor == "container"
         try:
-            self._client = connect()
-            self._closing.callback(self._client.close)
-            sweep.remove_dead_runs(self._client)
-            self._run = Run.begin()
-            self._closing.callback(self._run.end)
+            with placement.placing(progress) as self._client:
+                self._closing.callback(self._client.close)
+                self._run = Run.begin()
+                self._closing.callback(self._run.end)
+            placement.remove_dead_runs(self._client)
             self._closing.callback(lambda: sweep.remove_run(self._client, self._run.id))
             self._folder = self._run.folder / "localstack"
             self._folder.mkdir()
             self._resolv_conf = self._run.folder / "resolv-localstack.conf"
             self._resolv_conf.write_text("")
-            self._images = Images(self._client, images, progress)
+            self._images = Images(self._client, images, progress, OtherEngines(hosts.here(), progress))
             pool = ThreadPoolExecutor(1, thread_name_prefix="localstack")
             with held_back():  # a pool does not wait for a thread in whose start it was interrupted
                 self._starting: Future[Connection] = pool.submit(self._start)
@@ -232,6 +232,7 @@ class OwnedServer:
                 {"LAMBDA_RETRY_BASE_DELAY": str(retry), **self._environment},
                 self._memory,
                 functions,
+                hosts.socket_path(),
             )
         )
         self._container.start()

@@ -21,6 +21,7 @@ import docker
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
+from sandbox.engine import address_claims
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 
@@ -57,7 +58,7 @@ def create_other_vpc(client: docker.DockerClient, run: Run, what: str, cidr: IPv
         SandboxError: This machine has a route to a part of it, or another network of the engine has it.
     """
     try:
-        return _create(client, run, what, iter([cidr]), internal=True)
+        return _create(client, run, what, iter([cidr]), internal=True, wait=True)
     except SandboxError as error:
         raise SandboxError(
             f"a VPC cannot have {cidr} here: another network on this machine has addresses of it",
@@ -103,33 +104,32 @@ def _create(
     *,
     internal: bool,
     router: int | None = None,
+    wait: bool = False,
 ) -> Network:
-    used = host_routes()
     for cidr in candidates:
-        if any(cidr.overlaps(route) for route in used):
-            continue
-        try:
-            created = client.api.create_network(
-                run.name(what),
-                driver="bridge",
-                internal=internal,
-                options={} if internal else _NO_MASQUERADE,
-                labels=run.labels,
-                ipam=IPAMConfig(
-                    pool_configs=[
-                        IPAMPool(
-                            subnet=str(cidr),
-                            gateway=str(cidr.network_address + 1),
-                            aux_addresses={_DEFAULT_GATEWAY: str(cidr.network_address + router)} if router else None,
-                        )
-                    ]
-                ),
-            )
-        except APIError as error:
-            if "overlap" in str(error).lower():  # another run, or another program's network, has it
+        # Routes are looked at once nobody else can be about to add one to the range: another engine's network is there.
+        with address_claims.claimed(cidr, wait=wait) as is_ours:
+            if not is_ours or any(cidr.overlaps(route) for route in host_routes()):
                 continue
-            raise
-        return Network(created["Id"], run.name(what), cidr)
+            pool = IPAMPool(
+                subnet=str(cidr),
+                gateway=str(cidr.network_address + 1),
+                aux_addresses={_DEFAULT_GATEWAY: str(cidr.network_address + router)} if router else None,
+            )
+            try:
+                created = client.api.create_network(
+                    run.name(what),
+                    driver="bridge",
+                    internal=internal,
+                    options={} if internal else _NO_MASQUERADE,
+                    labels=run.labels,
+                    ipam=IPAMConfig(pool_configs=[pool]),
+                )
+            except APIError as error:
+                if "overlap" in str(error).lower():  # another run, or another program's network, has it
+                    continue
+                raise
+            return Network(created["Id"], run.name(what), cidr)
     raise SandboxError(
         f"no free address range is left for the {what} network",
         hint="run `sandbox down` to remove what dead runs left, or `docker network prune`",

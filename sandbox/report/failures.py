@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.report.files import write_whole
 from sandbox.runner import Result
 
 MODES = ("auto", "github", "none")
@@ -143,7 +144,7 @@ def write(found: Sequence[Annotation], mode: str, quality_file: Path | None, oth
         for one in found:
             print(github(one), file=sys.stderr, flush=True)
     if quality_file is not None:
-        quality_file.write_text(code_quality(found, otherwise))
+        write_whole(quality_file, code_quality(found, otherwise))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -9,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.report.files import write_whole
 from sandbox.report.page import html
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Result
@@ -41,7 +44,9 @@ class ReportFolder:
         try:
             shutil.rmtree(self._path / _ENTRIES, ignore_errors=True)
             self.timelines.mkdir(parents=True, exist_ok=True)
-            (self._path / html.INDEX).write_text("")
+            (self._path / html.INDEX).unlink(missing_ok=True)
+            if not os.access(self._path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise SandboxError(f"there can be no report in {self._path}", state=error.strerror or str(error)) from error
 
@@ -49,7 +54,7 @@ class ReportFolder:
         """Have it on the page."""
         file = self._entry(entry.group, entry.name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(entry.as_json())
+        write_whole(file, entry.as_json())
 
     def _entry(self, group: str, name: str) -> Path:
         return self._path / _ENTRIES / f"{file_name(f'{group}.{name}')}.json"

@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sandbox.report.files import write_whole
 from sandbox.report.page.draw import draw
 from sandbox.report.page.entry import Entry, observations
 from sandbox.report.page.picture import Bar, Lane, Picture, Row
@@ -38,6 +39,9 @@ def write(folder: Path, title: str, entries: Sequence[Entry]) -> Path:
         folder: Made where it is not there.
         title: What the page is of.
         entries: In the order in which they are shown.
+
+    Raises:
+        SandboxError: It cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = (_ASSETS / "page.js").read_text()
@@ -60,7 +64,7 @@ def write(folder: Path, title: str, entries: Sequence[Entry]) -> Path:
         )
     )
     file = folder / INDEX
-    file.write_text(page)
+    write_whole(file, page)
     return file
 
 

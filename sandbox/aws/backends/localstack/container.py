@@ -22,7 +22,7 @@ from sandbox.errors import SandboxError
 PORT = 4566
 TOKEN = "LOCALSTACK_AUTH_TOKEN"
 SOCKETS = Path("/run/sandbox")  # inside the container: the folder of the gateway's socket
-ENGINE = "/var/run/docker.sock"  # of the engine's machine, and inside the container
+ENGINE = "/var/run/docker.sock"  # inside the container
 
 _READY = "Ready."
 _READY_WITHIN = 120.0  # seconds
@@ -61,6 +61,7 @@ class Options:
         memory: A limit in MiB (None: none).
         functions: The image of containers that LocalStack makes for functions, for which it gets the engine's socket;
             "": functions are processes in its own container.
+        engine_socket: That socket, on the engine's machine.
     """
 
     image: str
@@ -72,6 +73,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     memory: int | None = None
     functions: str = ""
+    engine_socket: str = "/var/run/docker.sock"
 
 
 class Container:
@@ -98,7 +100,7 @@ class Container:
         container.with_volume_mapping(options.resolv_conf, "/etc/resolv.conf", "ro")
         environment = {**ENVIRONMENT, **options.environment}
         if options.functions:
-            container.with_volume_mapping(ENGINE, ENGINE, "rw")
+            container.with_volume_mapping(options.engine_socket, ENGINE, "rw")
             environment["LAMBDA_RUNTIME_EXECUTOR"] = "container"
             environment["SANDBOX_LAMBDA_IMAGE"] = options.functions
             environment["LAMBDA_DOCKER_NETWORK"] = options.network  # later it is on a sandbox's, too
