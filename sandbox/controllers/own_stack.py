@@ -161,13 +161,14 @@ def _template(folder: Path, given: Settings) -> StackDefinition:
         given.description or given.cloudformation.template,
         {},
         (),
-        given.efs,
+        {name: one for name, one in given.efs.items() if name.startswith("fs-")},
         tuple(_call(step) for step in made.steps),
         tuple(Ready(**item) for item in made.ready),
         given.images,
         made.images,
         made.notes,
         outputs=made.outputs,
+        efs_made=made.efs,
     )
 
 

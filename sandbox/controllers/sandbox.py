@@ -32,7 +32,7 @@ from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
-from sandbox.controllers.stack_file import StackDefinition
+from sandbox.controllers.stack_file import Call, StackDefinition
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
@@ -287,13 +287,19 @@ class Sandbox(Viewers, Operator):
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
         self._estate.make_ahead(definition, known)
         self.aws.make_ahead({call.service for call in definition.calls})
-        for file_system, directory, folder in stack_file.efs_folders(definition, known):
-            volume = self._containers.create_volume(efs_volume(file_system, directory))
-            self._containers.fill_volume(volume, folder, self._ground.toolbox)
+
+        def fill(made_by: Call | None, values: Mapping[str, Any]) -> None:
+            for file_system, directory, folder in stack_file.efs_folders(definition, values, made_by):
+                volume = self._containers.create_volume(efs_volume(file_system, directory))
+                self._containers.fill_volume(volume, folder, self._ground.toolbox)
+
+        def made(call: Call, values: Mapping[str, Any]) -> None:
+            fill(call, values)
+            self.timeline.record("stack.call", call=str(call))
+
+        fill(None, known)
         mark = self.timeline.mark()
-        values = stack_file.carry_out(
-            definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
-        )
+        values = stack_file.carry_out(definition, self.aws, known, made)
         if definition.terraform is not None:
             definition, values = self._apply(definition, definition.terraform, values)
         return Stack(self, definition.settled(values), values, mark)

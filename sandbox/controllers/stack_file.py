@@ -80,8 +80,9 @@ class StackDefinition:
     """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
-    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. ``outputs``
-    are a CloudFormation template's.
+    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. Of a
+    CloudFormation template: ``outputs``, and ``efs_made``, which is ``efs`` of file systems that the calls make, by
+    what stands for their ids.
     """
 
     name: str
@@ -97,6 +98,7 @@ class StackDefinition:
     notes: tuple[str, ...] = ()
     terraform: Terraform | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    efs_made: Mapping[Reference, Mapping[str, str]] = field(default_factory=dict)
 
     def settled(self, values: Mapping[str, Any]) -> StackDefinition:
         """The same once its calls have been made, with nothing in ``ready`` and ``outputs`` that stands for a value.
@@ -222,7 +224,7 @@ def carry_out(
     definition: StackDefinition,
     client: Callable[[str], Any],
     known: Mapping[str, Any],
-    observe: Callable[[Call], object],
+    observe: Callable[[Call, Mapping[str, Any]], object],
 ) -> dict[str, Any]:
     """Make the stack's calls and return the kept answers by name.
 
@@ -230,7 +232,7 @@ def carry_out(
         definition: The stack.
         client: Makes a boto3 client of a service.
         known: Values for ``${...}``: the stack's parameters and what the sandbox gives (``sandbox.subnets``, ...).
-        observe: Told of each call after it has succeeded.
+        observe: Told of each call after it has succeeded, and of what is known then.
 
     Raises:
         SandboxError: A call was refused; the error has AWS's code and message and names the call.
@@ -255,18 +257,26 @@ def carry_out(
         answer.pop("ResponseMetadata", None)
         if call.save_as:
             values[call.save_as] = answer
-        observe(call)
+        observe(call, values)
     return values
 
 
-def efs_folders(definition: StackDefinition, known: Mapping[str, Any]) -> list[tuple[str, str, Path]]:
-    """What is to be on file systems before the first call: file system id, directory and the folder to copy from.
+def efs_folders(
+    definition: StackDefinition, known: Mapping[str, Any], made_by: Call | None = None
+) -> list[tuple[str, str, Path]]:
+    """What is to be on file systems: file system id, directory and the folder to copy from.
+
+    That is of those that are there before the first call, or of the one that a call has just made.
 
     Raises:
         SandboxError: A folder is not there, or a ``${...}`` in its name is not known.
     """
+    there = definition.efs if made_by is None else {}
+    for reference, directories in definition.efs_made.items():
+        if made_by is not None and reference.name.partition(".")[0] == made_by.save_as:
+            there = {str(_look_up(reference.name, known, str(made_by))): directories}
     found = []
-    for file_system, directories in definition.efs.items():
+    for file_system, directories in there.items():
         for directory, folder in directories.items():
             place = f"{definition.folder / FILE}: efs"
             source = definition.folder / str(_fill(folder, known, definition.folder, place))

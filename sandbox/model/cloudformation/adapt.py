@@ -11,9 +11,10 @@ from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.errors import unknown
 from sandbox.model.own.secrets import Secrets, secret_name, with_environment
-from sandbox.model.own.step import Step
+from sandbox.model.own.step import Reference, Step
 
 _DEFINITION = "ecs.register_task_definition"
+_FILE_SYSTEM = "AWS::EFS::FileSystem"
 _SERVICE = "ecs.create_service"
 
 
@@ -48,6 +49,19 @@ class Adaptation:
             if isinstance(image, str) and image:
                 found.setdefault(image, f"container '{container.get('name')}' of {family}")
         return found
+
+    def file_systems(self) -> dict[Reference, Mapping[str, str]]:
+        """Which folders are on the template's own file systems beforehand, by what stands for their ids.
+
+        Raises:
+            OwnError: There is no such file system; ids of others, which begin with fs-, are as they are.
+        """
+        made = {one.label: one.made.ref for one in self._account.finished if one.type == _FILE_SYSTEM}
+        own = {name: one for name, one in self._settings.efs.items() if not name.startswith("fs-")}
+        for name in own:
+            if name not in made:
+                raise unknown("[efs]", name, made, "file system")
+        return {made[name]: directories for name, directories in own.items()}
 
     def _adapted(self, step: Step) -> Step:
         parameters = step.parameters

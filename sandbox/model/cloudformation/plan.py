@@ -15,7 +15,7 @@ from sandbox.model.cloudformation.stack import Stack
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Place
 from sandbox.model.own.settings import Settings
-from sandbox.model.own.step import Step
+from sandbox.model.own.step import Reference, Step
 
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
 
@@ -29,6 +29,7 @@ class Plan:
         steps: The calls in their order.
         ready: URLs that must answer, as ``[[ready]]`` has them; a url may stand for one that is known later.
         outputs: Their values, which may be known later; those of stacks that are made before with their names.
+        efs: Of the template's own file systems, by what stands for the id, and a directory: the folder with its files.
         images: By reference: which container wants it.
         notes: What is to be told.
     """
@@ -37,6 +38,7 @@ class Plan:
     steps: tuple[Step, ...]
     ready: tuple[Mapping[str, Any], ...]
     outputs: Mapping[str, Any]
+    efs: Mapping[Reference, Mapping[str, str]]
     images: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -79,6 +81,7 @@ def plan(
         (*adaptation.steps(), *last),
         settings.ready or tuple(reach.ready()),
         outputs,
+        adaptation.file_systems(),
         adaptation.images(),
         tuple(account.notes),
     )

@@ -112,7 +112,10 @@ def decoded(value: Any) -> str:
     Raises:
         ValueError: It is not that.
     """
-    return base64.b64decode(text_of(value), validate=True).decode()
+    try:
+        return base64.b64decode(text_of(value), validate=True).decode()
+    except ValueError:
+        raise ValueError("UserData is what Fn::Base64 makes of a text") from None
 
 
 def cidr(block: Any, count: Any, bits: Any) -> list[str]:

@@ -162,6 +162,13 @@ def test_a_secret_that_nobody_gives_is_named():
     assert "[secrets]: unknown secret '/none'" in refused(SHOP, secrets={"/none": "x"}).message
 
 
+def test_files_may_be_on_the_template_s_own_file_systems():
+    template = "Resources: {Files: {Type: AWS::EFS::FileSystem}}"
+    made = planned(template, efs={"Files": {"/": "content"}, "fs-1": {"/a": "b"}})
+    assert made.efs == {Reference("Files#0.FileSystemId"): {"/": "content"}}  # that of an id is there beforehand
+    assert refused(template, efs={"File": {"/": "x"}}).message == "[efs]: unknown file system 'File'"
+
+
 def test_listeners_must_answer_by_the_names_that_lead_to_them():
     assert shop().ready == (
         {

@@ -7,8 +7,8 @@ from typing import Any
 
 from sandbox.model.cloudformation.document import Path
 from sandbox.model.cloudformation.resources.kind import Kind, Made, Resource, kind
-from sandbox.model.cloudformation.shapes import Given, UnsupportedError
-from sandbox.model.cloudformation.values import apply, decoded, joined, text_of
+from sandbox.model.cloudformation.shapes import Given, PropertyError, UnsupportedError, text_or_kind
+from sandbox.model.cloudformation.values import apply, decoded, is_known, joined, text_of
 from sandbox.model.own.step import Reference
 
 _EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -219,17 +219,24 @@ _SCALING = (
 
 
 def _scaling_group(r: Resource) -> Made:
-    subnets = r.get("VPCZoneIdentifier")
     name = r.named("AutoScalingGroupName")
     r.call(
         "autoscaling.create_auto_scaling_group",
         {
             "AutoScalingGroupName": name,
             **r.given(*_SCALING.split(), Cooldown="DefaultCooldown"),
-            **({"VPCZoneIdentifier": apply(joined, ",", subnets)} if subnets else {}),
+            **({"VPCZoneIdentifier": _joined(r, "VPCZoneIdentifier")} if "VPCZoneIdentifier" in r.properties else {}),
         },
     )
     return Made(name)
+
+
+def _joined(r: Resource, name: str) -> Any:
+    """A list as the text that Auto Scaling's API wants."""
+    found = r.get(name)
+    if is_known(found) and not isinstance(found, list):
+        raise PropertyError((*r.path, name), f"{name} is a list, and not {text_or_kind(found)}")
+    return apply(joined, ",", found)
 
 
 KINDS: dict[str, Kind] = {
