@@ -6,11 +6,10 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
@@ -40,7 +39,6 @@ from sandbox.errors import SandboxError
 from sandbox.faults.base import Reach
 from sandbox.interrupts import held_back
 from sandbox.model import slack
-from sandbox.model.own.settings import Terraform
 
 if TYPE_CHECKING:
     from sandbox.controllers.elb import ElbController
@@ -295,24 +293,10 @@ class Sandbox(Viewers, Operator):
             definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
         )
         if definition.terraform is not None:
-            definition, values = self._apply(definition, definition.terraform, values)
+            into = self._run.folder / "terraform"
+            definition, outputs = terraform_apply.make(definition, into, self.aws, self.timeline, self.progress)
+            values["output"] = outputs
         return Stack(self, definition, values, mark)
-
-    def _apply(
-        self, definition: StackDefinition, wanted: Terraform, values: dict[str, Any]
-    ) -> tuple[StackDefinition, dict[str, Any]]:
-        made = terraform_apply.apply(
-            definition.folder,
-            wanted,
-            self._run.folder / "terraform",
-            self.environment(),
-            self.progress,
-            self.timeline.record,
-        )
-        unused = own_images.unused(definition, self.aws("ecs"))
-        notes = (*definition.notes, *made.notes, *unused)
-        ready = terraform_apply.with_outputs(definition.ready, made.outputs)
-        return replace(definition, notes=notes, ready=ready), {**values, "output": dict(made.outputs)}
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""

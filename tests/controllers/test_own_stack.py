@@ -181,7 +181,7 @@ def test_a_folder_is_read(folder):
         (
             'task_definitions = ["taskdef.json"]\nservices = ["service.json"]',
             "",
-            "names no task_definitions, and no compose file",
+            "names no task_definitions, no compose file and no [terraform]",
         ),
     ],
 )
