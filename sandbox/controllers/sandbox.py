@@ -6,7 +6,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.site import Site
     from sandbox.dataplane.cdn.certificates import Authority
-    from sandbox.model.own.settings import Terraform
 
 log = logging.getLogger(__name__)
 
@@ -301,26 +299,12 @@ class Sandbox(Viewers, Operator):
         mark = self.timeline.mark()
         values = stack_file.carry_out(definition, self.aws, known, made)
         if definition.terraform is not None:
-            definition, values = self._apply(definition, definition.terraform, values)
+            from sandbox.controllers import terraform_apply  # of one's own stack, with all that reads those
+
+            into = self._run.folder / "terraform"
+            definition, outputs = terraform_apply.make(definition, into, self.aws, self.timeline, self.progress)
+            values["output"] = outputs
         return Stack(self, definition.settled(values), values, mark)
-
-    def _apply(
-        self, definition: StackDefinition, wanted: Terraform, values: dict[str, Any]
-    ) -> tuple[StackDefinition, dict[str, Any]]:
-        from sandbox.controllers import terraform_apply  # of one's own stack, with all that reads those
-
-        made = terraform_apply.apply(
-            definition.folder,
-            wanted,
-            self._run.folder / "terraform",
-            self.environment(),
-            self.progress,
-            self.timeline.record,
-        )
-        unused = own_images.unused(definition, self.aws("ecs"))
-        notes = (*definition.notes, *made.notes, *unused)
-        ready = terraform_apply.with_outputs(definition.ready, made.outputs)
-        return replace(definition, notes=notes, ready=ready), {**values, "output": dict(made.outputs)}
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""

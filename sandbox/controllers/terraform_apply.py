@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sandbox.controllers import commands, terraform
-from sandbox.controllers.stack_file import Ready
+from sandbox.aws.clients import Clients
+from sandbox.controllers import commands, own_images, terraform
+from sandbox.controllers.stack_file import StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.model.own import FILE
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.settings import Terraform
 from sandbox.model.own.terraform import DEFAULT, Configuration, Told, configuration, filled, outputs_in_words
+from sandbox.timeline import Observation, Timeline
 
 PROGRAMS = ("terraform", "tofu")
 _SKIPPED = frozenset({".git", ".terraform", "terraform.tfstate.d"})
@@ -128,17 +130,53 @@ def apply(
     return Applied(told.outputs, tuple(outputs_in_words(told)))
 
 
-def with_outputs(ready: Sequence[Ready], outputs: Mapping[str, Any]) -> tuple[Ready, ...]:
-    """URLs with the values of the ``${output.NAME}`` in them.
+def make(
+    definition: StackDefinition,
+    into: Path,
+    aws: Clients,
+    timeline: Timeline,
+    progress: Callable[[str], None],
+) -> tuple[StackDefinition, dict[str, Any]]:
+    """Apply what a stack's definition says, and fill in what is known then: URLs, and notes of outputs and images.
+
+    Args:
+        definition: It has a ``terraform``.
+        into: As of `apply`.
+        aws: Clients of the sandbox.
+        timeline: The sandbox's.
+        progress: Also told of containers that end meanwhile: a resource that waits for its tasks tells nothing of them.
+
+    Returns:
+        The definition, and the outputs.
+
+    Raises:
+        SandboxError: As of `apply`; or a URL names an output that there is not.
+    """
+    assert definition.terraform is not None
+
+    def tell(seen: Observation) -> None:
+        if seen.kind == "container.exited":
+            last = f": {seen['log'][-1]}" if seen["log"] else ""
+            progress(f"container {seen['container']} exited with code {seen['exit_code']}{last}")
+        elif seen.kind == "container.failed":
+            progress(f"container {seen['container']}: {seen['reason']}")
+
+    unsubscribe = timeline.subscribe(tell)
+    try:
+        made = apply(definition.folder, definition.terraform, into, aws.environment(), progress, timeline.record)
+    finally:
+        unsubscribe()
+    notes = (*definition.notes, *made.notes, *own_images.unused(definition, aws("ecs")))
+    ready = tuple(replace(one, url=with_output(one.url, made.outputs)) for one in definition.ready)
+    return replace(definition, notes=notes, ready=ready), dict(made.outputs)
+
+
+def with_output(text: str, outputs: Mapping[str, Any]) -> str:
+    """A text with the values of the ``${output.NAME}`` in it.
 
     Raises:
         SandboxError: There is no such output.
     """
-    return tuple(replace(one, url=with_output(one.url, outputs)) for one in ready)
-
-
-def with_output(text: str, outputs: Mapping[str, Any]) -> str:
-    """The same of one text."""
     try:
         return filled(text, outputs)
     except OwnError as error:
