@@ -31,6 +31,20 @@ def test_has_an_engine(sandbox):
 """
 
 
+_SANDBOXES = """\
+from sandbox.controllers.sandbox import Sandbox
+from sandbox.controllers.site import Site
+from sandbox.engine import hosts
+
+with Site() as site:
+    for _ in range(2):
+        with Sandbox(site=site) as made:
+            made.vpc  # waits for the networks
+        print(hosts.here(), flush=True)
+        input()
+"""
+
+
 class Several:
     """The engines, and the command line with both in its list."""
 
@@ -116,6 +130,7 @@ def look(several: Several) -> dict[str, Any]:
     seen["doctor with a dead one"] = several.cli.run("doctor", SANDBOX_DOCKER_HOSTS=with_a_dead_one, COLUMNS="200")
     seen["left"] = [sorted(owners) for owners in several.owners()]
     seen["workers"] = _workers(several)
+    seen["moved"] = _moved(several)
     return seen
 
 
@@ -136,6 +151,29 @@ def _workers(several: Several) -> dict[str, str]:
     )
     found = {file.name: file.read_text() for file in folder.glob("gw*")}
     return found or {"failed": done.stdout + done.stderr}
+
+
+def _moved(several: Several) -> dict[str, Any]:
+    """The engines of two sandboxes of one process, the first of which is killed between them; and what is left then."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SANDBOXES],
+        env={**several.cli.environment, "PYTHONPATH": str(Path.cwd())},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    first = process.stdout.readline().strip()
+    engine = several.engines[several.hosts.index(first)]
+    engine.kill()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    second = process.stdout.readline().strip()
+    process.communicate("\n", timeout=60)
+    engine.start()
+    several.cli.run("down", within=120)
+    return {"engines": [first, second], "left": [sorted(owners) for owners in several.owners()]}
 
 
 def main() -> None:

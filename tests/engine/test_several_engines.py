@@ -52,6 +52,11 @@ def test_two_engines_share_runs_images_and_addresses(seen):
     assert sorted(seen["workers"].values()) == sorted([first, second]), seen["workers"]
 
 
+def test_a_process_whose_engine_has_died_goes_on_with_the_other(seen):
+    assert sorted(seen["moved"]["engines"]) == sorted(seen["hosts"])
+    assert seen["moved"]["left"] == [[], []]  # once the engine is back, and somebody has looked
+
+
 def test_doctor_looks_at_every_engine_and_names_the_dead_one(seen):
     checks = {check["name"]: check for check in seen["doctor"]}
     for host in seen["hosts"]:

@@ -70,7 +70,7 @@ class Round:
     then: Quick | None
 
 
-def rounds(seed: int, runs: int, quick: Sequence[Quick], at_once: tuple[int, ...] = (2, 3)) -> list[Round]:
+def rounds(seed: int, runs: int, quick: Sequence[Quick], at_once: tuple[int, ...] = (2, 3, 4)) -> list[Round]:
     """Rounds with ``runs`` runs in all, those after the trouble included."""
     chance = random.Random(seed)
     planned: list[Round] = []

@@ -18,7 +18,7 @@ def test_the_same_seed_gives_the_same_plan_of_as_many_runs_as_were_asked_for(see
     assert planned == plan.rounds(seed, runs, QUICK)
     assert sum(len(one.runs) + (one.then is not None) for one in planned) == runs
     for one in planned:
-        assert 0 <= one.victim < len(one.runs) <= 3
+        assert 0 <= one.victim < len(one.runs) <= 4
         assert one.after is None or 0 < one.after <= plan.LATEST
         assert one.then is None or len(one.then.variants) == 1
 
