@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
-from sandbox.controllers import own_stack
+from sandbox.controllers import own_stack, stacks
 from sandbox.model.cloudformation.account import Account
 from sandbox.model.cloudformation.document import document
 from sandbox.model.cloudformation.resources import KINDS, STACK
@@ -131,7 +131,7 @@ def test_init_writes_what_up_takes(cli, folder):
     text = file.read_text()
     text = text.replace('# Stage = "VALUE"', 'Stage = "test"').replace('# Rest = "FILE"', 'Rest = "nested/rest.yaml"')
     file.write_text(text.replace('# "/shop/key" = "VALUE"', '"/shop/key" = "k"\noutside = "o"'))
-    made = own_stack.find(f"{folder}/")
+    made = stacks.find(f"{folder}/")
     assert [one.url for one in made.ready] == ["http://shop.example.com/"]
     assert made.name == "shop"
 

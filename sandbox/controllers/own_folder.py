@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sandbox.controllers import stack_file
+from sandbox.controllers import stack_file, terraform_apply
 from sandbox.errors import SandboxError
 from sandbox.model.cloudformation.beginning import nested_templates
 from sandbox.model.cloudformation.document import DocumentError, document
 from sandbox.model.cloudformation.template import is_template
-from sandbox.model.own import beginning
+from sandbox.model.own import FILE, beginning
 from sandbox.model.own.beginning import Found
-from sandbox.model.own.settings import FILE
+from sandbox.model.own.terraform import Configuration
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_LARGEST = 1_000_000  # bytes of a JSON file that may be a task definition
+_LARGEST = 1_000_000  # bytes of a file that may be a task definition or a function
 _TEMPLATES = ("*.yaml", "*.yml", "*.json", "*.template")
 _SKIPPED = frozenset({"node_modules", "vendor", "cdk.out", "dist"})
 
@@ -36,11 +36,12 @@ def begin(folder: Path) -> tuple[Path, Found]:
     if file.exists():
         raise SandboxError(f"{file} is there already", hint="nothing is overwritten: take it away, or edit it")
     found = look(folder)
-    if not found.has_stack and found.compose is None and found.template is None and not found.task_definitions:
+    kinds = (found.compose, found.terraform, found.template)
+    if not found.has_stack and not found.task_definitions and kinds == (None, None, None):
         raise SandboxError(
             f"nothing to begin with in {folder}",
-            state=f"looked for {', '.join((stack_file.FILE, *COMPOSE_FILES))}, task definitions (*.json, */*.json) and "
-            "CloudFormation templates (*.yaml, *.yml, *.json, *.template)",
+            state=f"looked for {', '.join((stack_file.FILE, *COMPOSE_FILES))}, Terraform (*.tf, */*.tf), task "
+            "definitions (*.json, */*.json) and CloudFormation templates (*.yaml, *.yml, *.json, *.template)",
             hint="aws ecs describe-task-definition --task-definition FAMILY > taskdef.json",
         )
     try:
@@ -52,9 +53,9 @@ def begin(folder: Path) -> tuple[Path, Found]:
 
 
 def look(folder: Path) -> Found:
-    """What a folder has. Task definitions and templates come before a compose file: they are what production runs."""
+    """What a folder has. What production runs comes before a compose file: task definitions, a template, Terraform."""
     task_definitions, services = {}, {}
-    for path in _json_files(folder):
+    for path in _files(folder, "json"):
         content = _read(path)
         name = str(path.relative_to(folder))
         if (one := beginning.as_task_definition(content)) is not None:
@@ -62,9 +63,20 @@ def look(folder: Path) -> Found:
         elif many := beginning.as_services(content):
             services[name] = many
     template = None if task_definitions else _template(folder)
-    compose = None if task_definitions or template else _compose(folder)
-    has_stack = (folder / stack_file.FILE).is_file()
-    return Found(compose, task_definitions, services, has_stack, template, folder.resolve().name)
+    terraform = None if task_definitions or template else _terraform(folder)
+    compose = None if task_definitions or template or terraform else _compose(folder)
+    stack = folder / stack_file.FILE
+    return Found(
+        compose,
+        task_definitions,
+        services,
+        stack.is_file(),
+        tuple(_handlers(folder)),
+        beginning.groups_of(_yaml(stack)),
+        terraform,
+        template,
+        folder.resolve().name,
+    )
 
 
 def _template(folder: Path) -> tuple[str, Mapping[str, Any]] | None:
@@ -96,8 +108,39 @@ def _read_template(path: Path) -> Mapping[str, Any] | None:
     return content if is_template(content) else None
 
 
-def _json_files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*.json", "*/*.json"):
+def _terraform(folder: Path) -> tuple[str, Configuration, Sequence[str]] | None:
+    """The first folder that has a configuration, this one before those in it."""
+    file = next((path for path in _files(folder, "tf") if path.is_file()), None)
+    if file is None:
+        return None
+    files = [
+        str(path.relative_to(folder)) for path in _files(folder, "tfvars") if not path.name.endswith(".auto.tfvars")
+    ]
+    root = file.parent
+    loaded = root / "terraform.tfvars"  # Terraform reads it by itself
+    named = [name for name in files if folder / name != loaded]
+    return str(root.relative_to(folder)), terraform_apply.read(root), named
+
+
+def _handlers(folder: Path) -> Iterator[str]:
+    for path in _files(folder, "py"):
+        try:
+            name = beginning.handler_of(path.read_text())
+        except (OSError, UnicodeDecodeError):
+            continue
+        if name:
+            yield f"{path.relative_to(folder)}:{name}"
+
+
+def _yaml(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+
+
+def _files(folder: Path, ending: str) -> Iterator[Path]:
+    for pattern in (f"*.{ending}", f"*/*.{ending}"):
         for path in sorted(folder.glob(pattern)):
             if path.is_file() and path.parent.name not in _SKIPPED and path.stat().st_size <= _LARGEST:
                 yield path

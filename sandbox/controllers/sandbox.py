@@ -15,7 +15,7 @@ from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
+from sandbox.controllers import faults, own_images, spot, stack_file, stacks, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -251,10 +251,12 @@ class Sandbox(Viewers, Operator):
             self.clock,
             self._containers,
             lambda: self._images.ensure("toolbox"),
+            lambda: self._images.ensure("faketime"),
             self._ecs,
             self._ecs.runner,
             self._control_plane.zones,
             self._control_plane.delivery,
+            self._control_plane.runtime,
             lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
         )
         self._faults = faults.Faults(reach, self.timeline)
@@ -277,7 +279,7 @@ class Sandbox(Viewers, Operator):
 
     def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = own_stack.find(name) if isinstance(name, str) else name
+        definition = stacks.find(name) if isinstance(name, str) else name
         known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
@@ -296,6 +298,12 @@ class Sandbox(Viewers, Operator):
         fill(None, known)
         mark = self.timeline.mark()
         values = stack_file.carry_out(definition, self.aws, known, made)
+        if definition.terraform is not None:
+            from sandbox.controllers import terraform_apply  # of one's own stack, with all that reads those
+
+            into = self._run.folder / "terraform"
+            definition, outputs = terraform_apply.make(definition, into, self.aws, self.timeline, self.progress)
+            values["output"] = outputs
         return Stack(self, definition.settled(values), values, mark)
 
     def preload(self) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -27,8 +27,10 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
-from sandbox.model.own.settings import Build
 from sandbox.model.own.step import Archive, Computed, Reference
+
+if TYPE_CHECKING:
+    from sandbox.model.own.settings import Build, Terraform
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
@@ -78,8 +80,9 @@ class StackDefinition:
     """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
-    to be had beforehand, and ``notes`` what is to be told. Of a CloudFormation template: ``outputs``, and ``efs_made``,
-    which is ``efs`` of file systems that the calls make, by what stands for their ids.
+    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. Of a
+    CloudFormation template: ``outputs``, and ``efs_made``, which is ``efs`` of file systems that the calls make, by
+    what stands for their ids.
     """
 
     name: str
@@ -93,6 +96,7 @@ class StackDefinition:
     overrides: Mapping[str, str | Build] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    terraform: Terraform | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     efs_made: Mapping[Reference, Mapping[str, str]] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.own.balancing import Balancing
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.discovery import Discovery
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.secrets import Secrets, with_environment
@@ -232,10 +233,7 @@ class _Planner:
         return self._settings.cluster or str(request.get("cluster") or self._own.name).rpartition("/")[2]
 
     def _instances(self, clusters: Sequence[str], services: Sequence[Step]) -> Iterator[Step]:
-        def on_instances(request: Request) -> bool:
-            return not request.get("capacityProviderStrategy") and request.get("launchType", "EC2") == "EC2"
-
-        wanting = [str(s.parameters["serviceName"]) for s in services if on_instances(s.parameters)]
+        wanting = [str(s.parameters["serviceName"]) for s in services if is_on_instances(s.parameters)]
         if self._settings.instances is None:
             if wanting:
                 raise OwnError(

@@ -127,6 +127,32 @@ class Secrets:
         return self._given.get(key, next(arns, None))
 
 
+def secrets_by_name(given: Mapping[str, Value]) -> list[Step]:
+    """Calls that make secrets and parameters of their values alone: no definition says which of the two each is.
+
+    Raises:
+        OwnError: A name is neither an ARN nor begins with "/", and its value is no table; or a parameter's is one.
+    """
+    steps = []
+    for key, value in given.items():
+        parameter = key.partition(":parameter/")[2]
+        if parameter or key.startswith("/"):
+            if not isinstance(value, str):
+                raise OwnError(f'[secrets] "{key}" is a parameter of Systems Manager, so it is a text')
+            name = f"/{parameter}" if parameter else key
+            steps.append(Step("ssm.put_parameter", {"Name": name, "Value": value, "Type": "SecureString"}))
+            continue
+        if ":secret:" not in key and isinstance(value, str):
+            raise OwnError(
+                f'[secrets] "{key}" is a parameter\'s "/NAME", or an ARN, or has a table of a secret\'s keys',
+                f'"/{key}" = ..., or "arn:aws:secretsmanager:REGION:ACCOUNT:secret:{key}" = ...',
+            )
+        text = value if isinstance(value, str) else json.dumps(value)
+        name = secret_name(key) if ":secret:" in key else key
+        steps.append(Step("secretsmanager.create_secret", {"Name": name, "SecretString": text}))
+    return steps
+
+
 def with_environment(container: Request, given: Mapping[str, str]) -> dict[str, Any]:
     """A container with variables in the place of its own."""
     if not given:

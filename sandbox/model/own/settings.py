@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 from sandbox.model.own.checks import Check, checks
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
-
-FILE = "sandbox.toml"
+from sandbox.model.own.terraform import check_value
 
 _STACK: Fields = {"name": str, "description": str, "cluster": str, "task_definitions": list, "services": list}
 _COMPOSE: Fields = {
@@ -50,8 +50,9 @@ _GROUP: Fields = {
     "sticky": bool,
 }
 _INSTANCES: Fields = {"type": str, "count": int}
+_TERRAFORM: Fields = {"folder": str, "variables": dict, "var_files": list, "within": (int, float)}
 _READY: Fields = {"url": str, "status": int, "within": (int, float)}
-_TABLES: Fields = {
+TABLES: Fields = {
     "stack": dict,
     "images": dict,
     "secrets": dict,
@@ -63,14 +64,39 @@ _TABLES: Fields = {
     "desired_counts": dict,
     "instances": dict,
     "compose": dict,
+    "terraform": dict,
     "cloudformation": dict,
     "ready": list,
     "check": list,
 }
+"""The tables of the file."""
 
-# Tables that a compose file, or a template, has no use for.
+KEYS: Mapping[str, Fields] = {
+    "stack": _STACK,
+    "images": _BUILD,
+    "target_groups": _GROUP,
+    "instances": _INSTANCES,
+    "compose": _COMPOSE,
+    "compose.public": _PUBLIC,
+    "terraform": _TERRAFORM,
+    "cloudformation": _CLOUDFORMATION,
+    "ready": _READY,
+}
+"""What tables may have. A table that is not here has names of the user's own; that of checks is `checks.KINDS`."""
+
+# Tables that a compose file, or a template, has no use for, and Terraform: it makes such things itself.
 _OF_DEFINITIONS = ("environment_files", "target_groups", "registries", "instances")
-
+_NOT_OF_TERRAFORM = (
+    "environment",
+    "environment_files",
+    "efs",
+    "target_groups",
+    "registries",
+    "desired_counts",
+    "instances",
+    "compose",
+    "cloudformation",
+)
 
 _WORDS = {"compose": "compose file", "cloudformation": "template"}
 
@@ -122,6 +148,23 @@ class Compose:
     ignore: tuple[str, ...] = ()
     cpu: int = 512
     memory: int = 1024
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """The table ``terraform``: a root module, and what it is applied with.
+
+    Attributes:
+        folder: Of the root module; paths are relative to the folder of the sandbox.toml.
+        variables: By name; whatever TOML has but dates and times.
+        var_files: Files of variables, in the order in which later ones win; ``variables`` wins over all.
+        within: Seconds that ``terraform apply`` may take.
+    """
+
+    folder: str = "."
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    var_files: tuple[str, ...] = ()
+    within: float = 1800.0
 
 
 @dataclass(frozen=True)
@@ -194,6 +237,7 @@ class Settings:
     cloudformation: CloudFormation | None = None
     ready: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
+    terraform: Terraform | None = None
 
 
 def settings(content: Mapping[str, Any]) -> Settings:
@@ -202,7 +246,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
     Raises:
         OwnError: A table or key is unknown or of the wrong kind; the message names both.
     """
-    read("", content, _TABLES)
+    read("", content, TABLES)
     stack = read("[stack]", content.get("stack", {}), _STACK)
     _check_made_of(content, stack)
     return Settings(
@@ -224,6 +268,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
         _cloudformation(content["cloudformation"]) if "cloudformation" in content else None,
         tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
         checks(content.get("check", ())),
+        _terraform(content["terraform"], content) if "terraform" in content else None,
     )
 
 
@@ -310,6 +355,28 @@ def _compose(value: Any) -> Compose:
     )
 
 
+def _terraform(value: Any, content: Mapping[str, Any]) -> Terraform:
+    found = read("[terraform]", value, _TERRAFORM)
+    for table in _NOT_OF_TERRAFORM:
+        if table in content:
+            raise OwnError(
+                f"[{table}] is about other stacks; this one is what Terraform makes", "[terraform] variables"
+            )
+    for key in ("cluster", "task_definitions", "services"):
+        if key in content.get("stack", {}):
+            raise OwnError(f"[stack] {key} is about other stacks; this one is what Terraform makes")
+    for name, one in found.get("variables", {}).items():
+        check_value(f"[terraform] variables.{name}", one)
+    if not 0 < found.get("within", 1) < math.inf:
+        raise OwnError("[terraform] within is more than 0 seconds", f"found {found['within']!r}")
+    return Terraform(
+        found.get("folder", Terraform.folder),
+        found.get("variables", {}),
+        texts("[terraform]", "var_files", found.get("var_files", [])),
+        float(found.get("within", Terraform.within)),
+    )
+
+
 def _cloudformation(value: Any) -> CloudFormation:
     found = read("[cloudformation]", value, _CLOUDFORMATION)
     if not found.get("template"):
@@ -342,6 +409,6 @@ def _other_stack(name: str, value: Any) -> OtherStack:
 
 def _ready(number: int, value: Any) -> Mapping[str, Any]:
     found = read(f"[[ready]] number {number}", value, _READY)
-    if not found.get("url", "").startswith("http://") or found.get("within", 1) <= 0:
+    if not found.get("url", "").startswith("http://") or not 0 < found.get("within", 1) < math.inf:
         raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
     return found

@@ -67,7 +67,7 @@ def test_task_definitions_and_services():
     assert whole.environment_files == {"arn:aws:s3:::config/app.env": "local.env"}
     assert whole.registries == {"srv-1": "NAME.NAMESPACE"}
     assert whole.desired_counts == {"shop": 1}
-    assert [one.kind for one in whole.checks] == ["http", "cache", "websocket"]
+    assert [one.kind for one in whole.checks] == ["http", "cache", "websocket", "eni"]
 
 
 def test_a_compose_file():
@@ -86,6 +86,23 @@ def test_a_stack_yaml_has_images_and_checks_alone():
     assert now.compose is None
     assert now.checks == ()
     assert [one.target for one in whole.checks] == ["http://NAME/", "http://NAME/"]
+
+
+def test_checks_are_suggested_for_what_shows_that_they_fit():
+    found = Found(None, {}, {}, has_stack=True, handlers=("lambda/dns.py:handler",), groups=("shop",))
+    now, whole, _ = written(found)
+    assert now.checks == ()
+    assert [one.kind for one in whole.checks] == ["cache", "websocket", "eni", "replay", "purge"]
+    assert whole.checks[3].bounds["handler"] == "lambda/dns.py:handler"
+    assert whole.checks[4].bounds["group"] == "shop"
+    assert "[[check]]" not in beginning.text(Found(None, {"t.json": TASK}, {})).replace("# [[check]]", "")
+    route53 = 'client = boto3.client("route53")\n\n\ndef keep(event, context):\n    pass\n'
+    assert beginning.handler_of(route53) == "keep"
+    assert beginning.handler_of(route53.replace("route53", "s3")) == ""
+    assert beginning.handler_of('"""route53"""\ndef keep(one, other): pass') == ""
+    group = {"autoscaling.create_auto_scaling_group": {"AutoScalingGroupName": "shop"}}
+    assert beginning.groups_of({"calls": [group, {"ecs.create_cluster": None}, 1]}) == ("shop",)
+    assert beginning.groups_of([1]) == ()
 
 
 def test_what_is_what():
