@@ -149,3 +149,51 @@ def test_the_page_has_every_type_with_its_properties_and_attributes():
     """To write it anew: python -c "from tests.test_cloudformation import rows; print(*rows(), sep=chr(10))"."""
     page = (Path(__file__).parents[1] / "docs" / "cloudformation.md").read_text()
     assert "\n".join(rows()) in page
+
+
+def test_init_takes_the_template_that_imports_and_names_the_others(cli):
+    folder = cli.folder / "two"
+    folder.mkdir()
+    cluster = "Resources: {C: {Type: AWS::ECS::Cluster, Properties: {ClusterName: NAME}}}\n"
+    (folder / "a-network.yaml").write_text(cluster + "Outputs: {N: {Value: x, Export: {Name: 'net:name'}}}\n")
+    (folder / "service.yaml").write_text(cluster.replace("NAME", "!ImportValue net:name"))
+    (folder / "values.yaml").write_text("Resources: none of CloudFormation\n")
+    code, out, _ = cli.run("init", folder)
+    assert (code, out.splitlines()[0]) == (0, f"wrote {folder}/sandbox.toml for service.yaml")
+    text = (folder / "sandbox.toml").read_text()
+    (folder / "sandbox.toml").write_text(
+        text.replace("# [cloudformation.stacks.NAME]", "[cloudformation.stacks.net]").replace("# template", "template")
+    )
+    first, second = stacks.find(f"{folder}/").calls
+    assert (first.source[:14], second.parameters) == ("a-network.yaml", {"clusterName": "x"})
+
+
+SMALL = """\
+Parameters: {Name: {Type: String, Default: small}}
+Resources:
+  Cluster: {Type: AWS::ECS::Cluster, Properties: {ClusterName: !Ref Name}}
+Outputs:
+  Arn: {Value: !GetAtt Cluster.Arn}
+"""
+REFUSED = """\
+  Service: {Type: AWS::ECS::Service, Properties: {Cluster: none, TaskDefinition: none, LaunchType: FARGATE}}
+"""
+
+
+@pytest.mark.docker
+def test_up_prints_outputs_and_what_aws_refuses_is_told_of_the_resource(cli):
+    folder = cli.folder / "small"
+    folder.mkdir()
+    file = folder / "template.yaml"
+    file.write_text(SMALL)
+    (folder / "sandbox.toml").write_text('[cloudformation]\ntemplate = "template.yaml"\n')
+    command = cli.start("up", folder)
+    command.wait_for("output Arn = arn:aws:ecs:us-east-1:123456789012:cluster/small", within=60)
+    command.interrupt()
+    assert command.end() == 130
+    file.write_text(SMALL.replace("Outputs:", f"{REFUSED}Outputs:"))
+    code, out, err = cli.run("up", folder, within=60)
+    assert (code, out) == (2, "")
+    said = " ".join(err.split())
+    assert f"{file}:4: Service (AWS::ECS::Service): ecs.create_service was refused last state: ClusterNotFound" in said
+    assert cli.in_engine() == []

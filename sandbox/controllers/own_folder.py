@@ -11,7 +11,7 @@ import yaml
 
 from sandbox.controllers import stack_file, terraform_apply
 from sandbox.errors import SandboxError
-from sandbox.model.cloudformation.beginning import nested_templates
+from sandbox.model.cloudformation.beginning import imports, nested_templates
 from sandbox.model.cloudformation.document import DocumentError, document
 from sandbox.model.cloudformation.template import is_template
 from sandbox.model.own import FILE, beginning
@@ -62,7 +62,7 @@ def look(folder: Path) -> Found:
             task_definitions[name] = one
         elif many := beginning.as_services(content):
             services[name] = many
-    template = None if task_definitions else _template(folder)
+    template, others = (None, ()) if task_definitions else _templates(folder)
     terraform = None if task_definitions or template else _terraform(folder)
     compose = None if task_definitions or template or terraform else _compose(folder)
     stack = folder / stack_file.FILE
@@ -75,12 +75,16 @@ def look(folder: Path) -> Found:
         beginning.groups_of(_yaml(stack)),
         terraform,
         template,
+        others,
         folder.resolve().name,
     )
 
 
-def _template(folder: Path) -> tuple[str, Mapping[str, Any]] | None:
-    """The template of a folder: the first that no other one nests."""
+def _templates(folder: Path) -> tuple[tuple[str, Mapping[str, Any]] | None, tuple[str, ...]]:
+    """The template of a folder, and others, from which it may import: those that none nests.
+
+    The first is one that imports, if some do: what exports is made before.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     for pattern in _TEMPLATES:
         for path in sorted(folder.glob(pattern)):
@@ -88,7 +92,8 @@ def _template(folder: Path) -> tuple[str, Mapping[str, Any]] | None:
             if content is not None:
                 found[path.name] = content
     nested = {Path(url).name for content in found.values() for url in nested_templates(content)}
-    return next(((name, content) for name, content in found.items() if name not in nested), None)
+    roots = sorted((name for name in found if name not in nested), key=lambda name: not imports(found[name]))
+    return ((roots[0], found[roots[0]]) if roots else None), tuple(roots[1:])
 
 
 def _read_template(path: Path) -> Mapping[str, Any] | None:

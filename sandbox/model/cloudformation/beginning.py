@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sandbox.model.cloudformation.parameters import has_value
@@ -22,12 +22,14 @@ class Beginning:
     Args:
         file: Its name.
         content: Its content, with functions as mappings.
+        others: Other templates beside it.
         name: The folder's name, of which hosts are made.
         quoted: Writes a text, or a list of them, as TOML has it.
     """
 
-    def __init__(self, file: str, content: Mapping[str, Any], name: str, quoted: Any) -> None:
+    def __init__(self, file: str, content: Mapping[str, Any], others: Sequence[str], name: str, quoted: Any) -> None:
         self._file = file
+        self._others = others
         self._content = content
         self._quoted = quoted
         label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "web"
@@ -52,6 +54,7 @@ class Beginning:
         if unsupported:
             yield "# The sandbox does not carry out these types; this leaves them out.\n"
             yield f"# ignore = {quoted(list(dict.fromkeys(unsupported)))}\n"
+        yield from self._before()
         yield from self._parameters()
         yield from self._nested()
         if self.hosts:
@@ -64,6 +67,12 @@ class Beginning:
         if secrets:
             yield "\n[secrets]\n# Values for this machine; none of production's is read.\n"
             yield from (f'# {quoted(name)} = "VALUE"\n' for name in secrets)
+
+    def _before(self) -> Iterator[str]:
+        if self._others:
+            yield "# Stacks that are made before, and whose exports it imports; NAME is the stack's.\n"
+        for other in self._others:
+            yield f"# [cloudformation.stacks.NAME]\n# template = {self._quoted(other)}\n"
 
     def _parameters(self) -> Iterator[str]:
         declared = self._content.get("Parameters")
@@ -128,6 +137,13 @@ def nested_templates(content: Mapping[str, Any]) -> list[str]:
     """The paths of templates that a template nests, as far as they are written out."""
     urls = [one.get("TemplateURL") for _, kind, one in _resources(content) if kind == STACK]
     return [url for url in urls if isinstance(url, str)]
+
+
+def imports(content: Any) -> bool:
+    """Whether a template imports what another stack exports."""
+    if isinstance(content, Mapping):
+        return "Fn::ImportValue" in content or any(map(imports, content.values()))
+    return isinstance(content, list) and any(map(imports, content))
 
 
 def _resources(content: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -15,7 +15,7 @@ from sandbox.model.cloudformation.shapes import Shape
 from sandbox.model.cloudformation.stack import Stack
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Place
-from sandbox.model.own.settings import Settings
+from sandbox.model.own.settings import CloudFormation, Settings
 from sandbox.model.own.step import Reference, Step
 
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
@@ -68,12 +68,10 @@ def plan(
     _check_name("[cloudformation] stack_name", name)
     imports = {key: value_in_toml(value) for key, value in given.imports.items()}
     account = Account(settings, place, read, shape, imports)
-    outputs: dict[str, Any] = {}
-    for other, stack in given.stacks.items():
-        made = Stack(account, other, stack.template, f"{other}/", where=f"[cloudformation.stacks.{other}.parameters]")
-        found = made.make({key: value_in_toml(value) for key, value in stack.parameters.items()})
-        outputs |= {f"{other}.{key}": value for key, value in found.items()}
-    outputs |= Stack(account, name, given.template).make({k: value_in_toml(v) for k, v in given.parameters.items()})
+    try:
+        outputs = _made(account, given, name)
+    except RecursionError:
+        raise OwnError(f"{given.template}: conditions are made of conditions too many times") from None
     reach = Reach(account)
     last = reach.steps()
     adaptation = Adaptation(account)
@@ -91,3 +89,14 @@ def plan(
 def _check_name(place: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise OwnError(f"{place}: {name} is no stack's name", "it begins with a letter, and has letters, digits and -")
+
+
+def _made(account: Account, given: CloudFormation, name: str) -> dict[str, Any]:
+    """Plan all stacks; their outputs."""
+    outputs: dict[str, Any] = {}
+    for other, stack in given.stacks.items():
+        made = Stack(account, other, stack.template, f"{other}/", where=f"[cloudformation.stacks.{other}.parameters]")
+        found = made.make({key: value_in_toml(value) for key, value in stack.parameters.items()})
+        outputs |= {f"{other}.{key}": value for key, value in found.items()}
+    parameters = {key: value_in_toml(value) for key, value in given.parameters.items()}
+    return outputs | Stack(account, name, given.template).make(parameters)

@@ -20,6 +20,8 @@ _SECTIONS = frozenset(
     | {"Outputs", "Rules"}
 )
 _NOT_CARRIED_OUT = frozenset({"Transform", "Hooks"})
+_MOST = {"Resources": 500, "Parameters": 200, "Mappings": 200, "Outputs": 200}
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 _ID = re.compile(r"[A-Za-z0-9]{1,255}")
 POLICIES = {
     "DeletionPolicy": "what is made goes with the sandbox",
@@ -171,6 +173,9 @@ class _Sections:
 
     def _section(self, name: str) -> Mapping[str, Any]:
         found = self._mapping(self._content.get(name, {}), (name,), name)
+        if len(found) > _MOST.get(name, len(found)):
+            many = f"Number of {name.lower()}, {len(found)}, is greater than maximum allowed, {_MOST[name]}"
+            raise self._error((name,), f"Template format error: {many}")
         for key in found:
             if name in {"Parameters", "Resources", "Outputs"} and not _ID.fullmatch(key):
                 raise self._error((name, key), f"{name} '{key}': a logical id has letters and digits alone")

@@ -80,6 +80,7 @@ class Found:
         groups: The names of Auto Scaling groups in the stack.yaml.
         terraform: The folder of a root module, what it says, and files of variables, where there is one.
         template: The name and content of a CloudFormation template.
+        others: The names of other templates, which it may import from.
         name: The folder's.
     """
 
@@ -91,6 +92,7 @@ class Found:
     groups: tuple[str, ...] = ()
     terraform: tuple[str, Configuration, Sequence[str]] | None = None
     template: tuple[str, Mapping[str, Any]] | None = None
+    others: tuple[str, ...] = ()
     name: str = ""
 
 
@@ -137,7 +139,7 @@ def text(found: Found) -> str:
     elif found.terraform is not None:
         lines, urls = _terraform(*found.terraform), []
     elif found.template is not None:
-        begun = Beginning(*found.template, found.name, _toml)
+        begun = Beginning(*found.template, found.others, found.name, _toml)
         lines, urls = begun.lines(), begun.urls()
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])

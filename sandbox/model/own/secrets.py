@@ -157,7 +157,7 @@ def with_environment(container: Request, given: Mapping[str, str]) -> dict[str, 
     """A container with variables in the place of its own."""
     if not given:
         return dict(container)
-    own = {item["name"]: item["value"] for item in container.get("environment") or ()}
+    own = {item.get("name", ""): item.get("value", "") for item in container.get("environment") or ()}
     return {
         **container,
         "environment": [{"name": name, "value": value} for name, value in {**own, **given}.items()],

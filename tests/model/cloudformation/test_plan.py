@@ -492,6 +492,16 @@ def test_a_resource_whose_condition_does_not_hold_is_not_made():
     assert "Unresolved resource dependencies [A]" in refused(text.replace("!If [Never, !Ref A, b]", "!Ref A")).message
 
 
+def test_a_template_is_bounded_as_cloudformation_s_are():
+    clusters = "".join(f"  C{number}: {{Type: AWS::ECS::Cluster}}\n" for number in range(501))
+    assert refused(f"Resources:\n{clusters}").message == (
+        "t.yaml:1: Template format error: Number of resources, 501, is greater than maximum allowed, 500"
+    )
+    chain = "".join(f"  C{number}: !Not [!Condition C{number + 1}]\n" for number in range(900))
+    text = f"Conditions:\n{chain}  C900: !Equals [1, 1]\nResources: {{C: {{Type: AWS::ECS::Cluster}}}}"
+    assert refused(text).message == "t.yaml: conditions are made of conditions too many times"
+
+
 def test_policies_have_no_effect_and_that_is_told():
     made = planned("Resources: {A: {Type: AWS::ECS::Cluster, DeletionPolicy: Retain, UpdateReplacePolicy: Retain}}")
     assert made.notes == (

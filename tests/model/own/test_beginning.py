@@ -148,7 +148,7 @@ Resources:
 
 def test_a_template_s_table_has_what_only_its_owner_knows():
     content = document(TEMPLATE).content
-    made = beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="My Shop"))
+    made = beginning.text(Found(None, {}, {}, template=("t.yaml", content), others=("net.yaml",), name="My Shop"))
     table = tomllib.loads(made)
     hosts = {"Balancer": "my-shop.example.com"}
     assert table["cloudformation"] == {"template": "t.yaml", "parameters": {}, "templates": {}, "hosts": hosts}
@@ -156,6 +156,8 @@ def test_a_template_s_table_has_what_only_its_owner_knows():
     assert settings(table).cloudformation.hosts == hosts
     for line in (
         '# ignore = ["AWS::CloudWatch::Alarm"]',
+        "# [cloudformation.stacks.NAME]",
+        '# template = "net.yaml"',
         '# Stage = "VALUE"  # What it is for; one of test, prod',
         '# Tasks = "2"  # Number',
         '# Far = "FILE"',
