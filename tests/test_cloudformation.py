@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_each_type_has_the_attributes_that_it_says():
 @pytest.mark.docker
 @pytest.mark.long(30)
 def test_a_template_comes_up_and_its_checks_hold_or_fail(cli, folder):
-    code, out, err = cli.run("test", folder, "--speed", "10", within=240)
+    code, out, err = cli.run("test", folder, "--speed", "10", "--timelines", folder / "seen", within=240)
     assert code == 1, out + err
     assert "✓ shop / http-1: holds" in out
     assert "✗ shop / http-2: fails" in out
@@ -69,6 +70,12 @@ def test_a_template_comes_up_and_its_checks_hold_or_fail(cli, folder):
     assert hosted.isalnum()
     assert distribution.startswith("E")
     assert "note: Logs (AWS::Logs::LogGroup): DeletionPolicy: no effect" in out
+    # The template's rule sends the task's events to its function, whose code stands in it.
+    seen = [json.loads(line) for line in (folder / "seen" / "shop.up.jsonl").read_text().splitlines()]
+    invoked = [one for one in seen if one["kind"] == "lambda.invocation"]
+    assert invoked
+    assert {one["status"] for one in invoked} == {"Success"}
+    assert all("-Inline-" in one["function"] for one in invoked)
     assert "4 of 5 checks hold" in out
     assert cli.in_engine() == []
 

@@ -27,6 +27,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _DEEPEST = 10  # stacks that are nested in each other; AWS has no such number, but an end
 _ZONE = "AWS::Route53::HostedZone"
 _RECORDS = frozenset({"AWS::Route53::RecordSet", "AWS::Route53::RecordSetGroup"})
+_OF_STACKS = {"Tags": "resources get no tags of their stack", "TimeoutInMinutes": "the stack is up or fails"}
 _OUTPUT = frozenset({"Value", "Description", "Export", "Condition"})
 
 
@@ -229,6 +230,9 @@ class Stack:
         url = resource.known("TemplateURL")
         if not url:
             raise PropertyError(resource.path, "property TemplateURL is required")
+        for name, why in _OF_STACKS.items():
+            if name in resource.properties:
+                resource.note(f"{name}: no effect ({why})")
         given = resource.get("Parameters", {})
         if not isinstance(given, dict):
             raise PropertyError((*resource.path, "Parameters"), "Parameters is a mapping")

@@ -331,6 +331,14 @@ def test_a_nested_stack_is_made_in_its_place_and_has_outputs_and_exports():
     assert calls(made)[2][1]["Value"] == cluster
 
 
+def test_what_of_a_nested_stack_has_no_effect_is_told():
+    text = NESTED.replace("TemplateURL:", "Tags: [{Key: a, Value: b}], TimeoutInMinutes: 5, TemplateURL:")
+    assert planned(text, {"nested/net.yaml": NET}).notes == (
+        "Net (AWS::CloudFormation::Stack): Tags: no effect (resources get no tags of their stack)",
+        "Net (AWS::CloudFormation::Stack): TimeoutInMinutes: no effect (the stack is up or fails)",
+    )
+
+
 def test_a_nested_stack_s_template_may_be_mapped():
     url = NESTED.replace("nested/net.yaml", "https://s3.amazonaws.com/bucket/net.yaml")
     assert refused(url, {"net.yaml": NET}).message == (
