@@ -6,23 +6,26 @@ Docker, boto3 and moto are imported by the commands that need them, so that ``--
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, image_commands, interrupts, own_commands
+from sandbox import completion, fault_commands, image_commands, interrupts, own_commands, report_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.manual import ManualGroup
-from sandbox.report.files import check_writable
+from sandbox.own_commands import AnnotationsOption, CodeQualityOption
+from sandbox.report.files import check_writable, write_whole
 from sandbox.simulate import commands as simulate
 
 EXIT_USAGE = 2
@@ -40,6 +43,7 @@ app = typer.Typer(
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(fault_commands.app, name="fault")
+app.add_typer(report_commands.app, name="report")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(own_commands.app)
 
@@ -109,41 +113,57 @@ def run(
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
-    from sandbox import runner, scenario
-    from sandbox.report import junit, terminal
+    from sandbox import paths, runner, scenario
+    from sandbox.report import failures, results, terminal
 
     _check(images, speed)
+    failures.check_mode(annotate)
     scenarios = scenario.choose(scenario.load_all(), names or [])
     chosen = [
         (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
     ]
-    quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file):
-        check_writable(file)
+    place = partial(failures.place_of_variant, paths.share() / "scenarios")
+    files = results.Files(
+        json_file,
+        junit_file,
+        code_quality,
+        reviewer=lambda found: failures.write(
+            failures.of(found, place, failures.repository()), annotate, code_quality, "scenarios"
+        ),
+    )
+    files.check()
     page = _begin_report(report)
+    if page is not None:
+        files = dataclasses.replace(files, page=lambda found: page.write_run(found, scenarios))
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     _make_folder(timelines)
     options = runner.Options(images, speed, keep, timelines, aws)
     finished = runner.Run()
+    exit_code = runner.EXIT_NOT_RUN
+
+    def show(result: runner.Result) -> None:
+        files.update(finished)
+        if not files.is_output:
+            terminal.result_line(result)
+
     try:
-        with terminal.Progress() as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress() as progress:
             listener = runner.Listener(
                 started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
                 progress=progress.step,
-                finished=lambda result: None if quiet else terminal.result_line(result),
+                finished=show,
             )
             runner.run(chosen, options, listener, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
-        _write_results(finished, json_file, junit_file, junit.write)
-        if page is not None:
-            written = page.write_run(finished.results, scenarios)
-            terminal.err.print(f"report: {written}", soft_wrap=True)
-        if finished.results and not quiet:
+        exit_code = files.finish(finished)
+        if finished.results and not files.is_output:
             terminal.summary(finished.results)
-    raise typer.Exit(finished.exit_code)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -164,6 +184,12 @@ def up(
     parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
+    ui: Annotated[
+        bool, typer.Option("--ui", help="Serve a page that shows the stack live, with buttons to act on it.")
+    ] = False,
+    ui_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for that page (0: any free one).")
+    ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
@@ -173,9 +199,22 @@ def up(
 
     _check(images, speed)
     check_writable(timeline)
+    if ui_port is not None and not ui:
+        raise SandboxError("--ui-port is of --ui, which is not asked for")
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
+            stack,
+            port,
+            endpoint_port,
+            dns_port,
+            _parameters(parameter or []),
+            timeline,
+            keep,
+            images,
+            speed,
+            aws,
+            ui,
+            ui_port or 0,
         )
     )
 
@@ -189,7 +228,7 @@ def down(
     """Take down what `sandbox up` keeps up, and remove what dead runs left behind."""
     from sandbox import uphold
 
-    uphold.down(everything=everything)
+    raise typer.Exit(uphold.down(everything=everything))
 
 
 @app.command("deploy")
@@ -231,9 +270,11 @@ def exec_(
 ) -> None:
     """Run a command in a container of a running task; the exit code is the command's (ECS: execute-command)."""
     from sandbox.controllers import task_exec
-    from sandbox.engine import daemon
+    from sandbox.engine import placement
 
-    raise typer.Exit(task_exec.run(daemon.connect(), task, container, command))
+    with placement.opened() as engines:
+        exit_code = task_exec.run(list(engines.answering.values()), task, container, command)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -362,9 +403,9 @@ def replay(
     exit_code = 0 if outcome.held else 1
     if json_file is not None:
         text = json.dumps({**outcome.as_json(), "exit_code": exit_code}, indent=2) + "\n"
-        sys.stdout.write(text) if quiet else json_file.write_text(text)
+        sys.stdout.write(text) if quiet else write_whole(json_file, text)
     if save is not None and not outcome.held:
-        save.write_text(outcome.saved())
+        write_whole(save, outcome.saved())
     if not quiet:
         replaying.show(outcome, save)
     raise typer.Exit(exit_code)
@@ -451,22 +492,6 @@ def _parameters(items: list[str], option: str = "--set") -> dict[str, str]:
         if not name or not equals:
             raise SandboxError(f"{option} wants NAME=VALUE, not '{name}'")
     return {name: value for name, _, value in pairs}
-
-
-def _write_results(finished: Any, json_file: Path | None, junit_file: Path | None, write_junit: Any) -> None:
-    if json_file is not None:
-        content = {
-            "version": 1,
-            "exit_code": finished.exit_code,
-            "results": [result.as_json() for result in finished.results],
-        }
-        text = json.dumps(content, indent=2) + "\n"
-        if str(json_file) == "-":
-            sys.stdout.write(text)
-        else:
-            json_file.write_text(text)
-    if junit_file is not None:
-        write_junit(finished.results, junit_file)
 
 
 if __name__ == "__main__":

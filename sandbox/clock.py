@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sandbox.errors import log_failure
+
 log = logging.getLogger(__name__)
 
 
@@ -96,8 +98,8 @@ class RealClock:
                 continue
             try:
                 timer.callback()
-            except Exception:
-                log.exception("a timer's callback failed")
+            except Exception as error:
+                log_failure(log, error, "a timer's callback failed")
 
     def _next_due(self) -> Timer | None:
         with self._changed:

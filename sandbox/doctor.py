@@ -6,14 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import docker
 
 from sandbox.controllers import browser
-from sandbox.engine import compose_plugin, daemon, sweep
+from sandbox.engine import compose_plugin, placement, sweep
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
 
@@ -45,18 +45,16 @@ def _checks() -> Iterator[Check]:
     yield _memory()
     yield _browser()
     try:
-        client = daemon.connect()
+        with placement.opened() as engines:
+            for host, client in engines.answering.items():
+                of = f" of {host}" if engines.are_several else ""
+                for check in (_engine(client), _disk(client), *_images(client), _left_overs(client)):
+                    yield replace(check, name=check.name + of)
+            for host, error in engines.dead.items():
+                yield Check(f"engine of {host}", False, f"{error.message}: {error.state}", error.hint)
+            yield _compose()
     except SandboxError as error:
         yield Check("engine", False, f"{error.message}: {error.state}", error.hint)
-        return
-    try:
-        yield _engine(client)
-        yield _disk(client)
-        yield from _images(client)
-        yield _compose()
-        yield _left_overs(client)
-    finally:
-        client.close()
 
 
 def _python() -> Check:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import traceback
 from collections.abc import Sequence
 from typing import Self
 
 _TRACE_LINES = 12
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class SandboxError(Exception):
@@ -64,3 +67,19 @@ class NotRunnable(SandboxError):
     def __init__(self, message: str, *, command: str, state: str = "", log: Sequence[str] = ()) -> None:
         super().__init__(message, state=state, log=log, hint=command)
         self.command = command
+
+
+def log_failure(log: logging.Logger, error: Exception, what: str) -> None:
+    """Log a failure that nobody waits for: in one line what the surroundings refuse, with its trace what is unforeseen.
+
+    Args:
+        log: The module's.
+        error: An engine that refuses, or a disk that is full, are the surroundings.
+        what: What failed, in words.
+    """
+    if isinstance(error, SandboxError):
+        log.error("%s: %s: %s", what, error.message, error.state)
+    elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+        log.error("%s: %s", what, error)
+    else:
+        log.error("%s", what, exc_info=error)

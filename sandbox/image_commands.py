@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -32,16 +32,22 @@ def check_mode(images: str) -> None:
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON (docs/formats.md).")] = False) -> None:
     """List the components, whether their image is present, and where it comes from."""
-    from sandbox.engine import daemon
+    from sandbox.engine import placement
     from sandbox.engine.images import Images
     from sandbox.report import terminal
 
-    with closing(daemon.connect()) as client:
-        rows = Images(client, "auto", lambda text: None).list()
+    rows = []
+    with placement.opened() as engines:
+        for host, client in engines.answering.items():
+            engine = host if engines.are_several else ""
+            rows += [replace(row, engine=engine) for row in Images(client, "auto", lambda text: None).list()]
+        engines.complain(terminal.err.print)
+        exit_code = engines.exit_code
     if as_json:
         print(json.dumps([row.as_json() for row in rows], indent=2))
     else:
         terminal.images(rows)
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -53,8 +59,9 @@ def build(
     images: ImagesOption = "auto",
 ) -> None:
     """Get images: pull or build what is missing."""
-    from sandbox.engine import compose_plugin, daemon
+    from sandbox.engine import compose_plugin, placement
     from sandbox.engine.catalogue import CATALOGUE
+    from sandbox.engine.image_copies import OtherEngines
     from sandbox.engine.images import Images
     from sandbox.report import terminal
 
@@ -64,9 +71,14 @@ def build(
             raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")
     # Compose is only a tool of this machine: where there is one already, its component is not needed.
     wanted = names or [name for name in CATALOGUE if name != "compose-plugin" or compose_plugin.find() is None]
-    with closing(daemon.connect()) as client, terminal.Progress("images") as progress:
-        source = Images(client, images, progress.step)
-        for name in wanted:
-            reference = source.ensure(name)
-            if name == "compose-plugin":
-                compose_plugin.extract(client, reference)
+    with placement.opened() as engines, terminal.Progress("images") as progress:
+        engines.complain(terminal.err.print)
+        for host, client in engines.answering.items():
+            # What the first one has got, the others get from it.
+            source = Images(client, images, progress.step, OtherEngines(host, progress.step))
+            for name in wanted:
+                reference = source.ensure(name)
+                if name == "compose-plugin":
+                    compose_plugin.extract(client, reference)
+        exit_code = engines.exit_code
+    raise typer.Exit(exit_code)

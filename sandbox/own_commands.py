@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +13,32 @@ import typer
 from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
-from sandbox.report.files import check_writable, make_folder
+from sandbox.model.own import FILE
+from sandbox.report.files import make_folder
 
 app = typer.Typer()
+
+AnnotationsOption = Annotated[
+    str,
+    typer.Option(
+        "--annotations",
+        metavar="auto|github|none",
+        help="Show failures as annotations of GitHub Actions; auto: where GITHUB_ACTIONS is true.",
+    ),
+]
+CodeQualityOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write failures there as GitLab's code quality report.")
+]
 
 
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder with the files of the stack.")] = Path(),
 ) -> None:
-    """Write a commented sandbox.toml for the files of a stack in a folder; nothing is overwritten."""
+    """Write a commented sandbox.toml for what is in a folder; nothing is overwritten.
+
+    That is a compose file, task definitions and services, a CloudFormation template, or a Terraform configuration.
+    """
     from sandbox.controllers import own_folder
     from sandbox.report import terminal
 
@@ -29,6 +47,8 @@ def init(
         named = ["stack.yaml"]
     elif found.terraform is not None:
         named = [f"Terraform in {found.terraform[0]}"]
+    elif found.template is not None:
+        named = [found.template[0]]
     elif found.compose is not None:
         named = [found.compose[0]]
     else:
@@ -52,44 +72,59 @@ def run_checks(
     ] = None,
     images: ImagesOption = "auto",
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")] = 1.0,
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
     from sandbox import runner, suite
-    from sandbox.report import junit, results, terminal
+    from sandbox.report import failures, results, terminal
     from sandbox.report.page.folder import ReportFolder
 
     image_commands.check_mode(images)
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
-    quiet = json_file is not None and str(json_file) == "-"
-    for file in (None if quiet else json_file, junit_file):
-        check_writable(file)
-    name, checks = suite.chosen(folder, check or [])
+    failures.check_mode(annotate)
+    root, file = failures.repository(), folder / FILE
+
+    def review(found: Sequence[runner.Result]) -> None:
+        failures.write(failures.of(found, suite.place(folder), root), annotate, code_quality, str(file))
+
+    files = results.Files(json_file, junit_file, code_quality, reviewer=review)
+    files.check()
+    try:
+        name, checks = suite.chosen(folder, check or [])
+    except SandboxError as error:
+        failures.write([failures.refusal(error, file, root)], annotate, code_quality, str(file))
+        raise
     page = ReportFolder(report) if report is not None else None
     if page is not None:
         page.begin()
+
+    def write_page(found: Sequence[runner.Result]) -> Path:
+        assert page is not None
+        for result in found:
+            page.add(suite.entry(result, folder, checks))
+        return page.write(f"{name}: {len(found)} checks")
+
+    if page is not None:
+        files = dataclasses.replace(files, page=write_page)
     if timelines is None and (page is not None or keep):
         timelines = page.timelines if page is not None else Path("timelines")
     make_folder(timelines)
     finished = runner.Run()
+    exit_code = runner.EXIT_NOT_RUN
 
     def show(result: runner.Result) -> None:
-        if not quiet:
+        files.update(finished)
+        if not files.is_output:
             terminal.result_line(result)
 
     try:
-        with terminal.Progress(f"test {name}") as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress(f"test {name}") as progress:
             options = runner.Options(images, speed, keep, timelines)
             suite.run(folder, options, name, checks, progress.step, show, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
-        if json_file is not None:
-            results.write(finished, json_file)
-        if junit_file is not None:
-            junit.write(finished.results, junit_file)
-        if page is not None:
-            for result in finished.results:
-                page.add(suite.entry(result, folder, checks))
-            terminal.err.print(f"report: {page.write(f'{name}: {len(finished.results)} checks')}", soft_wrap=True)
-        if finished.results and not quiet:
+        exit_code = files.finish(finished)
+        if finished.results and not files.is_output:
             terminal.summary(finished.results, "Checks", "checks hold", ("stack", "check"))
-    raise typer.Exit(finished.exit_code)
+    raise typer.Exit(exit_code)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,10 +223,11 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
 
 
 def _require_engine() -> None:
-    from sandbox.engine import daemon
+    from sandbox.engine import placement
     from sandbox.errors import SandboxError
 
     try:
-        daemon.connect().close()
+        with placement.placing(warnings.warn) as client:  # so that all of this worker's tests have one engine
+            client.close()
     except SandboxError as error:
         pytest.fail(f"not run: {error}", pytrace=False)

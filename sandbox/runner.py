@@ -243,4 +243,6 @@ def _play(
         verdicts.append(verdict)
         if options.keep and verdict.outcome != variant.expect:
             sandbox.keep()
+        if (failure := sandbox.timeline.unwritten) is not None:
+            raise failure
         return frozenset(sandbox.called_services)

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.checks import assets, cache, websocket
-from sandbox.controllers import own_stack, terraform_apply
+from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
+from sandbox.model.own import FILE
 from sandbox.model.own.checks import WITHOUT_STACK, Check
 from sandbox.model.own.errors import unknown
-from sandbox.model.own.settings import FILE
 from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
+from sandbox.report import failures
+from sandbox.report.files import write_whole
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Options, Outcome, Result, Run
 
@@ -46,7 +48,7 @@ def chosen(folder: Path, names: Sequence[str]) -> tuple[str, list[Check]]:
     Raises:
         SandboxError: There is no sandbox.toml, it is wrong, or it has no such check, or none at all.
     """
-    name = own_stack.find(f"{folder}/").name
+    name = stacks.find(f"{folder}/").name
     found = own_stack.load(folder).checks
     if not found:
         raise SandboxError(f"{folder / FILE} has no [[check]]", hint="docs/own-stacks.md shows some")
@@ -101,6 +103,13 @@ def entry(result: Result, folder: Path, checks: Sequence[Check]) -> Entry:
     return Entry.with_words(result, about, {**bounds, FILE: (folder / FILE).read_text()})
 
 
+def place(folder: Path) -> Callable[[Result], failures.Place]:
+    """Where a result comes from: the line of its check in the sandbox.toml; of the stack itself the first."""
+    file = folder / FILE
+    text = file.read_text()
+    return lambda result: (file, failures.line_of_check(text, result.variant))
+
+
 def _run(
     folder: Path,
     options: Options,
@@ -134,7 +143,10 @@ def _run_up(
     from sandbox.controllers.sandbox import Sandbox
 
     def result(check: str, outcome: Outcome, evidence: Sequence[str], begun: float, mark: int, error: str = "") -> None:
-        file = _timeline(options.timelines, name, check, sandbox, mark) if sandbox is not None else ""
+        try:
+            file = _timeline(options.timelines, name, check, sandbox, mark) if sandbox is not None else ""
+        except SandboxError as failure:  # the verdict stands
+            file, error = "", error or str(failure)
         add(Result(name, check, name, "holds", outcome, tuple(evidence), time.monotonic() - begun, error, file))
 
     begun = time.monotonic()
@@ -149,7 +161,9 @@ def _run_up(
                 failed = True
             else:
                 urls = [f"{ready.url}: HTTP {ready.status}" for ready in stack.definition.ready]
-                result(UP, "holds", [*urls, *(f"note: {note}" for note in stack.definition.notes)], begun, 0)
+                outputs = [f"output {name} = {value}" for name, value in stack.definition.outputs.items()]
+                notes = [f"note: {note}" for note in stack.definition.notes]
+                result(UP, "holds", [*urls, *outputs, *notes], begun, 0)
                 for check in checks:
                     began, mark = time.monotonic(), sandbox.timeline.mark()
                     progress(f"check {check.name}")
@@ -168,7 +182,7 @@ def _timeline(folder: Path | None, name: str, check: str, sandbox: Sandbox, mark
     if folder is None:
         return ""
     file = folder / f"{name}.{check}.jsonl"
-    file.write_text("".join(f"{one.as_json()}\n" for one in sandbox.timeline.since(mark)))
+    write_whole(file, "".join(f"{one.as_json()}\n" for one in sandbox.timeline.since(mark)))
     return str(file)
 
 

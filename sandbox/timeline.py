@@ -6,13 +6,17 @@ from which verdicts take their evidence.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.errors import SandboxError
@@ -63,20 +67,50 @@ class Timeline:
         self._subscribers: list[Callable[[Observation], None]] = []
         self._changed = threading.Condition()
         self._aborted: SandboxError | None = None
-        self._file: IO[str] | None = file.open("a", buffering=1) if file else None
+        self._path = file
+        self._file: FileIO | None = file.open("ab", buffering=0) if file else None
+        self._whole = self._file.tell() if self._file else 0
+        self._unwritten: SandboxError | None = None
 
     def record(self, kind: str, **fields: Any) -> Observation:
         """Add one observation, wake everyone who waits, and tell the subscribers (on the caller's thread)."""
         with self._changed:
             observation = Observation(self._clock.now(), kind, fields)
             self._observations.append(observation)
-            if self._file is not None:
-                self._file.write(observation.as_json() + "\n")
+            self._write(observation)
             subscribers = tuple(self._subscribers)
             self._changed.notify_all()
         for subscriber in subscribers:
             subscriber(observation)
         return observation
+
+    def _write(self, observation: Observation) -> None:
+        """Add a line to the file, by one call: whatever ends this process, the line is there or it is not."""
+        if self._file is None:
+            return
+        line = f"{observation.as_json()}\n".encode()
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:  # the file ends with what was whole; in memory it goes on
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._whole)
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._unwritten = SandboxError(
+                f"the timeline could not be written to {self._path} to its end",
+                state=error.strerror or str(error),
+                hint="the file ends in the middle of the run, with a whole line",
+            )
+        else:
+            self._whole += len(line)
+
+    @property
+    def unwritten(self) -> SandboxError | None:
+        """Why the file does not have everything that was observed; None: it has."""
+        with self._changed:
+            return self._unwritten
 
     def subscribe(self, subscriber: Callable[[Observation], None]) -> Callable[[], None]:
         """Call ``subscriber`` with each new observation; the returned function ends that."""

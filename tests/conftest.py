@@ -265,19 +265,17 @@ class Cli:
 
     def in_engine(self) -> list[str]:
         """Names of the containers, networks and volumes of this command line's runs."""
-        from sandbox.engine import daemon
+        from sandbox.engine import placement
         from sandbox.engine.run import LABEL_OWNER, LABEL_PROJECT
 
         pids = {str(command.pid) for command in self.commands}
-        client = daemon.connect()
         filters = {"label": LABEL_PROJECT}
-        api = client.api
-        listed = [
-            *((c["Names"][0], c["Labels"]) for c in api.containers(all=True, filters=filters)),
-            *((n["Name"], n["Labels"]) for n in api.networks(filters=filters)),
-            *((v["Name"], v["Labels"]) for v in api.volumes(filters=filters)["Volumes"] or ()),
-        ]
-        client.close()
+        listed: list[tuple[str, dict[str, str]]] = []
+        with placement.opened() as engines:
+            for api in (client.api for client in engines.answering.values()):
+                listed += ((c["Names"][0], c["Labels"]) for c in api.containers(all=True, filters=filters))
+                listed += ((n["Name"], n["Labels"]) for n in api.networks(filters=filters))
+                listed += ((v["Name"], v["Labels"]) for v in api.volumes(filters=filters)["Volumes"] or ())
         return sorted(name for name, labels in listed if labels[LABEL_OWNER].split(":")[2] in pids)
 
     def files(self) -> list[str]:

@@ -337,3 +337,21 @@ def test_two_stacks_side_by_side_and_what_a_killed_one_leaves(cli, small_stack):
     assert cli.run("down")[0] == 0  # takes the second down, and removes the third
     assert second.end(within=1) == 130
     assert cli.left() == []
+
+
+def test_a_killed_run_has_written_the_results_that_it_has_told_of(installed):
+    run = installed.start("run", "good", "--json", "results.json", "--junit", "junit.xml", "--report", "report")
+    run.wait_for("good / missing: reproduces")
+    run.wait_for(f"good / there: {WAITING}")
+    run.kill()
+    results = json.loads((installed.folder / "results.json").read_text())
+    assert results["exit_code"] is None
+    assert [result["variant"] for result in results["results"]] == ["missing"]
+    assert 'name="missing"' in (installed.folder / "junit.xml").read_text()
+    assert not (installed.folder / "report" / "index.html").exists()  # it is made at the end, and was not begun
+    for name in ("missing", "there"):
+        for line in (installed.folder / f"report/timelines/good.{name}.jsonl").read_text().splitlines():
+            json.loads(line)
+    assert installed.run("down")[0] == 0
+    assert installed.in_engine() == []
+    assert not list(installed.folder.glob("acs-*/*"))

@@ -152,7 +152,7 @@ def test_images_list_as_json(cli):
     code, out, _ = cli.run("images", "list", "--json")
     assert code == 0
     rows = {row["name"]: row for row in json.loads(out)}
-    assert set(rows["nginx"]) == {"name", "official", "reference", "origin", "megabytes", "contract"}
+    assert set(rows["nginx"]) == {"name", "official", "reference", "origin", "megabytes", "contract", "engine"}
     assert rows["toolbox"]["origin"] == "built"
 
 

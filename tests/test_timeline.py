@@ -12,6 +12,7 @@ import pytest
 from sandbox.clock import VirtualClock
 from sandbox.errors import SandboxError
 from sandbox.timeline import CUT_AT, Observation, Timeline
+from tests.room import room_for
 
 
 @pytest.fixture
@@ -63,6 +64,22 @@ def test_the_file_has_one_json_object_a_line(clock: VirtualClock, tmp_path: Path
     timeline.close()
     assert len(file.read_text().splitlines()) == 2
     assert len(timeline.since()) == 3
+
+
+def test_a_file_that_can_hold_no_more_ends_with_a_whole_line(clock: VirtualClock, tmp_path: Path) -> None:
+    file = tmp_path / "timeline.jsonl"
+    timeline = Timeline(clock, file)
+    timeline.record("first")
+    assert timeline.unwritten is None
+    with room_for(file.stat().st_size + 30):
+        timeline.record("second", text="x" * 100)  # 30 of its bytes are written before there is no more room
+    timeline.record("third")
+    assert [json.loads(line)["kind"] for line in file.read_text().splitlines()] == ["first"]
+    assert file.read_text().endswith("\n")
+    assert [seen.kind for seen in timeline.since()] == ["first", "second", "third"]
+    assert timeline.unwritten is not None
+    assert str(file) in timeline.unwritten.message
+    timeline.close()
 
 
 def test_subscribers_are_told_until_they_end_it(timeline: Timeline) -> None:

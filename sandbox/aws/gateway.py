@@ -33,7 +33,7 @@ from sandbox.aws.protocol import (
     error_response,
 )
 from sandbox.aws.repeats import Repeats
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model import signature
 from sandbox.model.s3 import bucket_of
 
@@ -216,7 +216,7 @@ class Gateway:
         except AwsError as error:
             response = error_response(error)
         except Exception as error:
-            log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            log_failure(log, error, f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')} failed")
             response = error_response(AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500))
         return _respond(response, start_response)
 
@@ -322,8 +322,8 @@ class Gateway:
         signed = _SIGNER.search(request.headers.get("authorization", ""))
         try:
             self._on_call(replace(call, access_key=signed[1] if signed else ""))
-        except Exception:
-            log.exception("after %s %s", call.service, call.operation or call.path)
+        except Exception as error:
+            log_failure(log, error, f"after {call.service} {call.operation or call.path}")
 
     def _health(self) -> HttpResponse:
         health = {

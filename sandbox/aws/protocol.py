@@ -39,6 +39,7 @@ from botocore.model import OperationModel, ServiceModel, Shape
 
 from sandbox.aws import wire, wire_query, wire_xml
 from sandbox.aws.validation import constraint_errors
+from sandbox.errors import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +251,7 @@ class ServiceEndpoint:
         except AwsError as error:
             return self.refuse(error, operation)
         except Exception as error:
-            log.exception("%s %s failed", self.name, operation or request.path)
+            log_failure(log, error, f"{self.name} {operation or request.path} failed")
             text = f"{type(error).__name__}: {error}"
             return self.refuse(AwsError("InternalFailure", text, 500), operation)
 

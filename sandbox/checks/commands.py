@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sandbox.errors import SandboxError
-from sandbox.report.files import check_writable
+from sandbox.report.files import check_writable, write_whole
 
 app = typer.Typer(
     no_args_is_help=True, help="What would go wrong in production with a site that runs, and what to change before."
@@ -229,7 +229,7 @@ def _checked(severity: str, json_file: Path | None) -> bool:
 def _write(json_file: Path | None, content: dict[str, Any]) -> None:
     if json_file is not None:
         text = json.dumps(content, indent=2) + "\n"
-        sys.stdout.write(text) if str(json_file) == "-" else json_file.write_text(text)
+        sys.stdout.write(text) if str(json_file) == "-" else write_whole(json_file, text)
 
 
 def _headers(given: list[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from sandbox.aws.backends.scaling import LAUNCH, Change, ScalingGroups, Seen
 from sandbox.aws.clients import Clients
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
 from sandbox.clock import Clock, Timer
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model import autoscaling as model
 from sandbox.model.autoscaling import LAUNCH_ACTION, LAUNCHED, TERMINATE_ACTION, TERMINATED, Activity
 from sandbox.timeline import Timeline
@@ -132,7 +132,7 @@ class AutoScaling:
         try:
             work()
         except Exception as error:
-            log.exception("Auto Scaling failed")
+            log_failure(log, error, "Auto Scaling failed")
             self._timeline.abort(SandboxError("Auto Scaling failed", state=f"{type(error).__name__}: {error}"))
 
     def _look(self) -> None:

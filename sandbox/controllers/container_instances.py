@@ -27,7 +27,7 @@ from sandbox.controllers.instance_machine import Machine, Machines
 from sandbox.controllers.interfaces import Eni, Interfaces
 from sandbox.engine import networks
 from sandbox.engine.containers import Containers
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model.ecs import agent_config
 from sandbox.model.ecs.agent_config import AgentConfiguration
 from sandbox.model.ecs.container_instance import Launched
@@ -215,7 +215,7 @@ class ContainerInstances:
         try:
             work()
         except Exception as error:
-            log.exception("a container instance could not be made or removed")
+            log_failure(log, error, "a container instance could not be made or removed")
             self._timeline.abort(SandboxError("a container instance failed", state=f"{type(error).__name__}: {error}"))
 
     def _launch_and_tell(self, instance: Any, cluster: str, agent: AgentConfiguration) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from sandbox.clock import Clock
 from sandbox.controllers.ecs_registration import Registrar, Registry, Targets
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.engine.containers import Exit, HealthReport
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model.ecs import events, instances
 from sandbox.model.ecs.container_instance import DropInstance, Launched, PublishInstance
 from sandbox.model.ecs.control import STOPPED_TASKS_SHOWN_FOR, Command, Ecs
@@ -232,6 +232,7 @@ class EcsController:
             public_ip=self.runner.public_ip(task["taskArn"]) if self.runner else "",
             stop_code=task.get("stopCode", ""),
             stopped_reason=task.get("stoppedReason", ""),
+            **_where(task),
         )
         self._publish(event)
         if task["lastStatus"] == "STOPPED":
@@ -288,7 +289,27 @@ class EcsController:
             if isinstance(error, SandboxError):
                 self._timeline.abort(error)
                 return
-            log.exception("a command of ECS could not be carried out")
+            log_failure(log, error, "a command of ECS could not be carried out")
             self._timeline.abort(
                 SandboxError(f"ECS could not carry out {work.__name__}", state=f"{type(error).__name__}: {error}")
             )
+
+
+def _where(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a task is, and what runs in it, of what an event tells."""
+    details = [one for attachment in task["attachments"] for one in attachment["details"]]
+    return {
+        "private_ip": next((one["value"] for one in details if one["name"] == "privateIPv4Address"), ""),
+        "launch_type": task.get("launchType", ""),
+        "capacity_provider": task.get("capacityProviderName", ""),
+        "container_instance": task.get("containerInstanceArn", ""),
+        "containers": [
+            {
+                "name": one["name"],
+                "status": one["lastStatus"],
+                "health": one.get("healthStatus", ""),
+                "host_ports": [binding["hostPort"] for binding in one["networkBindings"]],
+            }
+            for one in task["containers"]
+        ],
+    }

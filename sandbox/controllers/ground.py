@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from sandbox.controllers import process
 from sandbox.controllers.network import RunNetwork
 from sandbox.controllers.site import Site
-from sandbox.engine import sweep
+from sandbox.engine import hosts, placement, sweep
 from sandbox.engine.containers import Containers
-from sandbox.engine.daemon import connect
+from sandbox.engine.image_copies import OtherEngines
 from sandbox.engine.images import Images
 from sandbox.engine.run import Run
 from sandbox.interrupts import held_back
@@ -46,14 +46,14 @@ class Ground:
         self._closing = ExitStack()
         self._closing.callback(process.claim())
         try:
-            client = connect()
-            self._closing.callback(client.close)
-            sweep.remove_dead_runs(client)
-            self.run = Run.begin()
-            self._closing.callback(self.run.end)
+            with placement.placing(progress) as client:
+                self._closing.callback(client.close)
+                self.run = Run.begin()
+                self._closing.callback(self.run.end)
+            placement.remove_dead_runs(client)
             self.containers = Containers(client, self.run)
             self._closing.callback(self.remove_containers)
-            self.images = Images(client, images, progress)
+            self.images = Images(client, images, progress, OtherEngines(hosts.here(), progress))
             self.toolbox = self.images.ensure("toolbox")
             self.sockets = self.run.folder / "sockets"
             if site is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,6 +15,7 @@ from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
 from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
+from sandbox.controllers.container_logs import lines
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.faults import Begun, Faults
@@ -27,6 +28,7 @@ from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
+from sandbox.model.route53 import Answer
 from sandbox.timeline import Observation, Timeline
 
 _LOOK_AGAIN = 0.1  # seconds of the wall clock: nobody tells that CloudWatch Logs has a line
@@ -365,6 +367,14 @@ class Operator:
         """
         return self._faults.begin(name, target, options)
 
+    def lift(self, fault: int) -> None:
+        """End a fault by its number (``fault`` of its ``fault.begun``), whoever has begun it.
+
+        Raises:
+            SandboxError: It has ended, or could not be taken away.
+        """
+        self._faults.lift(fault)
+
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.
 
@@ -380,6 +390,19 @@ class Operator:
         Recorded as ``zone.traffic`` at its end (see `ZoneTraffic`).
         """
         return ZoneTraffic(self._interfaces, self._containers, self.timeline)
+
+    def answers_now(self, name: str, record_type: str) -> tuple[Answer, Answer]:
+        """What DNS would answer in the VPC, and on the internet, without asking it: nothing is recorded."""
+        zones = self._control_plane.zones
+        return zones.look(name, record_type), zones.look(name, record_type, outside=True)
+
+    def follow(self, task_arn: str, container: str, since: float | None = None) -> Iterator[str]:
+        """The lines that a container of a task prints, from its beginning or a time, until it ends; none if it is gone.
+
+        Each line is there when it comes.
+        """
+        found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
+        return lines(self._containers.follow(found, since)) if found else iter(())
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""

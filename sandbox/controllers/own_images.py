@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.engine.archives import build_context
 from sandbox.engine.image_builds import BuildRequest, ImageBuilder
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.model.own.settings import FILE, Build
+from sandbox.model.own import FILE
+
+if TYPE_CHECKING:
+    from sandbox.model.own.settings import Build
 
 
 def prepare(
@@ -23,11 +26,11 @@ def prepare(
         SandboxError: An image cannot be built or had; the error names the container and the table to mend it in.
     """
     for reference, instead in definition.overrides.items():
-        if isinstance(instead, Build):
+        if isinstance(instead, str):
+            images.overrides[reference] = instead
+        else:
             progress(f"building {reference} of {instead.folder}")
             images.overrides[reference] = _build(definition.folder, reference, instead, builder, progress)
-        else:
-            images.overrides[reference] = instead
     for reference, user in definition.references.items():
         try:
             images.resolve(reference)

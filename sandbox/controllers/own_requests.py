@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sandbox.controllers import own_stack, stack_file
+from sandbox.controllers import own_stack, stack_file, stacks
 from sandbox.controllers.stack_file import Call, StackDefinition
-from sandbox.model.own import definitions
-from sandbox.model.own.settings import FILE
+from sandbox.model.own import FILE, definitions
 
 _SERVICES_A_CALL = 10  # of DescribeServices
 Request = Mapping[str, Any]
@@ -37,9 +36,9 @@ def read(folder: Path) -> Requests:
     """What the stack of a folder asks for. ``[desired_counts]`` is about this machine, and so left out.
 
     Raises:
-        SandboxError: As of `own_stack.find`.
+        SandboxError: As of `stacks.find`.
     """
-    definition = own_stack.find(f"{folder}/")
+    definition = stacks.find(f"{folder}/")
     if not (folder / stack_file.FILE).is_file():
         given = own_stack.load(folder)
         definition = own_stack.define(folder, replace(given, desired_counts={}))

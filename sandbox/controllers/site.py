@@ -6,16 +6,18 @@ included, belongs to a run of its own, and is gone before the next sandbox comes
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sandbox.controllers.network import RunNetwork
-from sandbox.engine import sweep
+from sandbox.engine import hosts, sweep
 from sandbox.engine.containers import Containers
 from sandbox.engine.daemon import connect
 from sandbox.engine.run import Run
+from sandbox.errors import SandboxError
 from sandbox.interrupts import held_back
 
 
@@ -28,6 +30,7 @@ class Site:
     def __init__(self) -> None:
         self._run: Run | None = None
         self._network: RunNetwork | None = None
+        self._engine = ""
         self._closing = ExitStack()
 
     def begin(self) -> Path:
@@ -36,8 +39,9 @@ class Site:
         Raises:
             SandboxError: No engine answers.
         """
-        if self._network is not None and not self._network.is_sound:
-            self.close()
+        if self._network is not None and not self._is_sound():
+            with contextlib.suppress(SandboxError):  # its engine is gone, and another one may be there
+                self.close()
         if self._run is None:
             self._run = Run.begin()
             (self._run.folder / "sockets").mkdir()
@@ -56,11 +60,19 @@ class Site:
         if self._network is None:
             assert self._run is not None
             client = connect()
+            self._engine = hosts.here()
             self._closing.callback(client.close)
             self._closing.callback(sweep.remove_run, client, self._run.id)
             self._network = RunNetwork(Containers(client, self._run), self._run.folder / "sockets", toolbox)
         self._network.lend(containers)
         return self._network
+
+    def _is_sound(self) -> bool:
+        assert self._network is not None
+        try:
+            return self._engine == hosts.here() and self._network.is_sound
+        except SandboxError:
+            return False
 
     def keep(self) -> None:
         """Leave the networks to the sandbox that has them, which is kept; the next one gets others."""
@@ -72,10 +84,12 @@ class Site:
     def close(self) -> None:
         """Remove the networks. A second call does nothing."""
         with held_back():
-            self._closing.close()
-            if self._run is not None:
-                self._run.end()
-            self._run = self._network = None
+            run, self._run, self._network = self._run, None, None
+            try:
+                self._closing.close()
+            finally:
+                if run is not None:
+                    run.end()
 
     def __enter__(self) -> Self:
         return self

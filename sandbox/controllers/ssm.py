@@ -15,7 +15,7 @@ import docker
 from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
 from sandbox.clock import Clock
 from sandbox.controllers.ssm_agent import Finished, Running
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, log_failure
 from sandbox.model.ssm import told
 from sandbox.model.ssm.command import Command
 from sandbox.model.ssm.control import (
@@ -257,7 +257,7 @@ class SsmController:
             work()
         except Exception as error:
             if not self._closed:
-                log.exception("Run Command failed")
+                log_failure(log, error, "Run Command failed")
                 self._timeline.abort(SandboxError("Run Command failed", state=f"{type(error).__name__}: {error}"))
 
     def _work(self, command_id: str, instance_id: str) -> None:

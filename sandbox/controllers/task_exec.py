@@ -14,11 +14,11 @@ from sandbox.errors import SandboxError
 from sandbox.model.ecs.task import is_meant
 
 
-def run(client: docker.DockerClient, task: str, container: str, command: Sequence[str]) -> int:
+def run(clients: Sequence[docker.DockerClient], task: str, container: str, command: Sequence[str]) -> int:
     """Run a command; its exit code.
 
     Args:
-        client: Of the engine.
+        clients: Of the engines.
         task: An ARN, an id, or the beginning of an id, such as ``sandbox up`` shows.
         container: Its name in the task definition.
         command: The command and its arguments.
@@ -26,19 +26,20 @@ def run(client: docker.DockerClient, task: str, container: str, command: Sequenc
     Raises:
         SandboxError: No such task or container runs, or more than one does.
     """
-    running = _running(client)
-    of_task = [labels for labels in running if is_meant(labels[LABEL_TASK], task)]
+    running = [(client, labels) for client in clients for labels in _running(client)]
+    of_task = [(client, labels) for client, labels in running if is_meant(labels[LABEL_TASK], task)]
     if not of_task:
-        known = sorted({labels[LABEL_TASK].rpartition("/")[2] for labels in running})
+        known = sorted({labels[LABEL_TASK].rpartition("/")[2] for _, labels in running})
         raise SandboxError(f"no task {task} runs", hint=f"running tasks: {', '.join(known) or 'none'}")
-    found = [labels for labels in of_task if labels[LABEL_CONTAINER] == container]
+    found = [(client, labels) for client, labels in of_task if labels[LABEL_CONTAINER] == container]
     if not found:
-        names = sorted({labels[LABEL_CONTAINER] for labels in of_task})
+        names = sorted({labels[LABEL_CONTAINER] for _, labels in of_task})
         raise SandboxError(f"no container '{container}' of task {task} runs", hint=f"containers: {', '.join(names)}")
     if len(found) > 1:
-        ids = sorted(labels[LABEL_TASK].rpartition("/")[2] for labels in found)
+        ids = sorted(labels[LABEL_TASK].rpartition("/")[2] for _, labels in found)
         raise SandboxError(f"more than one task begins with {task}", hint=f"tasks: {', '.join(ids)}")
-    return attach.run(client, found[0]["Id"], command)
+    client, labels = found[0]
+    return attach.run(client, labels["Id"], command)
 
 
 def _running(client: docker.DockerClient) -> list[dict[str, Any]]:

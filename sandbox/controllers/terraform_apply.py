@@ -18,8 +18,9 @@ from sandbox.aws.clients import Clients
 from sandbox.controllers import commands, own_images, terraform
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.errors import SandboxError
+from sandbox.model.own import FILE
 from sandbox.model.own.errors import OwnError, unknown
-from sandbox.model.own.settings import FILE, Terraform
+from sandbox.model.own.settings import Terraform
 from sandbox.model.own.terraform import DEFAULT, Configuration, Told, configuration, filled, outputs_in_words
 from sandbox.timeline import Observation, Timeline
 

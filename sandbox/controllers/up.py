@@ -44,7 +44,10 @@ class UpState:
 
     def write(self, run_id: str) -> None:
         """Leave it in the run's folder, which goes when the run ends."""
-        (runs_folder() / run_id / STATE_FILE).write_text(json.dumps(asdict(self)))
+        file = runs_folder() / run_id / STATE_FILE
+        partial = file.with_suffix(".new")
+        partial.write_text(json.dumps(asdict(self)))
+        partial.rename(file)  # whole at once, because other processes look for it
 
 
 def living() -> list[UpState]:

@@ -22,6 +22,7 @@ import requests
 from docker.errors import DockerException
 
 from sandbox import paths
+from sandbox.engine import hosts
 from sandbox.errors import SandboxError
 
 # A stop waits for the container's own stop time-out (120 s at most on Fargate) before the engine answers.
@@ -37,13 +38,32 @@ PID_FILES = {
 
 
 def connect() -> docker.DockerClient:
-    """A client of the engine that the environment names (DOCKER_HOST), by default the local one.
+    """A client of this process's engine: the one that it is placed on, else the first of the list that answers.
 
     Raises:
         SandboxError: None answers; the hint is the one command that helps.
     """
+    listed = hosts.listed()
+    if (placed := hosts.placed()) is not None:
+        return connect_to(placed)
+    for host in listed[:-1]:
+        with contextlib.suppress(SandboxError):
+            return connect_to(host)
+    return connect_to(listed[-1])
+
+
+def connect_to(host: str) -> docker.DockerClient:
+    """A client of one engine.
+
+    Args:
+        host: As DOCKER_HOST has it.
+
+    Raises:
+        SandboxError: It does not answer; the hint is the one command that helps.
+    """
+    environment = {**os.environ, "DOCKER_HOST": host}
     try:
-        client = docker.from_env(timeout=REQUEST_TIMEOUT, max_pool_size=64, version="auto")
+        client = docker.from_env(timeout=REQUEST_TIMEOUT, max_pool_size=64, version="auto", environment=environment)
         client.ping()
     except (DockerException, requests.RequestException) as error:
         raise SandboxError("no Docker engine answers", state=_shortly(error), hint=_help()) from error
@@ -146,12 +166,19 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _may_start() -> bool:
-    if os.environ.get("DOCKER_HOST") or sys.platform != "linux" or os.geteuid() != 0:
+    if _is_named() or sys.platform != "linux" or os.geteuid() != 0:
         return False
     return shutil.which("dockerd") is not None or may_install()
 
 
+def _is_named() -> bool:
+    """Whether the user has named engines: none of ours takes their place."""
+    return bool(os.environ.get(hosts.VARIABLE) or os.environ.get("DOCKER_HOST"))
+
+
 def _help() -> str:
+    if os.environ.get(hosts.VARIABLE):
+        return f"start it, or take it out of {hosts.VARIABLE}"
     if os.environ.get("DOCKER_HOST"):
         return "DOCKER_HOST names an engine that does not answer: start it, or unset DOCKER_HOST"
     if sys.platform != "linux":

@@ -32,6 +32,7 @@ from docker.utils import parse_repository_tag
 from sandbox import paths
 from sandbox.engine import catalogue, daemon
 from sandbox.engine.catalogue import CATALOGUE, Component
+from sandbox.engine.image_copies import OtherEngines
 from sandbox.errors import SandboxError
 
 LOG_LINES = 20
@@ -54,7 +55,10 @@ _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/us
 
 @dataclass(frozen=True)
 class Row:
-    """A line of ``sandbox images list``. ``origin`` is "official", "built" or "" where the image is not present."""
+    """A line of ``sandbox images list``.
+
+    ``origin`` is "official", "built" or "" where the image is not present; ``engine`` is "" where there is but one.
+    """
 
     name: str
     official: str
@@ -62,6 +66,7 @@ class Row:
     origin: str
     megabytes: int
     contract: str
+    engine: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The row as docs/formats.md has it."""
@@ -75,14 +80,22 @@ class Images:
         client: The engine's.
         mode: "auto" (present, else pull, else build), "official" (present or pull) or "build" (our builds only).
         progress: Told what is being pulled or built.
+        others: Have images that need not be pulled or built.
 
     Attributes:
         in_registry: The image that a reference to a registry of the sandbox's own stands for; None for any other.
         overrides: References that are used in the place of others.
     """
 
-    def __init__(self, client: docker.DockerClient, mode: str, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        mode: str,
+        progress: Callable[[str], None],
+        others: OtherEngines | None = None,
+    ) -> None:
         self._api = client.api
+        self._others = others
         self._mode = mode
         self._progress = progress
         self._known: dict[str, str] = {}
@@ -128,7 +141,10 @@ class Images:
             return self.ensure(component)
         if (own := self.in_registry(reference)) is not None:
             return own
-        if self._present(reference) or self._pull(reference):
+        if self._others is not None:
+            with self._turn_to_build():
+                self._others.renew(reference)
+        if self._present(reference) or self._copied(reference) or self._pull(reference):
             return reference
         raise SandboxError(
             f"image '{reference}' is not on this machine and cannot be pulled",
@@ -157,6 +173,10 @@ class Images:
                 return component.official
             if self._mode == "auto" and self._present(local):
                 return local
+            if self._copied(component.official):
+                return component.official
+            if self._mode == "auto" and self._copied(local):
+                return local
             if self._pull(component.official):
                 return component.official
             if self._mode == "official":
@@ -165,7 +185,7 @@ class Images:
                     state=self._refusal,
                     hint="--images auto builds it from Debian's packages instead",
                 )
-        if not self._present(local):
+        if not self._present(local) and not self._copied(local):
             if component.folder:
                 self.ensure(component.base)
             self.ensure_all(component.images.values())
@@ -185,6 +205,13 @@ class Images:
         except LOST as error:
             raise _engine_lost(f"image '{reference}' was being looked up", error) from error
         return True
+
+    def _copied(self, reference: str) -> bool:
+        """Whether another engine had the image, which this one has now, too."""
+        if self._others is None:
+            return False
+        with self._turn_to_build():
+            return self._present(reference) or self._others.bring(reference)
 
     def _pull(self, reference: str) -> bool:
         """Pull; False where it cannot be had. A registry that is out of reach is asked once in a run."""
@@ -226,7 +253,7 @@ class Images:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._progress("waiting for an image that is being built already")
+                self._progress("waiting for an image that is being built or copied already")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -21,11 +21,13 @@ import docker
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
+from sandbox.engine import address_claims
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
 
 ROUTER = 2  # offset within the bridge of a container instance
 _DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the engine's bridge driver knows an auxiliary address by this name
+_CANDIDATES = 1000  # ranges that are tried; an engine has some thirty networks, and a machine a dozen routes
 _NO_MASQUERADE = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 
 
@@ -56,7 +58,7 @@ def create_other_vpc(client: docker.DockerClient, run: Run, what: str, cidr: IPv
         SandboxError: This machine has a route to a part of it, or another network of the engine has it.
     """
     try:
-        return _create(client, run, what, iter([cidr]), internal=True)
+        return _create(client, run, what, iter([cidr]), internal=True, wait=True)
     except SandboxError as error:
         raise SandboxError(
             f"a VPC cannot have {cidr} here: another network on this machine has addresses of it",
@@ -69,9 +71,7 @@ def create_internet(client: docker.DockerClient, run: Run) -> Network:
 
     def candidates() -> Iterator[IPv4Network]:
         yield IPv4Network("198.51.100.0/24")
-        benchmarking = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
-        random.shuffle(benchmarking)
-        yield from benchmarking
+        yield from _some_of(IPv4Network("198.18.0.0/15"), 24)
 
     return _create(client, run, "internet", candidates(), internal=False)
 
@@ -81,16 +81,19 @@ def create_bridge(client: docker.DockerClient, run: Run, what: str) -> Network:
 
     The engine gives that address to nobody; whoever is to be the router takes it.
     """
-    bridges = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=24))
-    random.shuffle(bridges)
-    return _create(client, run, what, iter(bridges), internal=False, router=ROUTER)
+    return _create(client, run, what, _some_of(IPv4Network("172.16.0.0/12"), 24), internal=False, router=ROUTER)
 
 
 def create_outlet(client: docker.DockerClient, run: Run, what: str) -> Network:
     """A network for a container that publishes a port on 127.0.0.1, and gets no answer from another machine."""
-    candidates = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=28))
-    random.shuffle(candidates)
-    return _create(client, run, what, iter(candidates), internal=False)
+    return _create(client, run, what, _some_of(IPv4Network("172.16.0.0/12"), 28), internal=False)
+
+
+def _some_of(block: IPv4Network, prefix: int) -> Iterator[IPv4Network]:
+    """Subnets of a block, in no order. A block can have tens of thousands: only those that are asked for are made."""
+    numbers = range(1 << (prefix - block.prefixlen))
+    for number in random.sample(numbers, min(len(numbers), _CANDIDATES)):
+        yield IPv4Network((int(block.network_address) + (number << (32 - prefix)), prefix))
 
 
 def _create(
@@ -101,33 +104,32 @@ def _create(
     *,
     internal: bool,
     router: int | None = None,
+    wait: bool = False,
 ) -> Network:
-    used = host_routes()
     for cidr in candidates:
-        if any(cidr.overlaps(route) for route in used):
-            continue
-        try:
-            created = client.api.create_network(
-                run.name(what),
-                driver="bridge",
-                internal=internal,
-                options={} if internal else _NO_MASQUERADE,
-                labels=run.labels,
-                ipam=IPAMConfig(
-                    pool_configs=[
-                        IPAMPool(
-                            subnet=str(cidr),
-                            gateway=str(cidr.network_address + 1),
-                            aux_addresses={_DEFAULT_GATEWAY: str(cidr.network_address + router)} if router else None,
-                        )
-                    ]
-                ),
-            )
-        except APIError as error:
-            if "overlap" in str(error).lower():  # another run, or another program's network, has it
+        # Routes are looked at once nobody else can be about to add one to the range: another engine's network is there.
+        with address_claims.claimed(cidr, wait=wait) as is_ours:
+            if not is_ours or any(cidr.overlaps(route) for route in host_routes()):
                 continue
-            raise
-        return Network(created["Id"], run.name(what), cidr)
+            pool = IPAMPool(
+                subnet=str(cidr),
+                gateway=str(cidr.network_address + 1),
+                aux_addresses={_DEFAULT_GATEWAY: str(cidr.network_address + router)} if router else None,
+            )
+            try:
+                created = client.api.create_network(
+                    run.name(what),
+                    driver="bridge",
+                    internal=internal,
+                    options={} if internal else _NO_MASQUERADE,
+                    labels=run.labels,
+                    ipam=IPAMConfig(pool_configs=[pool]),
+                )
+            except APIError as error:
+                if "overlap" in str(error).lower():  # another run, or another program's network, has it
+                    continue
+                raise
+            return Network(created["Id"], run.name(what), cidr)
     raise SandboxError(
         f"no free address range is left for the {what} network",
         hint="run `sandbox down` to remove what dead runs left, or `docker network prune`",

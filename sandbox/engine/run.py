@@ -6,12 +6,16 @@ owner label that the process is gone and removes them. Runs of living processes 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.engine import hosts
+from sandbox.errors import SandboxError
 
 PROJECT = "aws-container-sandbox"
 LABEL_PROJECT = f"{PROJECT}.project"
@@ -21,6 +25,8 @@ LABEL_BUILDS = f"{PROJECT}.builds"
 """Of a volume that a run has once it builds images: whoever removes the run then looks for them."""
 OWNER_FILE = "owner"
 KEPT_FILE = "kept"
+ENGINE_FILE = "engine"
+"""Of a run on one of several engines: the engine's host."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,29 @@ class Run:
 
     @classmethod
     def begin(cls) -> Run:
-        """A new run of this process, with a folder that only its user can read."""
+        """A new run of this process, with a folder that only its user can read.
+
+        Raises:
+            SandboxError: There can be no folder.
+        """
         run = cls(secrets.token_hex(4), owner_of_this_process(), Path())
         folder = runs_folder() / run.id
-        folder.mkdir(parents=True, mode=0o700)
-        # Whole at once: a run whose owner cannot be read yet is taken for nobody's by another process that sweeps.
-        written = folder / f"{OWNER_FILE}.new"
-        written.write_text(run.owner)
-        written.rename(folder / OWNER_FILE)
+        # Whole at once: a run whose owner cannot be read yet is taken for nobody's by another process that sweeps. And
+        # if this process is killed meanwhile, the name says whose it was.
+        beginning = folder.with_name(f"{run.id}.{run.owner}")
+        try:
+            beginning.mkdir(parents=True, mode=0o700)
+            (beginning / OWNER_FILE).write_text(run.owner)
+            if (engine := hosts.placed()) is not None:
+                (beginning / ENGINE_FILE).write_text(engine)
+            beginning.rename(folder)
+        except OSError as error:
+            shutil.rmtree(beginning, ignore_errors=True)
+            raise SandboxError(
+                f"a run needs a folder in {runs_folder()}, and there can be none",
+                state=error.strerror or str(error),
+                hint="make room there, or set TMPDIR to a folder that has some",
+            ) from error
         return cls(run.id, run.owner, folder)
 
     @property
@@ -64,12 +85,46 @@ class Run:
     def end(self) -> None:
         """Remove the run's folder, unless it is kept."""
         if not self.is_kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(self.folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove the folder of a run; one that is gone is fine.
+
+    It is renamed first: if this process is killed meanwhile, the name of the rest says whose work was cut short, and
+    whoever comes next goes on with it.
+    """
+    ending = folder.with_name(f"{folder.name.partition('.')[0]}.{owner_of_this_process()}")
+    try:
+        folder.rename(ending)
+    except FileNotFoundError:
+        return
+    except OSError:
+        ending = folder
+    shutil.rmtree(ending, ignore_errors=True)
+
+
+def folder_owner(folder: Path) -> str | None:
+    """Who owns the folder of a run: its run's process, or the one that is making or removing it; None: it has none."""
+    try:
+        return (folder / OWNER_FILE).read_text() if "." not in folder.name else folder.name.partition(".")[2]
+    except OSError:
+        return None
 
 
 def runs_folder() -> Path:
     """The folder of all runs of this user. Short, because the path of a Unix socket has 107 characters at most."""
     return Path(tempfile.gettempdir()) / f"acs-{os.getuid()}"
+
+
+def owners_on(engine: str) -> set[str]:
+    """The owners of the runs that have begun on one of several engines."""
+    found = set()
+    for file in runs_folder().glob(f"*/{ENGINE_FILE}"):
+        with contextlib.suppress(OSError):  # it is being removed at this moment
+            if file.read_text() == engine:
+                found.add((file.parent / OWNER_FILE).read_text())
+    return found
 
 
 def kept_runs() -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -17,10 +16,11 @@ from sandbox.engine.run import (
     LABEL_OWNER,
     LABEL_PROJECT,
     LABEL_RUN,
-    OWNER_FILE,
     PROJECT,
+    folder_owner,
     is_gone,
     kept_runs,
+    remove_folder,
     runs_folder,
 )
 
@@ -154,11 +154,8 @@ def _remove_folders(chosen: Callable[[str, str], bool]) -> int:
     if not runs_folder().is_dir():
         return 0
     for folder in runs_folder().iterdir():
-        try:
-            owner = (folder / OWNER_FILE).read_text()
-        except OSError:
-            continue  # being made at this moment
-        if chosen(folder.name, owner):
-            shutil.rmtree(folder, ignore_errors=True)
+        owner = folder_owner(folder)
+        if owner is not None and chosen(folder.name, owner):
+            remove_folder(folder)
             count += 1
     return count

@@ -7,13 +7,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.report.files import write_whole
 from sandbox.runner import Result
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(results: Sequence[Result], path: Path) -> None:
-    """Write ``results`` to ``path``. Not as declared is a failure; not run is an error; evidence is the output."""
+    """Write ``results`` to ``path``. Not as declared is a failure; not run is an error; evidence is the output.
+
+    Raises:
+        SandboxError: It cannot be written.
+    """
     root = ET.Element("testsuites", name="sandbox")
     for scenario in dict.fromkeys(result.scenario for result in results):
         own = [result for result in results if result.scenario == scenario]
@@ -29,7 +34,7 @@ def write(results: Sequence[Result], path: Path) -> None:
         for result in own:
             _case(suite, result)
     ET.indent(root)
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_whole(path, f"<?xml version='1.0' encoding='utf-8'?>\n{ET.tostring(root, encoding='unicode')}")
 
 
 def _case(suite: ET.Element, result: Result) -> None:

@@ -154,8 +154,13 @@ def checks(found: Sequence[Check]) -> None:
 
 
 def images(rows: Sequence[Row]) -> None:
-    """The table of ``sandbox images list``."""
-    table = Table(title="Images")
+    """The table of ``sandbox images list``; of several engines, one for each."""
+    for engine in dict.fromkeys(row.engine for row in rows):
+        _images_of(engine, [row for row in rows if row.engine == engine])
+
+
+def _images_of(engine: str, rows: Sequence[Row]) -> None:
+    table = Table(title=f"Images of {engine}" if engine else "Images")
     for column in ("component", "official", "present"):
         table.add_column(column, overflow="fold")
     table.add_column("MB", justify="right")

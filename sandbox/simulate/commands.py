@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sandbox.errors import SandboxError
-from sandbox.report.files import check_writable
+from sandbox.report.files import check_writable, write_whole
 
 app = typer.Typer(no_args_is_help=True, help="What would happen to a fleet of any size; nothing is started.")
 
@@ -130,8 +130,8 @@ def rolling_deploy(
     prediction = predict(fleet)
     if json_file is not None:
         text = json.dumps(prediction.as_json(), indent=2) + "\n"
-        sys.stdout.write(text) if quiet else json_file.write_text(text)
+        sys.stdout.write(text) if quiet else write_whole(json_file, text)
     if plot is not None:
-        plot.write_text(rolling_deploy_plot.draw(prediction))
+        write_whole(plot, rolling_deploy_plot.draw(prediction))
     if not quiet:
         report.show(prediction)

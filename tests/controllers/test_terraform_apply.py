@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.controllers import own_stack, terraform_apply
+from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.errors import SandboxError
 from tests.terraform import free_range
 
@@ -124,7 +124,7 @@ def test_a_resource_that_is_refused_is_named(cli, folder, provider_settings):
 def test_what_cannot_be_meant_is_named_before_anything_is_started(folder, provider_settings, settings, message):
     (folder / "sandbox.toml").write_text(f"[terraform]\n{settings}\n")
     with pytest.raises(SandboxError) as caught:
-        own_stack.find(f"{folder}/")
+        stacks.find(f"{folder}/")
     assert message in str(caught.value)
 
 
@@ -133,7 +133,7 @@ def test_secrets_are_made_by_their_names(folder, provider_settings):
         '[terraform]\nfolder = "infra"\n[secrets]\n"/a/b" = "1"\n"arn:aws:ssm:r:1:parameter/c" = "2"\n'
         '"arn:aws:secretsmanager:r:1:secret:db-AbCdEf" = "3"\ndb2 = { password = "4" }\n'
     )
-    calls = own_stack.find(f"{folder}/").calls
+    calls = stacks.find(f"{folder}/").calls
     assert [(str(one), one.parameters.get("Name")) for one in calls] == [
         ("ssm.put_parameter", "/a/b"),
         ("ssm.put_parameter", "/c"),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from sandbox.engine import run as runs
-from sandbox.engine.run import LABEL_OWNER, LABEL_RUN, Run, is_gone, owner_of_this_process
+from sandbox.engine.run import LABEL_OWNER, LABEL_RUN, Run, folder_owner, is_gone, owner_of_this_process
+from sandbox.errors import SandboxError
 
 
 def test_this_process_is_not_gone():
@@ -60,3 +64,30 @@ def test_sockets_fit_into_a_unix_address():
         assert len(str(run.folder / "sockets" / "gateway.sock")) < 108
     finally:
         run.end()
+
+
+def test_a_run_that_can_have_no_folder_says_so(monkeypatch):
+    monkeypatch.setattr(runs, "runs_folder", lambda: Path("/dev/null/acs"))
+    with pytest.raises(SandboxError) as caught:
+        Run.begin()
+    assert "/dev/null/acs" in caught.value.message
+    assert "TMPDIR" in caught.value.hint
+
+
+def test_a_folder_that_was_being_made_or_removed_belongs_to_who_did_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "runs_folder", lambda: tmp_path)
+    run = Run.begin()
+    assert folder_owner(run.folder) == run.owner
+    (tmp_path / "12345678.boot:1:2:3").mkdir()
+    assert folder_owner(tmp_path / "12345678.boot:1:2:3") == "boot:1:2:3"
+    (tmp_path / "of-nobody").mkdir()
+    assert folder_owner(tmp_path / "of-nobody") is None
+
+
+def test_a_removal_that_is_cut_short_leaves_a_folder_that_names_who_began_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "runs_folder", lambda: tmp_path)
+    monkeypatch.setattr(runs.shutil, "rmtree", lambda *arguments, **options: None)  # killed here
+    run = Run.begin()
+    run.end()
+    (left,) = tmp_path.iterdir()
+    assert folder_owner(left) == owner_of_this_process()

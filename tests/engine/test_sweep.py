@@ -15,7 +15,7 @@ from sandbox.engine import archives, daemon, networks, sweep
 from sandbox.engine.containers import Containers, Spec
 from sandbox.engine.image_builds import BuildRequest, ImageBuilder
 from sandbox.engine.images import Images
-from sandbox.engine.run import OWNER_FILE, Run, runs_folder
+from sandbox.engine.run import OWNER_FILE, Run, owner_of_this_process, runs_folder
 
 pytestmark = pytest.mark.docker
 
@@ -158,6 +158,23 @@ def test_a_folder_that_is_being_made_is_left_alone(client):
         assert folder.is_dir()
     finally:
         folder.rmdir()
+
+
+def test_what_a_killed_process_was_making_or_removing_is_removed(client, owner):
+    beginning, living = (
+        runs_folder() / f"1234567{n}.{by}" for n, by in ((8, owner.label), (9, owner_of_this_process()))
+    )
+    for folder in (beginning, living):
+        folder.mkdir(parents=True)
+    try:
+        sweep.remove_dead_runs(client)
+        assert beginning.is_dir()  # its process lives
+        owner.die()
+        sweep.remove_dead_runs(client)
+        assert not beginning.exists()
+        assert living.is_dir()
+    finally:
+        living.rmdir()
 
 
 def test_how_much_was_removed_is_told_in_words():

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.checks import proxy_files
-from sandbox.controllers import own_stack, stack_file
+from sandbox.controllers import stack_file, stacks
 from sandbox.errors import SandboxError
 from sandbox.model import image_definitions
 from sandbox.model.codebuild import buildspec
@@ -90,7 +90,7 @@ def test_any_stack_yaml_is_a_stack_or_refused(tmp_path, text):
         stack_file.task_networks(definition, values)
         with suppress(SandboxError):
             stack_file.efs_folders(definition, values)
-        stack_file.carry_out(definition, lambda service: Stack(), values, lambda call: None)
+        stack_file.carry_out(definition, lambda service: Stack(), values, lambda call, known: None)
 
 
 @given(st.text(alphabet="[]{}=\"',.#\n abcdeklmnostuw-0129", max_size=60).map(lambda text: f"{text}\n"))
@@ -105,7 +105,7 @@ def test_any_sandbox_toml_says_something_or_is_refused(tmp_path, text):
     (tmp_path / "main.tf").write_text('variable "a" {}\n')
     (tmp_path / "sandbox.toml").write_text(text)
     with suppress(SandboxError):
-        own_stack.find(f"{tmp_path}/")
+        stacks.find(f"{tmp_path}/")
 
 
 @one_folder
@@ -115,7 +115,7 @@ def test_any_task_definition_file_is_json_or_refused(tmp_path, text):
     (tmp_path / "stack.yaml").write_text("calls: [{ecs.register_task_definition: {File: taskdef.json}}]")
     (tmp_path / "taskdef.json").write_bytes(text.encode(errors="surrogatepass"))
     with suppress(SandboxError):
-        stack_file.carry_out(stack_file.load(str(tmp_path)), lambda service: Stack(), {}, lambda call: None)
+        stack_file.carry_out(stack_file.load(str(tmp_path)), lambda service: Stack(), {}, lambda call, known: None)
 
 
 @given(yaml_texts(BUILDSPEC))

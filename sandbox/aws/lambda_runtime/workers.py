@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from sandbox.errors import log_failure
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,6 @@ class Workers:
                 job = self._jobs.popleft()
             try:
                 job()
-            except Exception:
+            except Exception as error:
                 if not self._closed:
-                    log.exception("%s: a job failed", self._name)
+                    log_failure(log, error, f"{self._name}: a job failed")

@@ -24,6 +24,7 @@ from sandbox.aws.services.cloudfront_state import (
     refusals,
     require_match,
 )
+from sandbox.errors import log_failure
 from sandbox.model.cloudfront.config import Distribution
 from sandbox.model.cloudfront.policies import cache_policy, origin_request_policy, response_headers_policy, ttl
 
@@ -182,8 +183,10 @@ def _redeploy(state: CloudFrontState, kind: _Kind, changed: HeldPolicy) -> dict[
         for one in done:
             try:
                 state.carrier.deploy(one.id, one.deployed)
-            except Exception:
-                log.exception("distribution %s keeps a %s that could not be changed everywhere", one.id, kind.words)
+            except Exception as error:
+                log_failure(
+                    log, error, f"distribution {one.id} keeps a {kind.words} that could not be changed everywhere"
+                )
         raise
     return parsed
 

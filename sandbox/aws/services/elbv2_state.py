@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.protocol import AwsError
+from sandbox.errors import log_failure
 from sandbox.model.elb.config import LoadBalancer, Target, TargetGroup, TargetHealth
 from sandbox.model.elb.errors import ElbError
 from sandbox.model.elb.records import Records
@@ -130,8 +131,8 @@ class ElbState:
     def _take_back(self, back: Callable[[], None]) -> None:
         try:
             back()
-        except Exception:
-            log.exception("what a failed call had done could not be taken back")
+        except Exception as error:
+            log_failure(log, error, "what a failed call had done could not be taken back")
 
 
 def _call(method: Callable[[Any], None], argument: Any) -> Callable[[], None]:

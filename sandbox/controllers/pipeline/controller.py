@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.clock import Clock, Timer
 from sandbox.controllers.pipeline.job import ActionFailedError, Job, Runner
+from sandbox.errors import log_failure
 from sandbox.model.codepipeline.control import CodePipeline
 from sandbox.model.codepipeline.events import Changed
 from sandbox.model.codepipeline.execution import ActionRun, Execution, Failure, Success
@@ -137,7 +138,7 @@ class PipelineController:
         except Exception as error:
             if self._closed:
                 return
-            log.exception("the action %s could not be carried out", job.run.action.name)
+            log_failure(log, error, f"the action {job.run.action.name} could not be carried out")
             job.finish(Failure("SystemUnavailable", f"{type(error).__name__}: {error}"))
         else:
             if result is not None:

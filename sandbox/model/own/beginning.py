@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.cloudformation.beginning import Beginning
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
@@ -78,6 +79,8 @@ class Found:
         handlers: Lambda functions that keep Route 53 right, as FILE:FUNCTION.
         groups: The names of Auto Scaling groups in the stack.yaml.
         terraform: The folder of a root module, what it says, and files of variables, where there is one.
+        template: The name and content of a CloudFormation template.
+        name: The folder's.
     """
 
     compose: tuple[str, Mapping[str, Any]] | None
@@ -87,6 +90,8 @@ class Found:
     handlers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     terraform: tuple[str, Configuration, Sequence[str]] | None = None
+    template: tuple[str, Mapping[str, Any]] | None = None
+    name: str = ""
 
 
 def as_task_definition(content: Any) -> Mapping[str, Any] | None:
@@ -131,6 +136,9 @@ def text(found: Found) -> str:
         urls: list[str] = []
     elif found.terraform is not None:
         lines, urls = _terraform(*found.terraform), []
+    elif found.template is not None:
+        begun = Beginning(*found.template, found.name, _toml)
+        lines, urls = begun.lines(), begun.urls()
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])
     else:

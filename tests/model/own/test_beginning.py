@@ -8,9 +8,12 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.model.cloudformation.document import document
+from sandbox.model.cloudformation.template import is_template
 from sandbox.model.own import beginning
 from sandbox.model.own.beginning import Found
 from sandbox.model.own.settings import Group, Public, settings
+from tests.fuzz.documents import changed
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"
 TASK = {
@@ -119,3 +122,52 @@ def test_whatever_a_file_says_the_result_is_toml(image, name):
     made = settings(tomllib.loads(beginning.text(Found(("c.yaml", services), {}, {}))))
     assert made.compose is not None
     assert list(made.compose.public) == [name]
+
+
+TEMPLATE = """
+Parameters:
+  Stage: {Type: String, AllowedValues: [test, prod], Description: "What it\\nis for"}
+  Tasks: {Type: Number, Default: 2}
+  Vpc: {Type: "AWS::EC2::VPC::Id"}
+  Key: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/key}
+Resources:
+  Named: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+  Record: {Type: AWS::Route53::RecordSet, Properties: {AliasTarget: {DNSName: !Sub "dualstack.${Named.DNSName}"}}}
+  Balancer: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+  Alarm: {Type: AWS::CloudWatch::Alarm}
+  Far: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://s3.amazonaws.com/b/x.yaml}}
+  Near: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: near.yaml}}
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - {Image: shop:1, Environment: [{Name: P, Value: "{{resolve:secretsmanager:db:SecretString:pass}}"}]}
+        - {Image: !Ref Image}
+"""
+
+
+def test_a_template_s_table_has_what_only_its_owner_knows():
+    content = document(TEMPLATE).content
+    made = beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="My Shop"))
+    table = tomllib.loads(made)
+    hosts = {"Balancer": "my-shop.example.com"}
+    assert table["cloudformation"] == {"template": "t.yaml", "parameters": {}, "templates": {}, "hosts": hosts}
+    assert [one["url"] for one in table["check"]] == ["http://my-shop.example.com/"]
+    assert settings(table).cloudformation.hosts == hosts
+    for line in (
+        '# ignore = ["Alarm"]',
+        '# Stage = "VALUE"  # What it is for; one of test, prod',
+        '# Tasks = "2"  # Number',
+        '# Far = "FILE"',
+        '# "shop:1" = { build = "." }',
+        '# "db" = "VALUE"',
+        '# "/shop/key" = "VALUE"',
+    ):
+        assert line in made.splitlines()
+    assert "# Near" not in made
+
+
+@given(changed(document(TEMPLATE).content))
+def test_whatever_a_template_has_the_table_is_toml_that_can_be_read(content):
+    if is_template(content):
+        settings(tomllib.loads(beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="x"))))

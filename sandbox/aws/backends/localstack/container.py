@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from sandbox.errors import SandboxError
 PORT = 4566
 TOKEN = "LOCALSTACK_AUTH_TOKEN"
 SOCKETS = Path("/run/sandbox")  # inside the container: the folder of the gateway's socket
-ENGINE = "/var/run/docker.sock"  # of the engine's machine, and inside the container
+ENGINE = "/var/run/docker.sock"  # inside the container
 
 _READY = "Ready."
 _READY_WITHIN = 120.0  # seconds
@@ -61,6 +61,7 @@ class Options:
         memory: A limit in MiB (None: none).
         functions: The image of containers that LocalStack makes for functions, for which it gets the engine's socket;
             "": functions are processes in its own container.
+        engine_socket: That socket, on the engine's machine.
     """
 
     image: str
@@ -72,6 +73,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     memory: int | None = None
     functions: str = ""
+    engine_socket: str = "/var/run/docker.sock"
 
 
 class Container:
@@ -98,7 +100,7 @@ class Container:
         container.with_volume_mapping(options.resolv_conf, "/etc/resolv.conf", "ro")
         environment = {**ENVIRONMENT, **options.environment}
         if options.functions:
-            container.with_volume_mapping(ENGINE, ENGINE, "rw")
+            container.with_volume_mapping(options.engine_socket, ENGINE, "rw")
             environment["LAMBDA_RUNTIME_EXECUTOR"] = "container"
             environment["SANDBOX_LAMBDA_IMAGE"] = options.functions
             environment["LAMBDA_DOCKER_NETWORK"] = options.network  # later it is on a sandbox's, too
@@ -113,20 +115,24 @@ class Container:
         """The container's id, once it has been created."""
         return str(self._container.get_container_id())
 
-    def start(self) -> str:
-        """Start it and wait until it says that it is ready; its URL.
+    def start(self) -> None:
+        """Start it.
 
         Raises:
-            SandboxError: The engine refused, or LocalStack ended or was not ready in time; with its last log lines.
+            SandboxError: The engine refused.
         """
-        try:
+        with _starting():
             # Its own start would look at the log once a second.
             DockerContainer.start(self._container)
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready.
+
+        Raises:
+            SandboxError: It ended, or was not ready in time; with its last log lines.
+        """
+        with _starting():
             self._wait_ready()
-            return self.url()
-        except (DockerException, requests.RequestException) as error:
-            explanation = getattr(error, "explanation", "") or str(error)
-            raise SandboxError("LocalStack's container could not be started", state=str(explanation)) from error
 
     def url(self) -> str:
         """Where it is now: with a network, the engine may publish its port anew, at another one of this machine's."""
@@ -241,6 +247,15 @@ class Container:
 
     def _hint(self) -> str:
         return hint(self._state(), self.log_tail())
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        explanation = getattr(error, "explanation", "") or str(error)
+        raise SandboxError("LocalStack's container could not be started", state=str(explanation)) from error
 
 
 def hint(state: str, said: Sequence[str]) -> str:
