@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.controllers import stacks
+from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.controllers import own_stack, stacks
+from sandbox.model.cloudformation.account import Account
 from sandbox.model.cloudformation.document import document
-from sandbox.model.cloudformation.resources import KINDS
+from sandbox.model.cloudformation.resources import KINDS, STACK
+from sandbox.model.cloudformation.stack import Stack
+from sandbox.model.own.plan import Place
 
 SHOP = Path(__file__).parent / "templates" / "shop"
 TEMPLATES = ["template.yaml", "nested/network.yaml", "nested/rest.yaml"]
@@ -26,6 +30,17 @@ def test_the_shop_s_templates_have_every_type():
     """So that the calls of each are made below, of a real sandbox."""
     contents = [document((SHOP / name).read_text()).content for name in TEMPLATES]
     assert {one["Type"] for content in contents for one in content["Resources"].values()} == set(KINDS)
+
+
+def test_each_type_has_the_attributes_that_it_says():
+    given = own_stack.load(SHOP)
+    account = Account(
+        given, Place(REGION, ACCOUNT_ID), lambda name: (SHOP / name).read_text(), own_stack.request_shape, {}
+    )
+    Stack(account, "shop", "template.yaml").make(given.cloudformation.parameters)
+    for one in account.finished:
+        if one.type != STACK:
+            assert sorted(one.made.attributes) == sorted(KINDS[one.type].attributes), one.type
 
 
 @pytest.mark.docker

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.model.cloudformation.resources.kind import Made
+from sandbox.model.cloudformation.shapes import Shape
 from sandbox.model.own.plan import Place
 from sandbox.model.own.secrets import secret_name
 from sandbox.model.own.settings import Settings
@@ -40,7 +41,7 @@ class Account:
     settings: Settings
     place: Place
     read: Callable[[str], str | None]
-    shape: Callable[[str], Any]
+    shape: Callable[[str], Shape]
     imports: Mapping[str, Any]
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -48,11 +48,10 @@ class Beginning:
         quoted = self._quoted
         yield "[cloudformation]\n"
         yield f"template = {quoted(self._file)}\n"
-        unsupported = {logical: kind for logical, kind, _ in self._resources() if kind not in KINDS}
+        unsupported = [kind for _, kind, _ in self._resources() if kind not in KINDS]
         if unsupported:
-            types = _comment(", ".join(dict.fromkeys(unsupported.values())))
-            yield f"# The sandbox does not carry out {types}; this leaves them out.\n"
-            yield f"# ignore = {quoted(list(unsupported))}\n"
+            yield "# The sandbox does not carry out these types; this leaves them out.\n"
+            yield f"# ignore = {quoted(list(dict.fromkeys(unsupported)))}\n"
         yield from self._parameters()
         yield from self._nested()
         if self.hosts:

@@ -31,6 +31,14 @@ _ZONES = "abcdef"
 _MOST_OPERANDS = 10  # of Fn::And and Fn::Or; two at least
 
 
+_MEMBERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "Fn::Contains": lambda values, one: _comparable(one) in _listed(values),
+    "Fn::EachMemberEquals": lambda values, one: all(each == _comparable(one) for each in _listed(values)),
+    "Fn::EachMemberIn": lambda values, others: all(each in _listed(others) for each in _listed(values)),
+}
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html
+
+
 class Resources(Protocol):
     """What has been made of a template's resources so far."""
 
@@ -307,6 +315,9 @@ class Evaluator:
                 self._check_of_condition(given, inner)
                 first, second = self._pair(given, inner, name, "two values")
                 return bool(_comparable(first) == _comparable(second))
+            case "Fn::Contains" | "Fn::EachMemberIn" | "Fn::EachMemberEquals":
+                self._check_of_condition(given, inner)
+                return _MEMBERS[name](*self._pair(given, inner, name, "two values"))
             case "Fn::Not":
                 return not self._operands(given, inner, name, 1, 1)[0]
             case "Fn::And":
@@ -316,6 +327,15 @@ class Evaluator:
         raise ValueError(
             f"Template error: a condition is one of Fn::Equals, Not, And, Or and Condition, and not {raw!r}"
         )
+
+    def assertion(self, raw: Any, path: Path) -> bool:
+        """Whether a rule's condition, or what it asserts, holds.
+
+        Raises:
+            OwnError: It cannot be evaluated.
+        """
+        with self._told(path):
+            return self._holds(raw, path)
 
     def _operands(self, raw: Any, path: Path, name: str, least: int, most: int) -> list[bool]:
         if not isinstance(raw, list) or not least <= len(raw) <= most:
@@ -347,6 +367,12 @@ class Evaluator:
     def _error(self, path: Path, message: str) -> OwnError:
         about = self._template.about(path)
         return self._template.error(path, f"{about}: {message}" if about != "the template" else message)
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("Template error: functions of rules want lists")
+    return [_comparable(one) for one in value]
 
 
 def _comparable(value: Any) -> Any:

@@ -11,6 +11,7 @@ from sandbox.model.cloudformation.account import Account
 from sandbox.model.cloudformation.adapt import Adaptation
 from sandbox.model.cloudformation.parameters import value_in_toml
 from sandbox.model.cloudformation.reach import Reach
+from sandbox.model.cloudformation.shapes import Shape
 from sandbox.model.cloudformation.stack import Stack
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Place
@@ -44,7 +45,7 @@ class Plan:
 
 
 def plan(
-    settings: Settings, folder: str, read: Callable[[str], str | None], shape: Callable[[str], Any], place: Place
+    settings: Settings, folder: str, read: Callable[[str], str | None], shape: Callable[[str], Shape], place: Place
 ) -> Plan:
     """Make the plan.
 

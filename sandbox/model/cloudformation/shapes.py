@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sandbox.model.cloudformation.document import Path
 from sandbox.model.cloudformation.values import apply, is_known, text_of
@@ -22,12 +22,8 @@ _NUMBERS = frozenset({"integer", "long"})
 _FRACTIONS = frozenset({"float", "double"})
 
 
-class Shape(Protocol):
-    """A shape of a service model, as botocore has it."""
-
-    @property
-    def type_name(self) -> str:
-        """Such as structure, list, map, string, integer, boolean."""
+Shape = Any
+"""A shape of a service model, as botocore has it: with ``type_name``, and ``members``, ``member`` or ``value``."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +61,12 @@ class UnsupportedError(PropertyError):
         super().__init__(path, f"property {dotted(path)} is not supported", unknown("", name, known).hint)
 
 
-def shaped(value: Any, shape: Any, path: Path) -> Any:
+def shaped(value: Any, shape: Shape, path: Path) -> Any:
     """The value as a shape wants it.
 
     Args:
         value: Of a template; a `Given` says where it stands itself.
-        shape: A `Shape`.
+        shape: That of the API.
         path: Where it stands.
 
     Raises:
@@ -88,13 +84,13 @@ def shaped(value: Any, shape: Any, path: Path) -> Any:
         raise PropertyError(path, f"{dotted(path)} {error}") from error
 
 
-def _list(value: Any, shape: Any, path: Path) -> list[Any]:
+def _list(value: Any, shape: Shape, path: Path) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise PropertyError(path, f"{dotted(path)} is a list, and not {text_or_kind(value)}")
     return [shaped(one, shape.member, (*path, index)) for index, one in enumerate(value)]
 
 
-def _structure(value: Any, shape: Any, path: Path) -> Any:
+def _structure(value: Any, shape: Shape, path: Path) -> Any:
     members: Mapping[str, Any] = shape.members
     if isinstance(value, list | tuple) and {"Quantity", "Items"} <= members.keys():
         return _counted(value, members, path)  # CloudFront's lists
@@ -117,16 +113,16 @@ def _structure(value: Any, shape: Any, path: Path) -> Any:
     return made
 
 
-def _map(value: Any, shape: Any, path: Path) -> dict[str, Any]:
+def _map(value: Any, shape: Shape, path: Path) -> dict[str, Any]:
     _mapping(value, path)
     return {name: shaped(one, shape.value, (*path, name)) for name, one in value.items()}
 
 
-def _as_it_is(value: Any, shape: Any, path: Path) -> Any:
+def _as_it_is(value: Any, shape: Shape, path: Path) -> Any:
     return value
 
 
-_FORMS: Mapping[str, Callable[[Any, Any, Path], Any]] = {
+_FORMS: Mapping[str, Callable[[Any, Shape, Path], Any]] = {
     "structure": _structure,
     "list": _list,
     "map": _map,

@@ -73,6 +73,7 @@ class Stack:
         self._evaluator = Evaluator(found, parameters, self._pseudo(), self)
         for name in found.conditions:
             self._evaluator.condition(name, ("Conditions", name))
+        self._check_rules()
         self._check_kinds()
         for name in self._order():
             self._make(name)
@@ -86,9 +87,10 @@ class Stack:
             )
         settings = self.account.settings.cloudformation
         ignore = settings.ignore if settings else ()
+        types = [name for name in ignore if "::" in name]  # in whatever stack they are
         mine = [name.removeprefix(self.label) for name in ignore if name.startswith(self.label)]
-        found = template(text, self.file, mine)
-        self.account.used_ignore |= {f"{self.label}{name}" for name in found.used}
+        found = template(text, self.file, [*types, *mine])
+        self.account.used_ignore |= {name if name in types else f"{self.label}{name}" for name in found.used}
         return found
 
     def _pseudo(self) -> dict[str, Any]:
@@ -105,6 +107,27 @@ class Stack:
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
+
+    def _check_rules(self) -> None:
+        """What a template asserts of its parameters.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
+        """
+        for name, one in self._template.rules.items():
+            path: Path = ("Rules", name)
+            assertions = one.get("Assertions")
+            if not one.keys() <= {"RuleCondition", "Assertions"} or not isinstance(assertions, list):
+                raise self._template.error(path, f"Rules '{name}' has Assertions, and may have a RuleCondition")
+            condition = (*path, "RuleCondition")
+            if "RuleCondition" in one and not self._evaluator.assertion(one["RuleCondition"], condition):
+                continue
+            for index, each in enumerate(assertions):
+                where = (*path, "Assertions", index)
+                if not isinstance(each, dict) or "Assert" not in each:
+                    raise self._template.error(where, f"Rules '{name}': an assertion has Assert")
+                if not self._evaluator.assertion(each["Assert"], (*where, "Assert")):
+                    said = each.get("AssertDescription", "an assertion does not hold")
+                    raise self._template.error(where, f"Rules '{name}': {said}")
 
     # -- order --
 
@@ -123,7 +146,7 @@ class Stack:
             raise self._template.error(
                 ("Resources", name, "Type"),
                 f"resource '{name}': the type {one.type} is not supported{reason}",
-                f"{meant}{ignoring(self.label + name)}",
+                f'{meant}{ignoring(self.label + name)}, ["{one.type}"] all of the type',
             )
 
     def _order(self) -> list[str]:
@@ -292,6 +315,8 @@ class Stack:
             if "Value" not in one:
                 raise self._template.error(path, f"Outputs '{name}' has no Value")
             values[name] = self._evaluator.value(one["Value"], (*path, "Value"))
+            if values[name] is NO_VALUE:
+                raise self._template.error((*path, "Value"), f"Outputs '{name}': its Value is AWS::NoValue")
             if "Export" in one:
                 self._export(name, one["Export"], values[name])
         return values

@@ -17,9 +17,9 @@ from sandbox.model.own.errors import OwnError, unknown
 _VERSION = "2010-09-09"
 _SECTIONS = frozenset(
     {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources"}
-    | {"Outputs"}
+    | {"Outputs", "Rules"}
 )
-_NOT_CARRIED_OUT = frozenset({"Transform", "Rules", "Hooks"})
+_NOT_CARRIED_OUT = frozenset({"Transform", "Hooks"})
 _ID = re.compile(r"[A-Za-z0-9]{1,255}")
 POLICIES = {
     "DeletionPolicy": "what is made goes with the sandbox",
@@ -57,6 +57,7 @@ class Template:
     document: Document
     description: str
     parameters: Mapping[str, Mapping[str, Any]]
+    rules: Mapping[str, Mapping[str, Any]]
     mappings: Mapping[str, Any]
     conditions: Mapping[str, Any]
     resources: Mapping[str, Declared]
@@ -88,7 +89,8 @@ def template(text: str, file: str, ignore: Iterable[str] = ()) -> Template:
     Args:
         text: YAML or JSON.
         file: Its name, for errors.
-        ignore: ``LogicalId``, ``LogicalId.Property`` or the name of a section: what is left out.
+        ignore: ``LogicalId``, ``LogicalId.Property``, a type (``AWS::CloudWatch::Alarm``, ``AWS::CloudWatch::*``) or a
+            section: what is left out.
 
     Raises:
         OwnError: It is none, or declares what is not supported; the message begins with file and line.
@@ -129,14 +131,14 @@ class _Sections:
         raw = self._section("Resources")
         if not raw:
             raise self._error((), "Template format error: At least one Resources member must be defined.")
-        ignored = frozenset(name for name in raw if name in self._ignore)
-        self._used |= ignored
+        ignored = frozenset(name for name, one in raw.items() if self._is_ignored(name, one))
         resources = {name: self._resource(name, one) for name, one in raw.items() if name not in ignored}
         return Template(
             self._file,
             self._document,
             str(self._content.get("Description", "")),
             {name: self._mapping(one, ("Parameters", name), name) for name, one in self._section("Parameters").items()},
+            {name: self._mapping(one, ("Rules", name), name) for name, one in self._section("Rules").items()},
             self._section("Mappings"),
             self._section("Conditions"),
             resources,
@@ -144,6 +146,17 @@ class _Sections:
             ignored,
             frozenset(self._used),
         )
+
+    def _is_ignored(self, name: str, raw: Any) -> bool:
+        """Whether a resource is left out, by its logical id or its type, which may end with ``*``."""
+        kind = raw.get("Type") if isinstance(raw, dict) else None
+        found = {
+            one
+            for one in self._ignore
+            if one == name or ("::" in one and isinstance(kind, str) and _is_of_type(kind, one))
+        }
+        self._used |= found
+        return bool(found)
 
     def _check_section(self, section: str) -> None:
         if section in _SECTIONS:
@@ -212,6 +225,10 @@ class _Sections:
 
     def _error(self, path: Path, message: str, hint: str = "") -> OwnError:
         return OwnError(f"{self._file}:{self._document.line(path)}: {message}", hint)
+
+
+def _is_of_type(kind: str, wanted: str) -> bool:
+    return kind.startswith(wanted[:-1]) if wanted.endswith("*") else kind == wanted
 
 
 def ignoring(name: str) -> str:

@@ -189,7 +189,7 @@ class CloudFormation:
         hosted_zones: By the id of a hosted zone that is not the template's: its name.
         code: By the logical id of a function: the folder with its code.
         stacks: By name: stacks that are made before, in this order.
-        ignore: Logical ids, properties (``LogicalId.Property``) and sections that are left out on purpose.
+        ignore: Logical ids, properties (``LogicalId.Property``), types and sections that are left out on purpose.
     """
 
     template: str

@@ -79,6 +79,45 @@ def test_what_is_missing_is_named_with_the_table_to_give_it_in():
         parameter("{Type: String}", P="${sandbox.none}")
 
 
+RULES = """
+Parameters:
+  Version: {Type: String, Default: "6"}
+  Stages: {Type: CommaDelimitedList, Default: "a,b"}
+Rules:
+  NotOld:
+    Assertions:
+      - Assert: !Not [!Contains [["1", 2, "5"], !Ref Version]]
+        AssertDescription: CDK bootstrap stack version 6 required.
+  OfProd:
+    RuleCondition: !EachMemberEquals [!Ref Stages, prod]
+    Assertions: [{Assert: !Equals [!Ref Version, "9"]}]
+  Known:
+    Assertions: [{Assert: !EachMemberIn [!Ref Stages, [a, b, prod]]}]
+"""
+
+
+def test_rules_hold_the_parameters_against_each_other():
+    assert value("!Ref Version", RULES) == "6"
+    for given, message in (
+        ({"Version": "2"}, "t.yaml:9: Rules 'NotOld': CDK bootstrap stack version 6 required."),
+        ({"Stages": "prod,prod"}, "Rules 'OfProd': an assertion does not hold"),
+        ({"Stages": "a,c"}, "Rules 'Known': an assertion does not hold"),
+    ):
+        with pytest.raises(OwnError) as refused:
+            value("x", RULES, cloudformation={"parameters": given})
+        assert message in refused.value.message
+    assert value("x", RULES, cloudformation={"parameters": {"Stages": "prod", "Version": 9}}) == "x"
+    for rule, message in (
+        ("{Assertions: 1}", "Rules 'R' has Assertions"),
+        ("{Assertions: [1]}", "Rules 'R': an assertion has Assert"),
+        ("{Assertions: [{Assert: !Contains [a, b]}]}", "functions of rules want lists"),
+        ("{Assertions: [{Assert: !Ref C}]}", "a condition is one of"),
+    ):
+        with pytest.raises(OwnError) as refused:
+            value("x", f"Rules: {{R: {rule}}}")
+        assert message in refused.value.message
+
+
 def test_the_constraint_s_description_is_the_hint():
     with pytest.raises(OwnError) as refused:
         parameter("{Type: String, AllowedPattern: 'a+', ConstraintDescription: only the letter a}", P="b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +162,13 @@ def test_a_secret_that_nobody_gives_is_named():
         "no value is given for 2 secrets: /shop/key (of Task/web: KEY); /shop/other (of Task/web: OTHER)"
     )
     assert "[secrets]: unknown secret '/none'" in refused(SHOP, secrets={"/none": "x"}).message
+
+
+def test_a_secret_of_the_template_may_have_a_value_for_this_machine():
+    template = "Resources: {S: {Type: AWS::SecretsManager::Secret, Properties: {Name: db, GenerateSecretString: {}}}}"
+    for name in ("db", "S"):
+        made = planned(template, secrets={name: {"user": "u"}})
+        assert calls(made) == [("secretsmanager.create_secret", {"Name": "db", "SecretString": '{"user": "u"}'})]
 
 
 def test_files_may_be_on_the_template_s_own_file_systems():
@@ -361,7 +370,8 @@ def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
         (
             "Resources:\n  A:\n    Type: AWS::ECS::Clutser",
             "t.yaml:3: resource 'A': the type AWS::ECS::Clutser is not supported",
-            "is 'AWS::ECS::Cluster' meant?; [cloudformation] ignore = [\"A\"] leaves it out",
+            "is 'AWS::ECS::Cluster' meant?; [cloudformation] ignore = [\"A\"] leaves it out, "
+            '["AWS::ECS::Clutser"] all of the type',
         ),
         (
             "Resources: {A: {Type: AWS::ApplicationAutoScaling::ScalableTarget}}",
@@ -411,6 +421,11 @@ def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
         ),
         ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {Val: 1}}", "Outputs 'X': unknown key 'Val'", ""),
         ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {}}", "Outputs 'X' has no Value", ""),
+        (
+            "Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {Value: !Ref AWS::NoValue}}",
+            "t.yaml:2: Outputs 'X': its Value is AWS::NoValue",
+            "",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_the_resource_and_the_line(text, message, hint):
@@ -442,6 +457,25 @@ def test_what_is_ignored_is_left_out_and_what_refers_to_it_is_told():
         "it refers to A, which [cloudformation] ignore leaves out"
         in refused(text.replace("Family: b", "Family: !Ref A"), cloudformation=table).message
     )
+
+
+def test_types_may_be_ignored_in_whatever_stack_they_are():
+    nested = """
+        Resources:
+          A: {Type: AWS::CloudWatch::Alarm}
+          S: {Type: AWS::ApplicationAutoScaling::ScalingPolicy}
+          C: {Type: AWS::ECS::Cluster}
+        """
+    text = """
+        Resources:
+          N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: n.yaml}}
+          A: {Type: AWS::CloudWatch::Alarm}
+        """
+    table = {"ignore": ["AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::*"]}
+    made = planned(text, {"n.yaml": nested}, cloudformation=table)
+    assert [step.save_as for step in made.steps] == ["N/C#0"]
+    table["ignore"].append("AWS::ECS::Serivce")
+    assert "unknown name 'AWS::ECS::Serivce'" in refused(text, {"n.yaml": nested}, cloudformation=table).message
 
 
 def test_a_resource_whose_condition_does_not_hold_is_not_made():
@@ -510,3 +544,78 @@ def test_a_policy_has_a_version_as_iam_here_wants_it():
     assert role["AssumeRolePolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
     assert text["PolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
     assert old["PolicyDocument"] == '{"Version": "2008-10-17"}'
+
+
+CDK = {
+    "Resources": {
+        "Logs": {
+            "Type": "AWS::Logs::LogGroup",
+            "UpdateReplacePolicy": "Retain",
+            "DeletionPolicy": "Retain",
+            "Metadata": {"aws:cdk:path": "Shop/Logs/Resource"},
+        },
+        "TaskDef": {
+            "Type": "AWS::ECS::TaskDefinition",
+            "Properties": {
+                "ContainerDefinitions": [
+                    {
+                        "Essential": True,
+                        "Image": {
+                            "Fn::Sub": "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/"
+                            "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}:0a1b"
+                        },
+                        "LogConfiguration": {
+                            "LogDriver": "awslogs",
+                            "Options": {"awslogs-group": {"Ref": "Logs"}, "awslogs-region": {"Ref": "AWS::Region"}},
+                        },
+                        "Name": "web",
+                    }
+                ],
+                "Cpu": "256",
+                "Family": "ShopTaskDef",
+                "Memory": "512",
+                "NetworkMode": "awsvpc",
+                "RequiresCompatibilities": ["FARGATE"],
+            },
+        },
+        "CDKMetadata": {
+            "Type": "AWS::CDK::Metadata",
+            "Properties": {"Analytics": "v2:deflate64:H4sI"},
+            "Condition": "CDKMetadataAvailable",
+        },
+    },
+    "Conditions": {
+        "CDKMetadataAvailable": {
+            "Fn::Or": [
+                {"Fn::Or": [{"Fn::Equals": [{"Ref": "AWS::Region"}, one]} for one in ("af-south-1", "ap-east-1")]},
+                {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
+            ]
+        }
+    },
+    "Parameters": {
+        "BootstrapVersion": {
+            "Type": "AWS::SSM::Parameter::Value<String>",
+            "Default": "/cdk-bootstrap/hnb659fds/version",
+            "Description": "Version of the CDK Bootstrap resources in this environment [cdk:skip]",
+        }
+    },
+    "Rules": {
+        "CheckBootstrapVersion": {
+            "Assertions": [
+                {
+                    "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3"], {"Ref": "BootstrapVersion"}]}]},
+                    "AssertDescription": "CDK bootstrap stack version 6 required.",
+                }
+            ]
+        }
+    },
+}
+
+
+def test_what_cdk_synth_writes_is_planned():
+    version = {"/cdk-bootstrap/hnb659fds/version": "21"}
+    made = planned(json.dumps(CDK, indent=1), secrets=version)
+    assert [one for one, _ in calls(made)] == ["logs.create_log_group", "ecs.register_task_definition"]
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets-123456789012-us-east-1:0a1b"
+    assert made.images == {image: "container 'web' of TaskDef"}
+    assert refused(json.dumps(CDK)).hint == 'in [secrets]: "/cdk-bootstrap/hnb659fds/version" = "VALUE"'

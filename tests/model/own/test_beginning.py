@@ -155,7 +155,7 @@ def test_a_template_s_table_has_what_only_its_owner_knows():
     assert [one["url"] for one in table["check"]] == ["http://my-shop.example.com/"]
     assert settings(table).cloudformation.hosts == hosts
     for line in (
-        '# ignore = ["Alarm"]',
+        '# ignore = ["AWS::CloudWatch::Alarm"]',
         '# Stage = "VALUE"  # What it is for; one of test, prod',
         '# Tasks = "2"  # Number',
         '# Far = "FILE"',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.model.cloudformation.document import Path
@@ -73,14 +74,14 @@ def _health_check(r: Resource) -> Made:
     return Made(answer("HealthCheck.Id"), {"HealthCheckId": answer("HealthCheck.Id")})
 
 
-def _namespace(operation: str) -> Any:
+def _namespace(operation: str, *, in_dns: bool = True) -> Callable[[Resource], Made]:
     def make(r: Resource) -> Made:
         begun = r.call(operation, r.given("Description", "Name", "Properties", "Tags", "Vpc"))
         ended = r.call("servicediscovery.get_operation", {"OperationId": begun("OperationId")})
         namespace = ended("Operation.Targets.NAMESPACE")
         found = r.call("servicediscovery.get_namespace", {"Id": namespace})
-        zone = found("Namespace.Properties.DnsProperties.HostedZoneId")
-        return Made(namespace, {"Arn": found("Namespace.Arn"), "Id": namespace, "HostedZoneId": zone})
+        zone = {"HostedZoneId": found("Namespace.Properties.DnsProperties.HostedZoneId")} if in_dns else {}
+        return Made(namespace, {"Arn": found("Namespace.Arn"), "Id": namespace, **zone})
 
     return make
 
@@ -119,7 +120,7 @@ KINDS: dict[str, Kind] = {
     "AWS::Route53::RecordSet": kind(f"{_RECORD} {_ZONE}", "", _record_set),
     "AWS::Route53::RecordSetGroup": kind(f"{_ZONE} RecordSets", "", _record_sets),
     "AWS::ServiceDiscovery::HttpNamespace": kind(
-        "Description Name Tags", "Arn Id", _namespace("servicediscovery.create_http_namespace")
+        "Description Name Tags", "Arn Id", _namespace("servicediscovery.create_http_namespace", in_dns=False)
     ),
     "AWS::ServiceDiscovery::Instance": kind("InstanceAttributes InstanceId ServiceId", "", _instance),
     "AWS::ServiceDiscovery::PrivateDnsNamespace": kind(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sandbox.model.cloudformation.document import Path
-from sandbox.model.cloudformation.shapes import Given, PropertyError, shaped
+from sandbox.model.cloudformation.shapes import Given, PropertyError, Shape, shaped
 from sandbox.model.cloudformation.values import apply, json_text, text, text_of
 from sandbox.model.own.plan import Place
 from sandbox.model.own.step import Reference, Step
@@ -42,7 +42,7 @@ class Around(Protocol):
     place: Place
     notes: list[str]
 
-    def shape(self, operation: str) -> Any:
+    def shape(self, operation: str) -> Shape:
         """The shape of the operation's request."""
 
     def add(self, step: Step) -> None:
