@@ -129,28 +129,27 @@ def look(several: Several) -> dict[str, Any]:
     seen["down"] = several.cli.run("down", within=120, SANDBOX_DOCKER_HOSTS=with_a_dead_one)
     seen["doctor with a dead one"] = several.cli.run("doctor", SANDBOX_DOCKER_HOSTS=with_a_dead_one, COLUMNS="200")
     seen["left"] = [sorted(owners) for owners in several.owners()]
-    seen["workers"] = _workers(several)
+    seen["workers"] = _workers(several, with_a_dead_one)
     seen["moved"] = _moved(several)
     return seen
 
 
-def _workers(several: Several) -> dict[str, str]:
-    """The engine of each of two workers of pytest-xdist, which both run one test with a sandbox."""
+def _workers(several: Several, listed: str) -> dict[str, Any]:
+    """The engine of each of two workers of pytest-xdist, which both run one test with a sandbox; what pytest says."""
     folder = several.cli.folder / "pytest"
     folder.mkdir()
     (folder / "test_workers.py").write_text(_WORKERS)
-    options = ["-q", "-n", "2", "--dist", "each", "-p", "no:cacheprovider"]
+    options = ["-n", "2", "--dist", "each", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(folder)],
         cwd=folder,
-        env={**several.cli.environment, "PYTHONPATH": str(Path.cwd())},
+        env={**several.cli.environment, "PYTHONPATH": str(Path.cwd()), "SANDBOX_DOCKER_HOSTS": listed},
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    found = {file.name: file.read_text() for file in folder.glob("gw*")}
-    return found or {"failed": done.stdout + done.stderr}
+    return {"engines": {file.name: file.read_text() for file in folder.glob("gw*")}, "said": done.stdout + done.stderr}
 
 
 def _moved(several: Several) -> dict[str, Any]:

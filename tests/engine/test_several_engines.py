@@ -49,7 +49,10 @@ def test_two_engines_share_runs_images_and_addresses(seen):
     # The next run removes what dead ones have left, of every engine.
     assert sorted(seen["after the next run"]) == [[], [seen["third"]]]
     # A worker is a process: each has an engine.
-    assert sorted(seen["workers"].values()) == sorted([first, second]), seen["workers"]
+    said = seen["workers"]["said"]
+    assert sorted(seen["workers"]["engines"].values()) == sorted([first, second]), said
+    assert f"sandbox: engine {second}\n" in said
+    assert f"sandbox: engine {seen['dead']} does not answer: " in said
 
 
 def test_a_process_whose_engine_has_died_goes_on_with_the_other(seen):
