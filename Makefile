@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 # Where it is set, each of pytest's workers rewrites the assertions of every test module, which is most of collecting them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test cache-tests soak lint setup images bench clean
+.PHONY: run test cache-tests soak lint docs setup images bench clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -36,6 +36,11 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documents as a site, in site/; a link that leads nowhere is an error. The theme prints an advertisement at each build.
+docs: $(VENV)/.ready
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html; with the search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000"
+
 # Everything that can be had beforehand: the environment, an engine, the images. Without an engine the rest goes on,
 # and what needs one says so itself.
 setup: $(VENV)/.ready
@@ -52,4 +57,4 @@ $(VENV)/.ready: requirements.lock pyproject.toml scripts/environment.sh
 
 clean:
 	@if [ -x $(BIN)/sandbox ]; then $(BIN)/sandbox down --all; fi
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

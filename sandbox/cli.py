@@ -12,17 +12,19 @@ import json
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, image_commands, interrupts, own_commands
+from sandbox import completion, fault_commands, image_commands, interrupts, own_commands, report_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.manual import ManualGroup
+from sandbox.own_commands import AnnotationsOption, CodeQualityOption
 from sandbox.report.files import check_writable, write_whole
 from sandbox.simulate import commands as simulate
 
@@ -41,6 +43,7 @@ app = typer.Typer(
 app.add_typer(image_commands.app, name="images")
 app.add_typer(checks.app, name="check")
 app.add_typer(fault_commands.app, name="fault")
+app.add_typer(report_commands.app, name="report")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(own_commands.app)
 
@@ -110,17 +113,28 @@ def run(
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
-    from sandbox import runner, scenario
-    from sandbox.report import results, terminal
+    from sandbox import paths, runner, scenario
+    from sandbox.report import failures, results, terminal
 
     _check(images, speed)
+    failures.check_mode(annotate)
     scenarios = scenario.choose(scenario.load_all(), names or [])
     chosen = [
         (item, one) for item in scenarios for one in ([item.variant(variant)] if variant else list(item.variants))
     ]
-    files = results.Files(json_file, junit_file)
+    place = partial(failures.place_of_variant, paths.share() / "scenarios")
+    files = results.Files(
+        json_file,
+        junit_file,
+        code_quality,
+        reviewer=lambda found: failures.write(
+            failures.of(found, place, failures.repository()), annotate, code_quality, "scenarios"
+        ),
+    )
     files.check()
     page = _begin_report(report)
     if page is not None:
@@ -138,7 +152,7 @@ def run(
             terminal.result_line(result)
 
     try:
-        with terminal.Progress() as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress() as progress:
             listener = runner.Listener(
                 started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
                 progress=progress.step,
@@ -170,6 +184,12 @@ def up(
     parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for the stack's parameters.")] = None,
     timeline: Annotated[Path | None, typer.Option(help="Write the observations there, as JSON lines.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="If it does not come up, leave its containers.")] = False,
+    ui: Annotated[
+        bool, typer.Option("--ui", help="Serve a page that shows the stack live, with buttons to act on it.")
+    ] = False,
+    ui_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for that page (0: any free one).")
+    ] = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",
@@ -179,9 +199,22 @@ def up(
 
     _check(images, speed)
     check_writable(timeline)
+    if ui_port is not None and not ui:
+        raise SandboxError("--ui-port is of --ui, which is not asked for")
     uphold.up(
         uphold.Request(
-            stack, port, endpoint_port, dns_port, _parameters(parameter or []), timeline, keep, images, speed, aws
+            stack,
+            port,
+            endpoint_port,
+            dns_port,
+            _parameters(parameter or []),
+            timeline,
+            keep,
+            images,
+            speed,
+            aws,
+            ui,
+            ui_port or 0,
         )
     )
 

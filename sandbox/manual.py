@@ -23,6 +23,7 @@ _DOCKER = (
     "DOCKER_HOST: the Docker engine, if it is not this machine's own",
     "SANDBOX_DOCKER_HOSTS: several engines of this machine, with commas between them",
 )
+_ACTIONS = "GITHUB_ACTIONS: where it is true, failures are annotations"
 _ENGINE = (
     *_DOCKER,
     "XDG_CACHE_HOME: what can be made again is kept there (~/.cache)",
@@ -31,7 +32,8 @@ _ENGINE = (
 )
 
 # Examples, exit codes, variables that are read; those of a group are its commands', where they have none.
-_PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+_Page = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+_PAGES: Mapping[str, _Page] = {
     "sandbox": (("sandbox doctor", "sandbox list", "sandbox run dns-lambda", "sandbox up ghost"), _DID, _ENGINE),
     "list": (("sandbox list", "sandbox list --json"), _OK, ()),
     "run": (
@@ -42,11 +44,12 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
             "sandbox run --json - --junit junit.xml",
         ),
         _DID,
-        _ENGINE,
+        (*_ENGINE, _ACTIONS),
     ),
     "up": (
         (
             "sandbox up ghost --port 8080",
+            "sandbox up ghost --ui",
             "sandbox up ./my-stack --set image=shop:2 \\\n      --timeline timeline.jsonl",
         ),
         _OK,
@@ -56,7 +59,7 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
     "test": (
         ("sandbox test ./my-stack", "sandbox test ./my-stack --check front-page --junit junit.xml"),
         _or("every check held", "one did not"),
-        _ENGINE,
+        (*_ENGINE, _ACTIONS),
     ),
     "down": (("sandbox down", "sandbox down --all"), _OK, _DOCKER),
     "deploy": (
@@ -113,6 +116,7 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
         _FOUND,
         (),
     ),
+    "report merge": (("sandbox report merge shards/* --into report",), _OK, ()),
     "simulate rolling-deploy": (
         ("sandbox simulate rolling-deploy --tasks 50 --rps 200 --baked \\\n      --plot deploy.svg",),
         _OK,
@@ -122,9 +126,10 @@ _PAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
 
 # Groups of options; one that is in none stands under "Options".
 _PANELS: Mapping[str, str] = {
-    "Results": "--json --junit --report --timelines --timeline --save --plot --severity",
+    "Results": "--json --junit --report --timelines --timeline --save --plot --severity --annotations --code-quality "
+    "--into",
     "How it runs": "--images --aws --speed --keep --limit --within",
-    "Ports": "--port --endpoint-port --dns-port",
+    "Ports": "--port --endpoint-port --dns-port --ui-port",
     "The function": "--handler --env --memory --retries --fresh",
     "What becomes of the events": "--shape --order --duplicate --delay --drop --tries --pattern",
     "AWS's state, and what must hold": "--against --zone --invariant --name --check",
@@ -154,9 +159,18 @@ def examples() -> dict[str, tuple[str, ...]]:
     return {command: page[0] for command, page in _PAGES.items()}
 
 
+def page(command: str) -> _Page:
+    """A command's examples, exit codes, and variables that it reads; those of its group, where it has none.
+
+    Args:
+        command: Without ``sandbox``: "images list".
+    """
+    return _PAGES.get(command) or _PAGES.get(command.partition(" ")[0]) or ((), (), ())
+
+
 def _write(commands: Mapping[str, Any], before: str) -> None:
     for name, command in commands.items():
-        command.epilog = _epilog(before + name) or _epilog(before.strip())
+        command.epilog = _epilog(before + name)
         if inner := getattr(command, "commands", None):
             _write(inner, f"{before}{name} ")
         for parameter in command.params:
@@ -166,9 +180,7 @@ def _write(commands: Mapping[str, Any], before: str) -> None:
 
 
 def _epilog(command: str) -> str:
-    if command not in _PAGES:
-        return ""
-    shown, codes, variables = _PAGES[command]
+    shown, codes, variables = page(command)
     parts = {"Examples": shown, "Exit codes": codes, "Environment": variables}
     return "\n".join(
         line

@@ -13,22 +13,42 @@ import typer
 from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
+from sandbox.model.own import FILE
 from sandbox.report.files import make_folder
 
 app = typer.Typer()
+
+AnnotationsOption = Annotated[
+    str,
+    typer.Option(
+        "--annotations",
+        metavar="auto|github|none",
+        help="Show failures as annotations of GitHub Actions; auto: where GITHUB_ACTIONS is true.",
+    ),
+]
+CodeQualityOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write failures there as GitLab's code quality report.")
+]
 
 
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder with the files of the stack.")] = Path(),
 ) -> None:
-    """Write a commented sandbox.toml for the compose file or task definitions in a folder; nothing is overwritten."""
+    """Write a commented sandbox.toml for what is in a folder; nothing is overwritten.
+
+    That is a compose file, task definitions and services, a CloudFormation template, or a Terraform configuration.
+    """
     from sandbox.controllers import own_folder
     from sandbox.report import terminal
 
     file, found = own_folder.begin(folder)
     if found.has_stack:
         named = ["stack.yaml"]
+    elif found.terraform is not None:
+        named = [f"Terraform in {found.terraform[0]}"]
+    elif found.template is not None:
+        named = [found.template[0]]
     elif found.compose is not None:
         named = [found.compose[0]]
     else:
@@ -52,18 +72,30 @@ def run_checks(
     ] = None,
     images: ImagesOption = "auto",
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")] = 1.0,
+    annotate: AnnotationsOption = "auto",
+    code_quality: CodeQualityOption = None,
 ) -> None:
     """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
     from sandbox import runner, suite
-    from sandbox.report import results, terminal
+    from sandbox.report import failures, results, terminal
     from sandbox.report.page.folder import ReportFolder
 
     image_commands.check_mode(images)
     if not math.isfinite(speed):
         raise SandboxError(f"--speed {speed}: not a number to divide by")
-    files = results.Files(json_file, junit_file)
+    failures.check_mode(annotate)
+    root, file = failures.repository(), folder / FILE
+
+    def review(found: Sequence[runner.Result]) -> None:
+        failures.write(failures.of(found, suite.place(folder), root), annotate, code_quality, str(file))
+
+    files = results.Files(json_file, junit_file, code_quality, reviewer=review)
     files.check()
-    name, checks = suite.chosen(folder, check or [])
+    try:
+        name, checks = suite.chosen(folder, check or [])
+    except SandboxError as error:
+        failures.write([failures.refusal(error, file, root)], annotate, code_quality, str(file))
+        raise
     page = ReportFolder(report) if report is not None else None
     if page is not None:
         page.begin()
@@ -88,7 +120,7 @@ def run_checks(
             terminal.result_line(result)
 
     try:
-        with terminal.Progress(f"test {name}") as progress:
+        with failures.nothing_obeyed(annotate), terminal.Progress(f"test {name}") as progress:
             options = runner.Options(images, speed, keep, timelines)
             suite.run(folder, options, name, checks, progress.step, show, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox import replay
@@ -14,6 +14,7 @@ from sandbox.controllers.replay.replayer import Replayer
 from sandbox.errors import SandboxError
 from sandbox.model.replay.files import Before
 from sandbox.model.replay.plan import Perturbation
+from sandbox.model.replay.state import Invariant
 from sandbox.replay import Options, Outcome
 from sandbox.report import replay as report
 from sandbox.report import terminal
@@ -41,6 +42,8 @@ class Request:
     memory: int
     fresh: bool
     limit: float
+    further: Mapping[str, Invariant] = field(default_factory=dict)
+    """Invariants beside the named ones, by the names under which they are told."""
 
 
 def perturbation(order: str, duplicate: float, delay: str, drop: float) -> Perturbation:
@@ -74,7 +77,8 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
         source = sources.matching(source, request.pattern)
     zones = before.zones or source.zones
     zone_name = zones[0].name if len(request.zones) == 1 and len(zones) == 1 else ""
-    chosen = {text: sources.invariant(text, request.name, zone_name) for text in request.invariants}
+    named = {text: sources.invariant(text, request.name, zone_name) for text in request.invariants}
+    chosen = {**named, **request.further}
     function = Handler.load(
         request.handler, environment=request.environment, timeout=request.timeout, memory_size=request.memory
     )

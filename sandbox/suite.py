@@ -7,18 +7,21 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.checks import assets, cache, websocket
-from sandbox.controllers import own_stack
+from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
-from sandbox.model.own.checks import Check
+from sandbox.model.own import FILE
+from sandbox.model.own.checks import WITHOUT_STACK, Check
 from sandbox.model.own.errors import unknown
-from sandbox.model.own.settings import FILE
+from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
+from sandbox.report import failures
 from sandbox.report.files import write_whole
 from sandbox.report.page.entry import Entry
 from sandbox.runner import Options, Outcome, Result, Run
@@ -45,7 +48,7 @@ def chosen(folder: Path, names: Sequence[str]) -> tuple[str, list[Check]]:
     Raises:
         SandboxError: There is no sandbox.toml, it is wrong, or it has no such check, or none at all.
     """
-    name = own_stack.find(f"{folder}/").name
+    name = stacks.find(f"{folder}/").name
     found = own_stack.load(folder).checks
     if not found:
         raise SandboxError(f"{folder / FILE} has no [[check]]", hint="docs/own-stacks.md shows some")
@@ -67,6 +70,8 @@ def run(
     into: Run,
 ) -> None:
     """Bring the stack up and run the checks; results are added to ``into`` as they come.
+
+    Those that ask nothing of it come first; where no others are wanted it is not brought up at all.
 
     Args:
         folder: Has the sandbox.toml.
@@ -92,12 +97,42 @@ def run(
 def entry(result: Result, folder: Path, checks: Sequence[Check]) -> Entry:
     """What the report says of a result."""
     check = next((one for one in checks if one.name == result.variant), None)
-    about = {"Check": f"{check.kind} of {check.target}"} if check is not None else {"Check": "the stack comes up"}
+    what = f"{check.kind} of {check.target}" if check is not None and check.target else check.kind if check else ""
+    about = {"Check": what or "the stack comes up"}
     bounds = {key: repr(value) for key, value in check.bounds.items()} if check is not None else {}
     return Entry.with_words(result, about, {**bounds, FILE: (folder / FILE).read_text()})
 
 
+def place(folder: Path) -> Callable[[Result], failures.Place]:
+    """Where a result comes from: the line of its check in the sandbox.toml; of the stack itself the first."""
+    file = folder / FILE
+    text = file.read_text()
+    return lambda result: (file, failures.line_of_check(text, result.variant))
+
+
 def _run(
+    folder: Path,
+    options: Options,
+    name: str,
+    checks: Sequence[Check],
+    progress: Callable[[str], None],
+    add: Callable[[Result], None],
+) -> None:
+    made_later = own_stack.load(folder).terraform is not None  # what there is to place shows when it is made
+    alone = WITHOUT_STACK - {"eni"} if made_later else WITHOUT_STACK
+    for check in checks:
+        if check.kind in alone:
+            began = time.monotonic()
+            progress(f"check {check.name}")
+            holds, evidence = perform_alone(check, folder, progress)
+            outcome: Outcome = "holds" if holds else "fails"
+            add(Result(name, check.name, name, "holds", outcome, tuple(evidence), time.monotonic() - began))
+    asking = [check for check in checks if check.kind not in alone]
+    if asking or not checks:
+        _run_up(folder, options, name, asking, progress, add)
+
+
+def _run_up(
     folder: Path,
     options: Options,
     name: str,
@@ -126,11 +161,13 @@ def _run(
                 failed = True
             else:
                 urls = [f"{ready.url}: HTTP {ready.status}" for ready in stack.definition.ready]
-                result(UP, "holds", [*urls, *(f"note: {note}" for note in stack.definition.notes)], begun, 0)
+                outputs = [f"output {name} = {value}" for name, value in stack.definition.outputs.items()]
+                notes = [f"note: {note}" for note in stack.definition.notes]
+                result(UP, "holds", [*urls, *outputs, *notes], begun, 0)
                 for check in checks:
                     began, mark = time.monotonic(), sandbox.timeline.mark()
                     progress(f"check {check.name}")
-                    holds, evidence = perform(sandbox, check, folder, progress)
+                    holds, evidence = perform(sandbox, check, folder, progress, stack.values.get("output", {}))
                     failed = failed or not holds
                     result(check.name, "holds" if holds else "fails", evidence, began, mark)
             if failed and options.keep:
@@ -149,10 +186,25 @@ def _timeline(folder: Path | None, name: str, check: str, sandbox: Sandbox, mark
     return str(file)
 
 
-def perform(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
-    """Perform one check. What cannot be reached does not hold."""
+def perform(
+    sandbox: Sandbox,
+    check: Check,
+    folder: Path,
+    progress: Callable[[str], None],
+    outputs: Mapping[str, Any],
+) -> Found:
+    """Perform one check, with Terraform's ``outputs`` in its URL. What cannot be reached does not hold."""
     try:
-        return _KINDS[check.kind](sandbox, check, folder, progress)
+        target = terraform_apply.with_output(check.target, outputs)
+        return _KINDS[check.kind](sandbox, replace(check, target=target), folder, progress)
+    except SandboxError as error:
+        return False, str(error).splitlines()
+
+
+def perform_alone(check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
+    """Perform one check of `WITHOUT_STACK`. What it names and is not there does not hold."""
+    try:
+        return replay.perform(check, folder, progress) if check.kind == "replay" else eni.perform(check, folder)
     except SandboxError as error:
         return False, str(error).splitlines()
 
@@ -283,4 +335,6 @@ _KINDS: Mapping[str, Callable[[Sandbox, Check, Path, Callable[[str], None]], Fou
     "cache": _cache,
     "websocket": _websocket,
     "assets": _assets,
+    "purge": purge.perform,
+    "eni": lambda sandbox, check, folder, progress: eni.perform_up(sandbox, check),
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
     from sandbox.controllers.stack_file import StackDefinition
+    from sandbox.live.server import LiveServer
 
 AUTHORITY_FILE = "authority.pem"
 
@@ -42,6 +43,8 @@ class Request:
     images: str
     speed: float
     aws: str
+    ui: bool = False
+    ui_port: int = 0
 
 
 def up(request: Request) -> None:
@@ -51,10 +54,15 @@ def up(request: Request) -> None:
         SandboxError: It did not come up, or the engine went away while it was.
     """
     with ExitStack() as closing:
+        view = _live_view(request, closing)
         progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
         given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
         sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
         closing.enter_context(sandbox)
+        if view is not None:
+            view.begin(sandbox, definition.name)
+            closing.callback(view.close)  # before the sandbox is
+            terminal.out.print(f"live view: {view.url}", soft_wrap=True)
         try:
             stack, urls = _bring_up(sandbox, definition, request)
         except BaseException:
@@ -82,6 +90,17 @@ def up(request: Request) -> None:
                 terminal.error(failure)
 
 
+def _live_view(request: Request, closing: ExitStack) -> LiveServer | None:
+    """Its port is taken before anything is made, which would be for nothing where it is in use."""
+    if not request.ui:
+        return None
+    from sandbox.live.server import LiveServer  # what it serves with takes a while to load
+
+    view = LiveServer(request.ui_port)
+    closing.callback(view.close)
+    return view
+
+
 def _sandbox(
     request: Request, progress: terminal.Progress, localstack: LocalStackServer | None
 ) -> tuple[Sandbox, StackDefinition]:
@@ -90,10 +109,10 @@ def _sandbox(
         ground = Ground(request.images, progress.step)
         undone.callback(ground.close)
         # This takes as long to load as the engine needs for the networks,
-        from sandbox.controllers import own_stack
+        from sandbox.controllers import stacks
         from sandbox.controllers.estate import Estate
 
-        definition = own_stack.find(request.stack)
+        definition = stacks.find(request.stack)
         estate = Estate(ground, request.speed, request.timeline)
         undone.callback(estate.close)
         estate.make_ahead(definition, estate.known(definition, request.parameters))
@@ -151,6 +170,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
         file = runs_folder() / sandbox.run_id / AUTHORITY_FILE
         file.write_bytes(sandbox.authority.certificate)
         out.print(f"  HTTPS has a certificate of the sandbox's own authority: curl --cacert {file}", soft_wrap=True)
+    for output, text in stack.definition.outputs.items():
+        out.print(f"  output {output} = {text}", soft_wrap=True, markup=False)
     host, port = sandbox.dns_address
     names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
     for name in names or ("NAME",):

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import forks
 from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
-from tests.terraform import make_terraform  # noqa: F401 -- a fixture
+from tests.terraform import make_terraform, provider_settings  # noqa: F401 -- fixtures
 
 REPOSITORY = Path(__file__).parent.parent
 

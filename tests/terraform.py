@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from sandbox.controllers.terraform import OVERRIDE_FILE, override
+from sandbox.engine.networks import host_routes
 
 # Folders that may hold providers, laid out as "terraform providers mirror" lays them out.
 MIRRORS = [
@@ -66,26 +69,40 @@ class Terraform:
 MakeTerraform = Callable[[Path, str], Terraform]
 
 
+def free_range() -> str:
+    """A /16 that nothing on this machine uses, and no sandbox would take."""
+    taken = host_routes()
+    ranges = [IPv4Network(f"10.{second}.0.0/16") for second in range(20, 120)]
+    return str(random.choice([one for one in ranges if not any(one.overlaps(route) for route in taken)]))
+
+
 @pytest.fixture
-def make_terraform(tmp_path: Path) -> MakeTerraform:
-    """Terraform for a copy of a folder and an endpoint, initialised; skips where it or the provider is missing."""
-    program = shutil.which("terraform")
-    if program is None:
+def provider_settings(tmp_path: Path) -> Path:
+    """A file for TF_CLI_CONFIG_FILE that names the mirror; skips where Terraform or the provider is missing."""
+    if shutil.which("terraform") is None:
         pytest.skip("Terraform is not installed")
     mirror = next((folder for folder in MIRRORS if any(folder.glob(PROVIDER))), None)
     if mirror is None:
         pytest.skip(f"no mirror of Terraform's AWS provider in {', '.join(map(str, MIRRORS))}")
+    settings = tmp_path / "terraform.rc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n')
+    return settings
+
+
+@pytest.fixture
+def make_terraform(tmp_path: Path, provider_settings: Path) -> MakeTerraform:
+    """Terraform for a copy of a folder and an endpoint, initialised; skips where it or the provider is missing."""
+    program = shutil.which("terraform")
+    assert program is not None
 
     def make(configuration: Path, endpoint_url: str) -> Terraform:
         work = tmp_path / "terraform"
         shutil.copytree(configuration, work)
         (work / OVERRIDE_FILE).write_text(override(endpoint_url, "us-east-1"))
-        settings = tmp_path / "terraform.rc"
-        settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n')
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
-            "TF_CLI_CONFIG_FILE": str(settings),
+            "TF_CLI_CONFIG_FILE": str(provider_settings),
             "CHECKPOINT_DISABLE": "1",
         }
         terraform = Terraform(program, work, environment)

@@ -18,6 +18,7 @@ import yaml
 from sandbox import cli, doctor, scenario
 from sandbox.engine import catalogue, images
 from sandbox.faults import base as faults
+from sandbox.model.own import checks, settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -307,6 +308,19 @@ def test_the_example_of_a_fault_is_one():
     fault = made["FAULT"]
     assert isinstance(fault, faults.Fault)
     assert fault.read({}) == {option.name: option.default for option in fault.options}
+
+
+def test_every_key_of_a_sandbox_toml_is_in_its_page():
+    page = (ROOT / "docs" / "own-stacks.md").read_text()
+    assert [table for table in settings.TABLES if not re.search(rf"\| `\[+{table}[.\]]", page)] == []
+    named = {
+        **{f"[{table}]": keys for table, keys in settings.KEYS.items()},
+        **{f'kind = "{kind}"': bounds for kind, bounds in checks.KINDS.items()},
+    }
+    missing = [
+        (place, key) for place, keys in named.items() for key in keys if not re.search(rf"[` {{.]{key}[` =.\]]", page)
+    ]
+    assert missing == []
 
 
 def test_every_kind_of_observation_is_in_the_formats():

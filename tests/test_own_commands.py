@@ -85,7 +85,18 @@ during = "PYTHON deploy.py"
 rate = 5
 settle = 1
 tabs = 1
+
+[[check]]
+name = "orders"
+kind = "replay"
+events = ["replace"]
+handler = "heard.py:handler"
+
+[[check]]
+name = "room"
+kind = "eni"
 """
+HEARD = "def handler(event, context):\n    return event['detail']['taskArn']\n"
 # A rolling deployment, of which the command waits for the end.
 DEPLOY = """\
 import boto3
@@ -104,6 +115,8 @@ OUTCOMES = {
     "kept-more": "fails",
     "socket": "fails",
     "deploy": "holds",
+    "orders": "holds",
+    "room": "fails",
 }
 
 
@@ -114,6 +127,7 @@ def folder(cli):
     (made / "compose.yaml").write_text(COMPOSE)
     (made / "conf" / "default.conf").write_text(CONF)
     (made / "deploy.py").write_text(DEPLOY)
+    (made / "heard.py").write_text(HEARD)
     return made
 
 
@@ -173,9 +187,13 @@ def test_checks_hold_or_fail_and_every_format_says_so(cli, folder):
     assert "error wrong-path" in evidence["socket"]
     assert "deploy.py': 0 of " in evidence["deploy"]
     assert "exit code 0" in evidence["deploy"]
-    assert "5 of 10 checks hold" in out
+    assert "held as recorded" in evidence["orders"]
+    assert "no service of the stack runs on EC2 instances" in evidence["room"]
+    # Those two ask nothing of the stack, and come before it in the same process.
+    assert [one["variant"] for one in results["results"]][:3] == ["orders", "room", "up"]
+    assert "6 of 12 checks hold" in out
     suite = ET.parse(folder / "j.xml").getroot()[0]
-    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("chat", "10", "5")
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("chat", "12", "6")
     page = (folder / "report" / "index.html").read_text()
     assert "other-text" in page
     deployed = (folder / "report" / "timelines" / "chat.deploy.jsonl").read_text()

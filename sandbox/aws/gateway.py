@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from sandbox.aws.protocol import (
 )
 from sandbox.aws.repeats import Repeats
 from sandbox.errors import SandboxError, log_failure
+from sandbox.model import signature
 from sandbox.model.s3 import bucket_of
 
 log = logging.getLogger(__name__)
@@ -238,6 +240,7 @@ class Gateway:
         endpoint = self._endpoint(service)
         operation = _operation_of(request)
         try:
+            _check_time(request, service)
             if self._authorize is not None:
                 self._authorize(request, service, region, operation)
         except AwsError as error:
@@ -402,6 +405,22 @@ class _Listener:
             f"port {port} on {host} is in use, so the AWS endpoint cannot listen there",
             hint=f"end what listens there (`ss -ltnp 'sport = :{port}'` names it) or choose another port",
         )
+
+
+def _check_time(request: HttpRequest, service: str) -> None:
+    """Refuse a signature whose clock is off. That of a presigned URL has a time to live of its own."""
+    signed = request.headers.get("x-amz-date")
+    if signed is None or not request.headers.get("authorization", "").startswith("AWS4"):
+        return
+    found = signature.refusal(
+        service,
+        signed,
+        time.time(),
+        is_form=request.headers["content-type"].startswith("application/x-www-form-urlencoded"),
+        has_target="x-amz-target" in request.headers,
+    )
+    if found is not None:
+        raise AwsError(found.code, found.message, found.status)
 
 
 def _host(request: HttpRequest) -> str:

@@ -13,21 +13,21 @@ from sandbox.controllers.interfaces import ImageSource
 from sandbox.controllers.network import RESOLVER, RunNetwork
 from sandbox.engine.containers import Containers
 from sandbox.errors import SandboxError
-from sandbox.model.cloudfront.config import Distribution
 from sandbox.timeline import Timeline
 
 if TYPE_CHECKING:
-    # Templates and cryptography take a tenth of a second to load, and most stacks have no distribution.
+    # Templates, cryptography and the model take a tenth of a second to load, and most stacks have no distribution.
     from sandbox.controllers.edge_functions import EdgeFunctions, RunAtEdge
     from sandbox.controllers.edge_location import EdgeLocation
     from sandbox.dataplane.cdn.certificates import Authority
+    from sandbox.model.cloudfront.config import Distribution
 
 
 class CloudFrontController:
     """Carries out what the API decides. Safe to use from several threads.
 
-    Observations: ``cdn.deployed`` (distribution, domain_name, aliases, address, enabled), ``cdn.invalidated``
-    (distribution, paths), ``cdn.removed`` (distribution), and those of `EdgeLocation`.
+    Observations: ``cdn.deployed`` (distribution, domain_name, aliases, address, enabled, origins),
+    ``cdn.invalidated`` (distribution, paths), ``cdn.removed`` (distribution), and those of `EdgeLocation`.
 
     Args:
         containers: The run's.
@@ -103,6 +103,7 @@ class CloudFrontController:
             aliases=list(distribution.aliases),
             address=address,
             enabled=distribution.enabled,
+            origins=[origin.domain_name for origin in distribution.origins.values()],
         )
 
     def _make(self, distribution_id: str, authority: Authority) -> tuple[EdgeLocation, str]:

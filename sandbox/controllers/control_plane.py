@@ -82,6 +82,7 @@ class ControlPlane:
         dns: The DNS server.
         events: EventBridge.
         delivery: Brings its events to targets (None: not this process).
+        runtime: Runs functions (None: not this process).
         zones: What DNS answers from.
         ecs: ECS, which starts nothing until it has a runner.
         functions: Lambda.
@@ -171,6 +172,7 @@ class ControlPlane:
             self._closing.callback(self._serverless.close)
             self.events = self._serverless.events
             self.delivery = self._serverless.delivery
+            self.runtime = self._serverless.runtime
             self.functions = account.functions = self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)

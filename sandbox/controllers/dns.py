@@ -90,6 +90,13 @@ class DnsController:
         held = self._held.get(name)
         return self._answer(held[0][1] if held else self._public, name, type)
 
+    def look(self, name: str, type: str, *, outside: bool = False) -> Answer:
+        """What `answer`, or `answer_outside`, would answer now, asked by nobody: it is not recorded."""
+        name = canonical(name)
+        held = self._held.get(name)
+        zones = held[0] if held else (self._zones, self._public)
+        return answer_from_zones(zones[outside], name, type, self._rng)
+
     def hold(self, name: str) -> Callable[[], None]:
         """Go on answering for a name as now, whatever changes; the returned function ends that."""
         name = canonical(name)

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -232,6 +232,7 @@ class EcsController:
             public_ip=self.runner.public_ip(task["taskArn"]) if self.runner else "",
             stop_code=task.get("stopCode", ""),
             stopped_reason=task.get("stoppedReason", ""),
+            **_where(task),
         )
         self._publish(event)
         if task["lastStatus"] == "STOPPED":
@@ -292,3 +293,23 @@ class EcsController:
             self._timeline.abort(
                 SandboxError(f"ECS could not carry out {work.__name__}", state=f"{type(error).__name__}: {error}")
             )
+
+
+def _where(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a task is, and what runs in it, of what an event tells."""
+    details = [one for attachment in task["attachments"] for one in attachment["details"]]
+    return {
+        "private_ip": next((one["value"] for one in details if one["name"] == "privateIPv4Address"), ""),
+        "launch_type": task.get("launchType", ""),
+        "capacity_provider": task.get("capacityProviderName", ""),
+        "container_instance": task.get("containerInstanceArn", ""),
+        "containers": [
+            {
+                "name": one["name"],
+                "status": one["lastStatus"],
+                "health": one.get("healthStatus", ""),
+                "host_ports": [binding["hostPort"] for binding in one["networkBindings"]],
+            }
+            for one in task["containers"]
+        ],
+    }

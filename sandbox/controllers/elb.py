@@ -1,7 +1,7 @@
 """Elastic Load Balancing carried out: load balancers, target groups, and the health of their targets.
 
-Observations: ``alb.deployed`` (balancer, dns_name, address, listeners: ports), ``alb.removed`` (balancer),
-``target.health`` (group, target, state, reason, description), and those of `load_balancer.Balancer`.
+Observations: ``alb.deployed`` (balancer, dns_name, address, listeners: ports, groups: names), ``alb.removed``
+(balancer), ``target.health`` (group, target, state, reason, description), and those of `load_balancer.Balancer`.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ class ElbController:
             dns_name=balancer.dns_name,
             address=made.address,
             listeners=[one.port for one in balancer.listeners],
+            groups=[balancer.groups[arn].name for arn in _in_use(balancer)],
         )
 
     def _make(self, balancer: LoadBalancer) -> Balancer:

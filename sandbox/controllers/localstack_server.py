@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -99,6 +100,9 @@ class OwnedServer:
         self._speed = speed
         self._memory = memory
         self._container: Container | None = None
+        self._made: Future[Container] = Future()  # it runs, and may not be ready yet
+        self._joining = threading.Lock()
+        self._url_is_known = False
         executor = os.environ.get(EXECUTOR) or "process"
         if executor not in {"process", "container"}:
             raise SandboxError(f"{EXECUTOR}={executor}: there is no such executor", hint="process or container")
@@ -131,9 +135,10 @@ class OwnedServer:
 
     def begin(self, network: RunNetwork, sockets: Path, on_death: Callable[[SandboxError], None]) -> None:
         """See `LocalStackServer`."""
-        connection = self.connection
-        container = self._running()
-        self.check()
+        container = self._made.result()
+        if self._starting.done():
+            _ = self.connection  # or why there is none
+            self.check()
         self._on_death = on_death
         for name in _SERVED:
             # A socket is found by its inode: a second name of it leads to the same listener.
@@ -142,9 +147,14 @@ class OwnedServer:
         (self._folder / "internet").write_text(f"{network.internet.cidr} {SOCKETS / _OUTSIDE_DNS}")
         # Written in place: the container has this very file.
         self._resolv_conf.write_text(f"nameserver {network.internet.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
-        container.connect(network.internet.id, network.public.take())
-        self._joined = network.internet.id
-        connection.move_to(container.url())
+        with self._joining:  # beside LocalStack's own start, unless that has ended
+            if self._url_is_known:
+                _ = self.connection  # its port moves: nobody is to be asking there
+            self._joined = network.internet.id
+            container.connect(network.internet.id, network.public.take())
+            if self._url_is_known:
+                self.connection.move_to(container.url())
+        _ = self.connection
 
     def check(self) -> None:
         """See `LocalStackServer`."""
@@ -162,12 +172,14 @@ class OwnedServer:
         joined, self._joined = self._joined, None
         if joined is None or self._container is None:
             return
+        is_ready = self._starting.done() and self._starting.exception() is None
         try:
-            if not self._container.has_died:
+            if is_ready and not self._container.has_died:
                 self.forget()  # ends functions, which are still calling the sandbox
         finally:
             if not self._container.has_died:
                 self._container.disconnect(joined)
+            if is_ready and not self._container.has_died:
                 self.connection.move_to(self._container.url())
             for name in (*_SERVED, "internet"):
                 (self._folder / name).unlink(missing_ok=True)
@@ -189,11 +201,27 @@ class OwnedServer:
             self._closing.close()
 
     def _start(self) -> Connection:
+        try:
+            container = self._run_container()
+        except BaseException as error:
+            self._made.set_exception(error)
+            raise
+        self._made.set_result(container)
+        container.wait_ready()
+        with self._joining:
+            connection = Connection(container.url(), lost=container.lost)
+            self._url_is_known = True
+        self._closing.callback(connection.close)
+        container.watch(lambda: self._on_death(container.lost("its container has ended")))
+        readiness.check(connection)
+        return connection
+
+    def _run_container(self) -> Container:
         image = self._images.ensure("localstack")
         functions = self._images.ensure("localstack-lambda") if self._functions_are_containers else ""
         self._network = networks.create_outlet(self._client, self._run, "localstack")
         retry = max(1, round(LAMBDA_RETRY_SECONDS / self._speed))
-        container = Container(
+        self._container = Container(
             Options(
                 image,
                 self._run.name("localstack"),
@@ -207,13 +235,8 @@ class OwnedServer:
                 hosts.socket_path(),
             )
         )
-        self._container = container
-        url = container.start()
-        container.watch(lambda: self._on_death(container.lost("its container has ended")))
-        connection = Connection(url, lost=container.lost)
-        self._closing.callback(connection.close)
-        readiness.check(connection)
-        return connection
+        self._container.start()
+        return self._container
 
     def _running(self) -> Container:
         assert self._container is not None

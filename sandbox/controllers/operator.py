@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +15,7 @@ from sandbox.aws.clients import Clients
 from sandbox.clock import RealClock
 from sandbox.controllers import release_services, releases
 from sandbox.controllers.codebuild.archive import zipped
+from sandbox.controllers.container_logs import lines
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.faults import Begun, Faults
@@ -26,6 +28,7 @@ from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.events import EventShape
+from sandbox.model.route53 import Answer
 from sandbox.timeline import Observation, Timeline
 
 _LOOK_AGAIN = 0.1  # seconds of the wall clock: nobody tells that CloudWatch Logs has a line
@@ -287,6 +290,45 @@ class Operator:
         self.timeline.wait_for(f"{count} instances of group {group} to be InService", enough, within=within)
         return [instance for instance, state in states.items() if state == "InService"]
 
+    def ask_machine(self, instance_id: str, url: str, *, port: int = 0, timeout: float = 10.0) -> tuple[int, str]:
+        """GET ``url`` of one EC2 instance, at its own address and from within: what a load balancer would get of it.
+
+        Args:
+            instance_id: An instance that runs here.
+            url: http://NAME[:PORT]/PATH; the name is the Host header's.
+            port: The instance's port, where it is another one than that of ``url``.
+            timeout: Seconds.
+
+        Returns:
+            HTTP's status and the body; 0 and curl's message where no answer came.
+
+        Raises:
+            SandboxError: The instance has no machine here.
+        """
+        machine = self._instance_services.instances.machine(instance_id)
+        if machine is None:
+            raise SandboxError(f"instance {instance_id} does not run here", hint="it needs an ECS cluster or a role")
+        (found,) = self.aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
+        address = found["Instances"][0]["PrivateIpAddress"]
+        parts = urlsplit(url)
+        there = urlunsplit(("http", f"{address}:{port or parts.port or 80}", parts.path or "/", parts.query, ""))
+        command = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            f"{timeout:g}",
+            "--header",
+            f"Host: {parts.netloc}",
+        ]
+        code, out, said = self._containers.execute(
+            machine.container, [*command, "--write-out", r"\n%{http_code}", there], prints=True
+        )
+        if code:
+            return 0, said.strip()
+        body, _, status = out.rpartition("\n")
+        return int(status), body
+
     def set_registry_down(self, down: bool = True) -> None:
         """Have nobody reach ECR's registry, or let it be reached again: pushes of builds fail, and tasks' pulls."""
         self._releases.registry.is_down = down
@@ -325,6 +367,14 @@ class Operator:
         """
         return self._faults.begin(name, target, options)
 
+    def lift(self, fault: int) -> None:
+        """End a fault by its number (``fault`` of its ``fault.begun``), whoever has begun it.
+
+        Raises:
+            SandboxError: It has ended, or could not be taken away.
+        """
+        self._faults.lift(fault)
+
     def replay(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Put events on the bus as they are, whatever their source, one after another: a recorded one is a duplicate.
 
@@ -340,6 +390,19 @@ class Operator:
         Recorded as ``zone.traffic`` at its end (see `ZoneTraffic`).
         """
         return ZoneTraffic(self._interfaces, self._containers, self.timeline)
+
+    def answers_now(self, name: str, record_type: str) -> tuple[Answer, Answer]:
+        """What DNS would answer in the VPC, and on the internet, without asking it: nothing is recorded."""
+        zones = self._control_plane.zones
+        return zones.look(name, record_type), zones.look(name, record_type, outside=True)
+
+    def follow(self, task_arn: str, container: str, since: float | None = None) -> Iterator[str]:
+        """The lines that a container of a task prints, from its beginning or a time, until it ends; none if it is gone.
+
+        Each line is there when it comes.
+        """
+        found = self._ecs.runner.container(task_arn, container) if self._ecs.runner else ""
+        return lines(self._containers.follow(found, since)) if found else iter(())
 
     def task_logs(self, task_arn: str) -> dict[str, list[str]]:
         """The last log lines of each container of a task that has not been removed."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.engine.archives import build_context
 from sandbox.engine.image_builds import BuildRequest, ImageBuilder
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.model.own.settings import FILE, Build
+from sandbox.model.own import FILE
+
+if TYPE_CHECKING:
+    from sandbox.model.own.settings import Build
 
 
 def prepare(
@@ -22,11 +26,11 @@ def prepare(
         SandboxError: An image cannot be built or had; the error names the container and the table to mend it in.
     """
     for reference, instead in definition.overrides.items():
-        if isinstance(instead, Build):
+        if isinstance(instead, str):
+            images.overrides[reference] = instead
+        else:
             progress(f"building {reference} of {instead.folder}")
             images.overrides[reference] = _build(definition.folder, reference, instead, builder, progress)
-        else:
-            images.overrides[reference] = instead
     for reference, user in definition.references.items():
         try:
             images.resolve(reference)
@@ -37,6 +41,29 @@ def prepare(
                 state=error.state,
                 hint=f'docker build -t {wanted} FOLDER; or, in {FILE}: [images] "{reference}" = {{ build = "FOLDER" }}',
             ) from error
+
+
+def unused(definition: StackDefinition, ecs: Any) -> tuple[str, ...]:
+    """For each image in the place of another that no task definition names: what is to be told.
+
+    Args:
+        definition: A stack that has been made by others than its calls.
+        ecs: boto3's client.
+    """
+    if not definition.overrides:
+        return ()
+    named = {
+        container.get("image", "")
+        for page in ecs.get_paginator("list_task_definitions").paginate()
+        for arn in page["taskDefinitionArns"]
+        for container in ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    }
+    there = ", ".join(sorted(named)) or "none"
+    return tuple(
+        f'[images] "{one}" is the image of no container; those that there are: {there}'
+        for one in definition.overrides
+        if one not in named
+    )
 
 
 def _build(folder: Path, reference: str, build: Build, builder: ImageBuilder, progress: Callable[[str], None]) -> str:

@@ -8,22 +8,25 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sandbox.aws.protocol import ACCOUNT_ID, REGION
-from sandbox.controllers import stack_file
+from sandbox.controllers import stack_file, terraform_apply
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError
-from sandbox.model.own import definitions
+from sandbox.model.cloudformation.plan import plan as cloudformation_plan
+from sandbox.model.own import FILE, definitions
 from sandbox.model.own.compose.stack import Machine, compose
 from sandbox.model.own.compose.values import dotenv
 from sandbox.model.own.definitions import Shapes
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.plan import Own, Place, plan
-from sandbox.model.own.settings import FILE, Compose, Settings, settings
+from sandbox.model.own.secrets import secrets_by_name
+from sandbox.model.own.settings import Compose, Settings, Terraform, settings
 from sandbox.model.own.step import Step
 
 # Tables that are about task definitions and services; a stack.yaml says such things itself.
@@ -43,33 +46,34 @@ _OF_DEFINITIONS = (
 )
 
 
-def find(name: str) -> StackDefinition:
-    """The stack called ``name``: one that comes with the sandbox, or a folder with a sandbox.toml or a stack.yaml.
+def read(folder: Path) -> StackDefinition:
+    """The stack of a folder that has a sandbox.toml.
 
     Raises:
-        SandboxError: There is none, or a file of it is not as it must be; the error names file, table and key.
+        SandboxError: A file is not as it must be; the error names file, table and key.
     """
-    folder = Path(name)
-    if not (folder / FILE).is_file():
-        if folder.is_dir() and not (folder / stack_file.FILE).is_file() and ("/" in name or name in {".", ".."}):
-            raise SandboxError(
-                f"{folder} has neither a {FILE} nor a {stack_file.FILE}",
-                hint=f"sandbox init {name}: it writes a {FILE} for what is there",
-            )
-        return stack_file.load(name)
     given = load(folder)
     file = folder / FILE
     has_stack = (folder / stack_file.FILE).is_file()
-    if given.compose is None and not given.task_definitions:
+    if given.terraform is not None:
+        if has_stack:
+            raise SandboxError(
+                f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or [terraform] in {FILE}, away"
+            )
+        return _of_terraform(folder.resolve(), given, given.terraform)
+    if given.compose is None and given.cloudformation is None and not given.task_definitions:
         if not has_stack:
-            raise SandboxError(f"{file} names no task_definitions, and no compose file", hint="docs/own-stacks.md")
+            raise SandboxError(
+                f"{file} names no task_definitions, no compose file, no template and no [terraform]",
+                hint="docs/own-stacks.md",
+            )
         for table in _OF_DEFINITIONS:
             if getattr(given, table):
                 raise SandboxError(f"{file}: {table} belongs to task definitions; the stack is {stack_file.FILE}'s")
         return replace(stack_file.load(f"{folder}/"), overrides=given.images)
     if has_stack:
         raise SandboxError(f"{folder} has a {stack_file.FILE}, too", hint=f"take it, or the stack in {FILE}, away")
-    return _definition(folder.resolve(), given)
+    return define(folder.resolve(), given)
 
 
 def load(folder: Path) -> Settings:
@@ -91,7 +95,14 @@ def load(folder: Path) -> Settings:
         return settings(content)
 
 
-def _definition(folder: Path, given: Settings) -> StackDefinition:
+def define(folder: Path, given: Settings) -> StackDefinition:
+    """The stack that settings of a folder come to.
+
+    Raises:
+        SandboxError: A file that they name is not as it must be.
+    """
+    if given.cloudformation is not None:
+        return _template(folder, given)
     file = folder / FILE
     own = _of_json(folder, given) if given.compose is None else _of_compose(folder, given, given.compose)
     with _about(file):
@@ -111,15 +122,87 @@ def _definition(folder: Path, given: Settings) -> StackDefinition:
     )
 
 
+def _of_terraform(folder: Path, given: Settings, wanted: Terraform) -> StackDefinition:
+    terraform_apply.check(folder, wanted)
+    with _about(folder / FILE):
+        steps = secrets_by_name(given.secrets)
+    return StackDefinition(
+        given.name or folder.name,
+        folder,
+        given.description or f"what Terraform makes of {wanted.folder}",
+        {},
+        (),
+        {},
+        tuple(_call(step) for step in steps),
+        tuple(Ready(**item) for item in given.ready),
+        given.images,
+        terraform=wanted,
+    )
+
+
+def _template(folder: Path, given: Settings) -> StackDefinition:
+    def read(name: str) -> str | None:
+        file = folder / name
+        try:
+            return file.read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"{file} cannot be read", state=str(error)) from error
+
+    try:
+        made = cloudformation_plan(given, folder.name, read, request_shape, Place(REGION, ACCOUNT_ID))
+    except OwnError as error:
+        raise SandboxError(f"{folder}/{_place(error.message)}", hint=error.hint) from error
+    assert given.cloudformation is not None
+    return StackDefinition(
+        given.name or made.name,
+        folder,
+        given.description or given.cloudformation.template,
+        {},
+        (),
+        {name: one for name, one in given.efs.items() if name.startswith("fs-")},
+        tuple(_call(step) for step in made.steps),
+        tuple(Ready(**item) for item in made.ready),
+        given.images,
+        made.images,
+        made.notes,
+        outputs=made.outputs,
+        efs_made=made.efs,
+    )
+
+
+def _place(message: str) -> str:
+    """The message after the folder: it names a table of the sandbox.toml, or begins with the template's file."""
+    return f"{FILE}: {message}" if message.startswith("[") else message
+
+
+@cache
+def request_shape(operation: str) -> Any:
+    """The shape of an operation's request, by boto3's names."""
+    from botocore import xform_name
+
+    service, _, name = operation.partition(".")
+    model = _service_model(service)
+    return model.operation_model(next(one for one in model.operation_names if xform_name(one) == name)).input_shape
+
+
+@cache
+def _service_model(service: str) -> Any:
+    import botocore.session
+
+    return botocore.session.get_session().get_service_model(service)
+
+
 def _of_json(folder: Path, given: Settings) -> Own:
-    shapes = _shapes()
+    known = shapes()
     task_definitions, services = [], []
     for name in given.task_definitions:
         with _about(folder / name):
-            task_definitions.append((name, definitions.task_definition(_json(folder / name), shapes)))
+            task_definitions.append((name, definitions.task_definition(_json(folder / name), known)))
     for name in given.services:
         with _about(folder / name):
-            services += [(name, one) for one in definitions.services(_json(folder / name), shapes)]
+            services += [(name, one) for one in definitions.services(_json(folder / name), known)]
     files = {arn: _bytes(folder, name) for arn, name in given.environment_files.items()}
     return Own(given.name or folder.name, given, task_definitions, services, files)
 
@@ -151,10 +234,9 @@ def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:
         return compose(content, folder.name, given, machine)
 
 
-def _shapes() -> Shapes:
-    import botocore.session
-
-    model = botocore.session.get_session().get_service_model("ecs")
+def shapes() -> Shapes:
+    """The members of ECS's requests and answers, as botocore has them."""
+    model = _service_model("ecs")
     return Shapes(
         frozenset(model.shape_for("TaskDefinition").members),
         frozenset(model.operation_model("RegisterTaskDefinition").input_shape.members),

@@ -13,7 +13,6 @@ from sandbox.controllers.registry import Registry
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.model.codepipeline.execution import ENDED
 from sandbox.timeline import Observation, Timeline
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ class Releases:
 
 def wait(timeline: Timeline, which: tuple[str, str], status: str, *, within: float, since: int = 0) -> Observation:
     """Wait for the end of an execution, a pipeline's name and its id (see `Operator.wait_pipeline`)."""
+    from sandbox.model.codepipeline.execution import ENDED  # which most sandboxes never load
+
     pipeline, execution_id = which
 
     def ended(seen: Observation) -> bool:

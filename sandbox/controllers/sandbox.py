@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
 from sandbox.aws.protocol import REGION
-from sandbox.controllers import faults, own_images, own_stack, spot, stack_file, task_endpoint
+from sandbox.controllers import faults, own_images, spot, stack_file, stacks, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import ContainerSpecs, efs_volume
@@ -31,7 +31,7 @@ from sandbox.controllers.resources import TaskResources
 from sandbox.controllers.serverless import Parts, Serverless, own
 from sandbox.controllers.slack import Slack
 from sandbox.controllers.stack import Stack
-from sandbox.controllers.stack_file import StackDefinition
+from sandbox.controllers.stack_file import Call, StackDefinition
 from sandbox.controllers.tasks import TaskRunner
 from sandbox.controllers.viewers import Viewers
 from sandbox.dataplane.internet import Internet
@@ -251,10 +251,12 @@ class Sandbox(Viewers, Operator):
             self.clock,
             self._containers,
             lambda: self._images.ensure("toolbox"),
+            lambda: self._images.ensure("faketime"),
             self._ecs,
             self._ecs.runner,
             self._control_plane.zones,
             self._control_plane.delivery,
+            self._control_plane.runtime,
             lambda: self.load_balancers.interfaces() if "load_balancers" in self.__dict__ else {},
         )
         self._faults = faults.Faults(reach, self.timeline)
@@ -277,20 +279,32 @@ class Sandbox(Viewers, Operator):
 
     def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
-        definition = own_stack.find(name) if isinstance(name, str) else name
+        definition = stacks.find(name) if isinstance(name, str) else name
         known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)
         self._estate.make_ahead(definition, known)
         self.aws.make_ahead({call.service for call in definition.calls})
-        for file_system, directory, folder in stack_file.efs_folders(definition, known):
-            volume = self._containers.create_volume(efs_volume(file_system, directory))
-            self._containers.fill_volume(volume, folder, self._ground.toolbox)
+
+        def fill(made_by: Call | None, values: Mapping[str, Any]) -> None:
+            for file_system, directory, folder in stack_file.efs_folders(definition, values, made_by):
+                volume = self._containers.create_volume(efs_volume(file_system, directory))
+                self._containers.fill_volume(volume, folder, self._ground.toolbox)
+
+        def made(call: Call, values: Mapping[str, Any]) -> None:
+            fill(call, values)
+            self.timeline.record("stack.call", call=str(call))
+
+        fill(None, known)
         mark = self.timeline.mark()
-        values = stack_file.carry_out(
-            definition, self.aws, known, lambda call: self.timeline.record("stack.call", call=str(call))
-        )
-        return Stack(self, definition, values, mark)
+        values = stack_file.carry_out(definition, self.aws, known, made)
+        if definition.terraform is not None:
+            from sandbox.controllers import terraform_apply  # of one's own stack, with all that reads those
+
+            into = self._run.folder / "terraform"
+            definition, outputs = terraform_apply.make(definition, into, self.aws, self.timeline, self.progress)
+            values["output"] = outputs
+        return Stack(self, definition.settled(values), values, mark)
 
     def preload(self) -> None:
         """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""

@@ -98,6 +98,7 @@ class Serverless:
             the DNS server for those who are outside).
         close: Ends functions and deliveries.
         delivery: Brings events to targets, where this process does.
+        runtime: Runs functions, where this process does.
     """
 
     events: EventBus
@@ -106,6 +107,7 @@ class Serverless:
     open_internet: Callable[[str], object]
     close: Callable[[], None]
     delivery: EventDelivery | None = None
+    runtime: FunctionRuntime | None = None
 
 
 def own(parts: Parts) -> Serverless:
@@ -136,4 +138,4 @@ def own(parts: Parts) -> Serverless:
     def open_internet(where: str) -> None:
         runtime.internet = where
 
-    return Serverless(events, functions, (functions, events), open_internet, closing.close, delivery)
+    return Serverless(events, functions, (functions, events), open_internet, closing.close, delivery, runtime)

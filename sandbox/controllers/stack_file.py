@@ -15,10 +15,10 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -27,8 +27,10 @@ from sandbox import paths
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
 from sandbox.model.foreign import from_json, from_yaml
-from sandbox.model.own.settings import Build
-from sandbox.model.own.step import Reference
+from sandbox.model.own.step import Archive, Computed, Reference
+
+if TYPE_CHECKING:
+    from sandbox.model.own.settings import Build, Terraform
 
 FILE = "stack.yaml"
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
@@ -52,7 +54,7 @@ class Call:
     """One AWS API call: boto3's service and operation, its parameters, and the name that its answer gets.
 
     ``source`` is the file that it is made of. Where that is not a stack.yaml, nothing in ``parameters`` stands for
-    anything else, but for a `Reference`.
+    anything else, but for what is in `sandbox.model.own.step`.
     """
 
     service: str
@@ -78,7 +80,9 @@ class StackDefinition:
     """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
-    to be had beforehand, and ``notes`` what is to be told.
+    to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. Of a
+    CloudFormation template: ``outputs``, and ``efs_made``, which is ``efs`` of file systems that the calls make, by
+    what stands for their ids.
     """
 
     name: str
@@ -92,6 +96,22 @@ class StackDefinition:
     overrides: Mapping[str, str | Build] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    terraform: Terraform | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    efs_made: Mapping[Reference, Mapping[str, str]] = field(default_factory=dict)
+
+    def settled(self, values: Mapping[str, Any]) -> StackDefinition:
+        """The same once its calls have been made, with nothing in ``ready`` and ``outputs`` that stands for a value.
+
+        Raises:
+            SandboxError: A value cannot be told.
+        """
+
+        def known(part: Any, what: str) -> Any:
+            return _refer(part, values, self.folder, f"{self.folder}: {what}")
+
+        ready = tuple(replace(item, url=known(item.url, "ready")) for item in self.ready)
+        return replace(self, ready=ready, outputs={key: known(one, key) for key, one in self.outputs.items()})
 
     def with_parameters(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Its parameters, with ``given`` in the place of their defaults; of the same kind as these.
@@ -204,7 +224,7 @@ def carry_out(
     definition: StackDefinition,
     client: Callable[[str], Any],
     known: Mapping[str, Any],
-    observe: Callable[[Call], object],
+    observe: Callable[[Call, Mapping[str, Any]], object],
 ) -> dict[str, Any]:
     """Make the stack's calls and return the kept answers by name.
 
@@ -212,7 +232,7 @@ def carry_out(
         definition: The stack.
         client: Makes a boto3 client of a service.
         known: Values for ``${...}``: the stack's parameters and what the sandbox gives (``sandbox.subnets``, ...).
-        observe: Told of each call after it has succeeded.
+        observe: Told of each call after it has succeeded, and of what is known then.
 
     Raises:
         SandboxError: A call was refused; the error has AWS's code and message and names the call.
@@ -237,18 +257,26 @@ def carry_out(
         answer.pop("ResponseMetadata", None)
         if call.save_as:
             values[call.save_as] = answer
-        observe(call)
+        observe(call, values)
     return values
 
 
-def efs_folders(definition: StackDefinition, known: Mapping[str, Any]) -> list[tuple[str, str, Path]]:
-    """What is to be on file systems before the first call: file system id, directory and the folder to copy from.
+def efs_folders(
+    definition: StackDefinition, known: Mapping[str, Any], made_by: Call | None = None
+) -> list[tuple[str, str, Path]]:
+    """What is to be on file systems: file system id, directory and the folder to copy from.
+
+    That is of those that are there before the first call, or of the one that a call has just made.
 
     Raises:
         SandboxError: A folder is not there, or a ``${...}`` in its name is not known.
     """
+    there = definition.efs if made_by is None else {}
+    for reference, directories in definition.efs_made.items():
+        if made_by is not None and reference.name.partition(".")[0] == made_by.save_as:
+            there = {str(_look_up(reference.name, known, str(made_by))): directories}
     found = []
-    for file_system, directories in definition.efs.items():
+    for file_system, directories in there.items():
         for directory, folder in directories.items():
             place = f"{definition.folder / FILE}: efs"
             source = definition.folder / str(_fill(folder, known, definition.folder, place))
@@ -289,10 +317,18 @@ def _fill(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> An
 
 
 def _refer(value: Any, values: Mapping[str, Any], folder: Path, place: str) -> Any:
-    """The same where only a `Reference` stands for something else."""
+    """The same where only what is in `sandbox.model.own.step` stands for something else."""
     if isinstance(value, Reference):
         found = _look_up(value.name, values, place)
         return f"{found}{value.suffix}" if value.suffix else found
+    if isinstance(value, Computed):
+        arguments = [_refer(one, values, folder, place) for one in value.arguments]
+        try:
+            return value.function(*arguments)
+        except (ValueError, LookupError, TypeError) as error:
+            raise SandboxError(f"{place}: {error}") from error
+    if isinstance(value, Archive):
+        return _zip(folder / value.folder, (), place)
     if isinstance(value, list):
         return [_refer(item, values, folder, place) for item in value]
     if isinstance(value, dict):

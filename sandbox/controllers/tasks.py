@@ -17,7 +17,7 @@ from sandbox.controllers.container_logs import ContainerLogs
 from sandbox.controllers.container_specs import LABEL_CONTAINER, LABEL_TASK, ContainerSpecs, TaskHost
 from sandbox.controllers.interfaces import ImageSource, Interfaces
 from sandbox.controllers.resources import TaskResources, Unavailable
-from sandbox.engine.containers import Containers, Exit, HealthReport
+from sandbox.engine.containers import Containers, Exit, HealthReport, Spec
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.health import Health
 from sandbox.model.ecs.messages import (
@@ -49,6 +49,9 @@ Report = Callable[[str, TaskEvent], None]
 
 Hold = Callable[[str, str, Callable[[], bool]], None]
 """Returns when a container may start, or when the function says that it will not: its task's ARN, its name."""
+
+Change = Callable[[str, str, Spec], Spec]
+"""What a container is to be instead: its task's ARN, its name, what it would be. Raises SandboxError if it cannot."""
 
 
 class TaskRunner:
@@ -89,6 +92,7 @@ class TaskRunner:
         self._timeline = timeline
         self._hosts: dict[str, TaskHost] = {}
         self._holds: list[Hold] = []
+        self._changes: list[Change] = []
 
     # -- network interface --
 
@@ -196,7 +200,8 @@ class TaskRunner:
             if host.bridge is not None:
                 host.addresses[name] = host.bridge.take()
                 host.bridge.publish(host.addresses[name], host.bindings.get(name, ()))
-            container_id = self._containers.create(self._specs.make(task_arn, host, definition, image))
+            spec = self._changed(task_arn, name, self._specs.make(task_arn, host, definition, image))
+            container_id = self._containers.create(spec)
         except SandboxError as error:
             self._failed(task_arn, name, "CannotCreateContainerError", error)
             return
@@ -214,6 +219,22 @@ class TaskRunner:
         """Have containers start when ``hold`` returns; the returned function ends that for those that come."""
         self._holds.append(hold)
         return lambda: self._holds.remove(hold)
+
+    def change_starts(self, change: Change) -> Callable[[], None]:
+        """Have containers started as ``change`` says; the returned function ends that for those that come.
+
+        Where it raises, the container starts as it would have, and the timeline gets ``fault.missed`` with the reason.
+        """
+        self._changes.append(change)
+        return lambda: self._changes.remove(change)
+
+    def _changed(self, task_arn: str, name: str, spec: Spec) -> Spec:
+        for change in tuple(self._changes):
+            try:
+                spec = change(task_arn, name, spec)
+            except SandboxError as error:
+                self._timeline.record("fault.missed", task=task_arn, container=name, reason=_words(error))
+        return spec
 
     def container(self, task_arn: str, name: str) -> str:
         """A container of a task ("" where it does not run)."""

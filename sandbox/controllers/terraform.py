@@ -34,14 +34,33 @@ def override(endpoint_url: str, region: str) -> str:
         endpoint_url: The AWS endpoint.
         region: What the provider's region is.
     """
+    head = "# Written by `sandbox env --terraform`: Terraform merges it into the configuration beside it.\n"
+    return head + provider(endpoint_url, region)
+
+
+def provider(endpoint_url: str, region: str, alias: str = "") -> str:
+    """A block ``provider "aws"`` that leads to the sandbox, and to nobody else.
+
+    What a configuration says of profiles and accounts is taken back: they are those of another account.
+
+    Args:
+        endpoint_url: The AWS endpoint.
+        region: What the provider's region is.
+        alias: Of the configuration that it is to be merged into; "": the one without.
+    """
     width = max(map(len, _SERVICES))
     endpoints = "\n".join(f'    {name.ljust(width)} = "{endpoint_url}"' for name in _SERVICES)
+    named = f'  alias                       = "{alias}"\n' if alias else ""
     return f"""\
-# Written by `sandbox env --terraform`: Terraform merges it into the configuration beside it.
 provider "aws" {{
-  region                      = "{region}"
+{named}  region                      = "{region}"
   access_key                  = "{ACCESS_KEY}"
   secret_key                  = "{SECRET_KEY}"
+  profile                     = null
+  shared_config_files         = null
+  shared_credentials_files    = null
+  allowed_account_ids         = null
+  forbidden_account_ids       = null
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   skip_region_validation      = true

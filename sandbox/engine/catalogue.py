@@ -204,6 +204,9 @@ CATALOGUE: Mapping[str, Component] = {
             images={"PYTHON": "flask-socketio"},
         ),
         Component("instance", "", "instance", "an EC2 instance from within: a shell, curl, docker's client, ssm-run"),
+        Component(
+            "faketime", "", "faketime", "libfaketime at /opt/faketime, which shows processes another time", "bookworm"
+        ),
         Component("compose-plugin", "", "compose-plugin", "Docker Compose 2 as one file, for engines without it"),
     )
 }

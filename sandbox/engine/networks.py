@@ -27,6 +27,7 @@ from sandbox.errors import SandboxError
 
 ROUTER = 2  # offset within the bridge of a container instance
 _DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the engine's bridge driver knows an auxiliary address by this name
+_CANDIDATES = 1000  # ranges that are tried; an engine has some thirty networks, and a machine a dozen routes
 _NO_MASQUERADE = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 
 
@@ -70,9 +71,7 @@ def create_internet(client: docker.DockerClient, run: Run) -> Network:
 
     def candidates() -> Iterator[IPv4Network]:
         yield IPv4Network("198.51.100.0/24")
-        benchmarking = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
-        random.shuffle(benchmarking)
-        yield from benchmarking
+        yield from _some_of(IPv4Network("198.18.0.0/15"), 24)
 
     return _create(client, run, "internet", candidates(), internal=False)
 
@@ -82,16 +81,19 @@ def create_bridge(client: docker.DockerClient, run: Run, what: str) -> Network:
 
     The engine gives that address to nobody; whoever is to be the router takes it.
     """
-    bridges = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=24))
-    random.shuffle(bridges)
-    return _create(client, run, what, iter(bridges), internal=False, router=ROUTER)
+    return _create(client, run, what, _some_of(IPv4Network("172.16.0.0/12"), 24), internal=False, router=ROUTER)
 
 
 def create_outlet(client: docker.DockerClient, run: Run, what: str) -> Network:
     """A network for a container that publishes a port on 127.0.0.1, and gets no answer from another machine."""
-    candidates = list(IPv4Network("172.16.0.0/12").subnets(new_prefix=28))
-    random.shuffle(candidates)
-    return _create(client, run, what, iter(candidates), internal=False)
+    return _create(client, run, what, _some_of(IPv4Network("172.16.0.0/12"), 28), internal=False)
+
+
+def _some_of(block: IPv4Network, prefix: int) -> Iterator[IPv4Network]:
+    """Subnets of a block, in no order. A block can have tens of thousands: only those that are asked for are made."""
+    numbers = range(1 << (prefix - block.prefixlen))
+    for number in random.sample(numbers, min(len(numbers), _CANDIDATES)):
+        yield IPv4Network((int(block.network_address) + (number << (32 - prefix)), prefix))
 
 
 def _create(

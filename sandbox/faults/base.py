@@ -14,6 +14,7 @@ from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from sandbox.aws.clients import Clients
+    from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
     from sandbox.clock import Clock
     from sandbox.controllers.dns import DnsController
     from sandbox.controllers.ecs import EcsController
@@ -34,10 +35,12 @@ class Reach:
         clock: Its AWS time.
         containers: The run's.
         toolbox: Gives the image with nftables, tc and Perl.
+        faketime: Gives the image with libfaketime.
         ecs: Knows services and tasks.
         runner: Knows the tasks' containers, and starts them.
         zones: Gives DNS's answers.
         delivery: Brings events to targets (None: not the sandbox, but LocalStack does).
+        functions: Runs functions (None: not the sandbox, but LocalStack does).
         balancers: The container that owns the network namespace of each load balancer, by its name.
     """
 
@@ -45,10 +48,12 @@ class Reach:
     clock: Clock
     containers: Containers
     toolbox: Callable[[], str]
+    faketime: Callable[[], str]
     ecs: EcsController
     runner: TaskRunner
     zones: DnsController
     delivery: EventDelivery | None
+    functions: FunctionRuntime | None
     balancers: Callable[[], Mapping[str, str]]
 
 

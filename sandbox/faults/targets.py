@@ -5,6 +5,7 @@
 - ``balancer:web``: a load balancer.
 - ``name:blog.example.com``: a name in DNS.
 - ``rule:on-running``: a rule of EventBridge, on any bus.
+- ``function:blog-dns``: a Lambda function, all versions of it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sandbox.faults.base import Reach
 
 NETWORKS = ("service", "task", "balancer")
 TASKS = ("service", "task")
-ANYTHING = (*NETWORKS, "name", "rule")
+ANYTHING = (*NETWORKS, "name", "rule", "function")
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,16 @@ def check_rule(reach: Reach, target: Target) -> None:
         raise _unknown(target, reach)
 
 
+def check_function(reach: Reach, target: Target) -> None:
+    """Refuse a function that there is not.
+
+    Raises:
+        SandboxError: There is none; the error names those that there are.
+    """
+    if str(target) not in _functions(reach):
+        raise _unknown(target, reach)
+
+
 def check_name(reach: Reach, target: Target) -> None:
     """A name of a zone that has no record may be meant: that it does not exist is an answer, too.
 
@@ -190,10 +201,16 @@ def _rules(reach: Reach) -> list[str]:
     return [f"rule:{name}" for name in sorted(rules)]
 
 
+def _functions(reach: Reach) -> list[str]:
+    pages = reach.aws("lambda").get_paginator("list_functions").paginate()
+    return sorted(f"function:{one['FunctionName']}" for page in pages for one in page["Functions"])
+
+
 _KNOWN: Mapping[str, Callable[[Reach], list[str]]] = {
     "service": _services,
     "task": lambda reach: [str(task) for task in _all_running(reach)],
     "balancer": lambda reach: [f"balancer:{name}" for name in sorted(reach.balancers())],
     "name": lambda reach: [f"name:{name}" for name in reach.zones.names()],
     "rule": _rules,
+    "function": _functions,
 }

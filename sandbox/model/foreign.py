@@ -53,6 +53,36 @@ def from_yaml(text: str) -> Any:
         raise ForeignError(f"a value is not of its type ({type(error).__name__}: {error})") from error
 
 
+def yaml_nodes(text: str) -> yaml.Node | None:
+    """The nodes of the YAML document, with their tags and marks, for whoever gives tags a meaning; None: it is empty.
+
+    Raises:
+        ForeignError: It is no YAML, has several documents, an alias in itself, or is out of bounds.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise _too_deep() from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ForeignError(str(error)) from error
+    level, depth, count = [] if node is None else [node], 0, 1
+    while level:
+        if depth > MAX_DEPTH:
+            raise _too_deep()
+        count += sum(len(one.value) for one in level if isinstance(one, yaml.CollectionNode))
+        if count > MAX_VALUES:
+            raise ForeignError(f"it has more than {MAX_VALUES} values")
+        level = [inner for one in level for inner in _inner(one)]
+        depth += 1
+    return node
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
 def _bounded(value: Any, most: int) -> Any:
     level, depth, values = [value], 0, 1
     while level:

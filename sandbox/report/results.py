@@ -23,12 +23,16 @@ class Files:
     Attributes:
         json: As docs/formats.md has it; ``-`` is standard output, at the end of the run alone.
         junit: JUnit XML.
+        code_quality: Written by ``reviewer``.
         page: Makes the report's page of the results so far, and gives its file.
+        reviewer: Shows failures where who reviews the change sees them.
     """
 
     json: Path | None = None
     junit: Path | None = None
+    code_quality: Path | None = None
     page: Callable[[Sequence[Result]], Path] | None = None
+    reviewer: Callable[[Sequence[Result]], None] | None = None
 
     def check(self) -> None:
         """Find out before a run of minutes, not after it.
@@ -36,7 +40,7 @@ class Files:
         Raises:
             SandboxError: One of them cannot be written.
         """
-        for file in (None if self.is_output else self.json, self.junit):
+        for file in (None if self.is_output else self.json, self.junit, self.code_quality):
             check_writable(file)
 
     @property
@@ -66,6 +70,8 @@ class Files:
         writers = self._writers(text)
         if self.is_output:
             sys.stdout.write(text)
+        if (show := self.reviewer) is not None:
+            writers.append(lambda run: show(run.results))
         if (make := self.page) is not None:
             writers.append(lambda run: terminal.err.print(f"report: {make(run.results)}", soft_wrap=True))
         for write in writers:

@@ -86,6 +86,36 @@ def aws(gateway: Gateway) -> Iterator[Clients]:
     clients.close()
 
 
+@pytest.mark.parametrize(
+    ("service", "minutes", "code", "status"),
+    [
+        ("ecs", -6, "InvalidSignatureException", 400),
+        ("ecs", 6, "InvalidSignatureException", 400),
+        ("ecs", -4, "", 200),
+        ("sts", -6, "SignatureDoesNotMatch", 403),
+        ("sts", 4, "", 200),
+        ("s3", -16, "RequestTimeTooSkewed", 403),
+        ("s3", -14, "", 200),
+    ],
+)
+def test_a_clock_that_is_off_is_refused(
+    gateway: Gateway, calls: list[ApiCall], service: str, minutes: int, code: str, status: int
+) -> None:
+    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + 60 * minutes))
+    headers = {"Authorization": SIGNED.format(service), "X-Amz-Date": at}
+    if service == "ecs":
+        headers |= {"X-Amz-Target": "AmazonEC2ContainerServiceV20141113.ListClusters"}
+        asked = send(gateway, "POST", "/", headers, b"{}")
+    elif service == "sts":
+        headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+        asked = send(gateway, "POST", "/", headers, b"Action=GetCallerIdentity&Version=2011-06-15")
+    else:
+        asked = send(gateway, "GET", "/", headers)
+    assert asked[0] == status
+    assert code in str(asked[1])
+    assert len(calls) == (0 if code else 1)
+
+
 def send(gateway: Gateway, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, Any]:
     connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
     connection.request(method, path, body, headers)

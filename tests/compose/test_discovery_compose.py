@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 
 import pytest
 import requests
-from testcontainers.compose import DockerCompose
 
 from sandbox import paths
-from sandbox.engine import compose_plugin, daemon
-from sandbox.engine.images import Images
 
 pytestmark = pytest.mark.docker
 
@@ -20,24 +16,10 @@ FOLDER = paths.share() / "compose" / "discovery"
 
 
 @pytest.fixture
-def page(request, tmp_path):
+def page(compose):
     """The page's URL on 127.0.0.1."""
-    client = daemon.connect()
-    images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
-    if compose_plugin.find() is None:
-        compose_plugin.extract(client, images.ensure("compose-plugin"))
-    command = compose_plugin.find()
-    assert command is not None
-    settings = {
-        "COMPOSE_PROJECT_NAME": f"discovery-{secrets.token_hex(4)}",
-        "APP_IMAGE": images.ensure("discovery"),
-        "NGINX_IMAGE": images.ensure("nginx"),
-        "DISCOVERY_PORT": "0",  # any free one
-    }
-    client.close()
-    env_file = tmp_path / "env"
-    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    with DockerCompose(FOLDER, "compose.yaml", env_file=str(env_file), docker_command_path=command[0], wait=True) as up:
+    images = {"APP_IMAGE": "discovery", "NGINX_IMAGE": "nginx"}
+    with compose(FOLDER, images, DISCOVERY_PORT="0") as up:  # any free one
         publisher = up.get_container("front").get_publisher(by_port=5000)
         assert publisher.URL == "127.0.0.1"
         yield f"http://127.0.0.1:{publisher.PublishedPort}/"

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import json
-import secrets
 
 import pytest
 import requests
 import yaml
-from testcontainers.compose import DockerCompose
 
 from sandbox import paths
-from sandbox.engine import compose_plugin, daemon
-from sandbox.engine.images import Images
 
 FOLDER = paths.share() / "compose" / "ghost"
 BY_NAME = "compose-by-name.yaml"  # nginx has a network namespace of its own
 
 
 @pytest.fixture(params=["compose.yaml", BY_NAME])
-def project(request, tmp_path):
+def project(request, compose):
     """The project, and the service whose port is nginx's."""
-    client = daemon.connect()
-    images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
-    if compose_plugin.find() is None:
-        compose_plugin.extract(client, images.ensure("compose-plugin"))
-    command = compose_plugin.find()
-    assert command is not None
-    settings = {
-        "COMPOSE_PROJECT_NAME": f"ghost-{secrets.token_hex(4)}",
-        "GHOST_IMAGE": images.ensure("ghost"),
-        "NGINX_IMAGE": images.ensure("nginx"),
-        "GHOST_PORT": "0",  # any free one
-    }
-    client.close()
-    env_file = tmp_path / "env"
-    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    with DockerCompose(
-        FOLDER, request.param, env_file=str(env_file), docker_command_path=command[0], wait=True
-    ) as running:
+    images = {"GHOST_IMAGE": "ghost", "NGINX_IMAGE": "nginx"}
+    with compose(FOLDER, images, request.param, GHOST_PORT="0") as running:  # any free one
         yield running, "nginx" if request.param == BY_NAME else "ghost"
 
 

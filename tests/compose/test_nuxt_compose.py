@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 
 import pytest
 import requests
 import websocket
-from testcontainers.compose import DockerCompose
 
 from sandbox import paths
-from sandbox.engine import compose_plugin, daemon
-from sandbox.engine.images import Images
 
 pytestmark = pytest.mark.docker
 
@@ -22,28 +18,13 @@ FOLDER = paths.share() / "compose" / "nuxt"
 
 
 @pytest.fixture
-def site(request, tmp_path):
+def site(compose, tmp_path):
     """The project's address on 127.0.0.1, and the folder with its source."""
-    client = daemon.connect()
-    images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
-    if compose_plugin.find() is None:
-        compose_plugin.extract(client, images.ensure("compose-plugin"))
-    command = compose_plugin.find()
-    assert command is not None
     source = shutil.copytree(
         FOLDER / "app", tmp_path / "app", ignore=shutil.ignore_patterns("node_modules", ".nuxt", ".output")
     )
-    settings = {
-        "COMPOSE_PROJECT_NAME": f"nuxt-{secrets.token_hex(4)}",
-        "NODE_IMAGE": images.ensure("nuxt-dev"),
-        "H2O_IMAGE": images.ensure("h2o"),
-        "NUXT_APP": str(source),
-        "NUXT_PORT": "0",  # any free one
-    }
-    client.close()
-    env_file = tmp_path / "env"
-    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    with DockerCompose(FOLDER, "compose.yaml", env_file=str(env_file), docker_command_path=command[0], wait=True) as up:
+    images = {"NODE_IMAGE": "nuxt-dev", "H2O_IMAGE": "h2o"}
+    with compose(FOLDER, images, NUXT_APP=str(source), NUXT_PORT="0") as up:  # any free one
         publisher = up.get_container("h2o").get_publisher(by_port=8080)
         assert publisher.URL == "127.0.0.1"
         yield f"127.0.0.1:{publisher.PublishedPort}", source

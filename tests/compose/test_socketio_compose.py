@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from unittest.mock import ANY
 
 import pytest
 import requests
 import socketio
-from testcontainers.compose import DockerCompose
 
 from sandbox import paths
-from sandbox.engine import compose_plugin, daemon
-from sandbox.engine.images import Images
 from sandbox.probes import socketio_session
 from sandbox.probes.socketio_session import GOOD, outcomes
 
@@ -26,29 +22,16 @@ HOSTILE = "<img src=x onerror=alert(1)> & \"quotes\" 'and' <script>1</script> \u
 
 
 @pytest.fixture(params=["compose.yaml", H2O])
-def site(request, tmp_path):
+def site(request, compose):
     """The project, and its URL on 127.0.0.1."""
-    client = daemon.connect()
-    images = Images(client, request.config.getoption("--sandbox-images"), lambda text: None)
-    if compose_plugin.find() is None:
-        compose_plugin.extract(client, images.ensure("compose-plugin"))
-    command = compose_plugin.find()
-    assert command is not None
     proxy = "h2o" if request.param == H2O else "nginx"
-    settings = {
-        "COMPOSE_PROJECT_NAME": f"socketio-{secrets.token_hex(4)}",
-        "APP_IMAGE": images.ensure("flask-socketio"),
-        f"{proxy.upper()}_IMAGE": images.ensure(proxy),
-        "REDIS_IMAGE": images.ensure("redis"),
-        "MONGO_IMAGE": images.ensure("mongo"),
-        "SOCKETIO_PORT": "0",  # any free one
+    images = {
+        "APP_IMAGE": "flask-socketio",
+        f"{proxy.upper()}_IMAGE": proxy,
+        "REDIS_IMAGE": "redis",
+        "MONGO_IMAGE": "mongo",
     }
-    client.close()
-    env_file = tmp_path / "env"
-    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    with DockerCompose(
-        FOLDER, request.param, env_file=str(env_file), docker_command_path=command[0], wait=True
-    ) as running:
+    with compose(FOLDER, images, request.param, SOCKETIO_PORT="0") as running:  # any free one
         publisher = running.get_container(proxy).get_publisher(by_port=80)
         assert publisher.URL == "127.0.0.1"
         end = time.monotonic() + 90

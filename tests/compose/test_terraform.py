@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
 import zipfile
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
 import pytest
 
 from sandbox.controllers.sandbox import Sandbox
-from sandbox.engine.networks import host_routes
 from sandbox.paths import share
-from tests.terraform import MakeTerraform
+from tests.terraform import MakeTerraform, free_range
 
 EXAMPLE = share() / "compose" / "terraform"
 
@@ -24,13 +21,6 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         site=request.getfixturevalue("sandbox_site"), images=request.config.getoption("--sandbox-images"), speed=10
     ) as made:
         yield made
-
-
-def free_range() -> str:
-    """A /16 that nothing on this machine uses, and no sandbox would take."""
-    taken = host_routes()
-    ranges = [IPv4Network(f"10.{second}.0.0/16") for second in range(20, 120)]
-    return str(random.choice([one for one in ranges if not any(one.overlaps(route) for route in taken)]))
 
 
 def left(sandbox: Sandbox) -> dict[str, list[object]]:

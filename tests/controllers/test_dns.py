@@ -141,3 +141,23 @@ def test_answers_come_from_one_state_while_zones_change(route53: Route53, contro
         writes, reads = pool.map(write, range(100)), pool.map(read, range(1000))
         list(writes)
         assert all(reads)
+
+
+def test_a_look_is_no_question(controller, route53, timeline):
+    route53.hold(www("198.51.100.1"))
+    controller.refresh()
+    release = controller.hold("www.example.com")
+    route53.hold(www("198.51.100.2"))
+    controller.refresh()
+    mark = timeline.mark()
+    for outside in (False, True):
+        (record,) = controller.look("WWW.example.com.", "A", outside=outside).answers
+        assert record.value == "198.51.100.1", "what is held is answered"
+    release()
+    (record,) = controller.look("www.example.com", "A").answers
+    assert record.value == "198.51.100.2"
+    assert timeline.since(mark) == ()
+    route53.zones = [HostedZone("Z1", "example.com.", True, (www("10.0.0.1"),))]
+    controller.refresh()
+    assert controller.look("www.example.com", "A").answers
+    assert not controller.look("www.example.com", "A", outside=True).answers

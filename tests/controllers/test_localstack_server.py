@@ -12,8 +12,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.backends.localstack.container import TOKEN, Container
+from sandbox.aws.backends.localstack.container import Options as ContainerOptions
 from sandbox.controllers.localstack_server import OwnedServer, UsersServer, opened
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.engine import archives, networks, sweep
+from sandbox.engine import run as run_of_engine
+from sandbox.engine.daemon import connect
+from sandbox.engine.image_builds import BuildRequest, ImageBuilder
+from sandbox.engine.images import Images
 from sandbox.engine.run import LABEL_RUN
 from sandbox.errors import SandboxError
 from sandbox.runner import Options, Run, run_variant
@@ -238,14 +245,57 @@ def test_a_run_whose_localstack_is_killed_has_no_verdict(request: pytest.Fixture
 def test_a_localstack_that_cannot_be_used_says_why(
     settings: dict[str, Any], message: str, words: str, request: pytest.FixtureRequest
 ) -> None:
-    server = OwnedServer(request.config.getoption("--sandbox-images"), **settings)
-    try:
-        with pytest.raises(SandboxError) as caught:
-            _ = server.connection
-    finally:
-        server.close()
+    images = request.config.getoption("--sandbox-images")
+    with contextlib.closing(OwnedServer(images, **settings)) as server:
+        with pytest.raises(SandboxError) as caught, Sandbox(images=images, localstack=server):
+            pass
+        mine = {"label": f"{LABEL_RUN}={server._run.id}"}
+        (left,) = server._client.containers.list(filters=mine, all=True)
+        assert list(left.attrs["NetworkSettings"]["Networks"]) == [server._network.name]  # the sandbox's went with it
     assert message in caught.value.message
     assert words in f"{caught.value.state} {caught.value.hint}"
+
+
+# What localstack-ext 4.14.0 prints of a token that is none, recorded; it needs an account, and is not in the catalogue.
+REFUSED_TOKEN = """
+LocalStack version: 4.14.0
+
+Localstack returning with exit code 55. Reason:
+===============================================
+License activation failed! 🔑❌
+
+Reason: The credentials defined in your environment are invalid. Please make sure to set the LOCALSTACK_AUTH_TOKEN variable to a valid auth token.
+"""  # noqa: E501
+
+
+def test_a_localstack_that_refuses_its_token_says_so(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(TOKEN, "ls-refused")
+    client, run = connect(), run_of_engine.Run.begin()
+    try:
+        toolbox = Images(client, request.config.getoption("--sandbox-images"), print).ensure("toolbox")
+        refuses = 'test "$LOCALSTACK_AUTH_TOKEN" = ls-refused && cat /said && exit 55'
+        dockerfile = f"FROM {toolbox}\nCOPY said /said\nENTRYPOINT {json.dumps(['sh', '-c', refuses])}\n"
+        context = archives.packed({"Dockerfile": dockerfile.encode(), "said": REFUSED_TOKEN.encode()})
+        image = ImageBuilder(client, run).build(BuildRequest(context), print)
+        network = networks.create_outlet(client, run, "localstack").name
+        resolv_conf = tmp_path / "resolv.conf"
+        resolv_conf.write_text("")
+        container = Container(
+            ContainerOptions(image, run.name("localstack"), run.labels, tmp_path, network, resolv_conf)
+        )
+        container.start()
+        with pytest.raises(SandboxError) as caught:
+            container.wait_ready()
+        container.close()
+    finally:
+        sweep.remove_run(client, run.id)
+        run.end()
+        client.close()
+    assert (caught.value.message, caught.value.state) == ("LocalStack ended before it was ready", "exit code 55")
+    assert "License activation failed! 🔑❌" in caught.value.log
+    assert caught.value.hint.startswith("the token in LOCALSTACK_AUTH_TOKEN was refused")
 
 
 def test_a_url_where_no_localstack_is_is_refused(web_site: Callable[..., Any]) -> None:

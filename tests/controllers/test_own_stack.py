@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sandbox.controllers import own_folder, own_stack
+from sandbox.controllers import own_folder, stacks
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine import catalogue
 from sandbox.errors import SandboxError
@@ -158,7 +158,7 @@ def change(folder, old, new):
 
 
 def test_a_folder_is_read(folder):
-    definition = own_stack.find(str(folder))
+    definition = stacks.find(str(folder))
     assert definition.name == "shop"
     assert [str(call) for call in definition.calls][-3:] == [
         "ecs.create_cluster",
@@ -181,37 +181,37 @@ def test_a_folder_is_read(folder):
         (
             'task_definitions = ["taskdef.json"]\nservices = ["service.json"]',
             "",
-            "names no task_definitions, and no compose file",
+            "names no task_definitions, no compose file, no template and no [terraform]",
         ),
     ],
 )
 def test_what_is_refused_names_the_place(folder, old, new, message):
     change(folder, old, new)
     with pytest.raises(SandboxError) as caught:
-        own_stack.find(str(folder))
+        stacks.find(str(folder))
     assert message.format(folder=folder) in str(caught.value)
 
 
 def test_a_folder_has_one_stack(folder):
     (folder / "stack.yaml").write_text("calls: []")
     with pytest.raises(SandboxError, match=r"has a stack\.yaml, too"):
-        own_stack.find(str(folder))
+        stacks.find(str(folder))
 
 
 def test_a_stack_yaml_may_have_images_and_checks_in_a_sandbox_toml(folder):
     (folder / "stack.yaml").write_text("calls: []\ndescription: mine")
     (folder / "sandbox.toml").write_text('[images]\n"a:1" = "b:1"\n')
-    definition = own_stack.find(str(folder))
+    definition = stacks.find(str(folder))
     assert (definition.description, definition.overrides) == ("mine", {"a:1": "b:1"})
     (folder / "sandbox.toml").write_text('[registries]\nsrv-1 = "a.b"\n')
     with pytest.raises(SandboxError, match=r"registries belongs to task definitions; the stack is stack\.yaml's"):
-        own_stack.find(str(folder))
+        stacks.find(str(folder))
 
 
 def test_a_folder_that_has_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SandboxError, match=r"has neither a sandbox\.toml nor a stack\.yaml") as caught:
-        own_stack.find(".")
+        stacks.find(".")
     assert "sandbox init ." in caught.value.hint
 
 
@@ -341,7 +341,7 @@ def test_a_compose_file_comes_up_as_tasks_that_find_each_other(composed, begin):
 def test_compose_files_that_are_refused(composed, file, text, message):
     (composed / file).write_text(text)
     with pytest.raises(SandboxError) as caught:
-        own_stack.find(str(composed))
+        stacks.find(str(composed))
     assert message in str(caught.value)
 
 
@@ -350,15 +350,15 @@ def test_a_folder_is_begun_and_then_read(folder):
     file, found = own_folder.begin(folder)
     assert (list(found.task_definitions), list(found.services)) == (["taskdef.json"], ["service.json"])
     with pytest.raises(SandboxError, match=r"no value is given for 2 secrets"):
-        own_stack.find(str(folder))
+        stacks.find(str(folder))
     file.write_text(file.read_text().replace("[secrets]", '[secrets]\ndb = { password = "p" }\n"/shop/key" = "k"'))
-    assert [item.url for item in own_stack.find(str(folder)).ready] == ["http://shop.example.com/"]
+    assert [item.url for item in stacks.find(str(folder)).ready] == ["http://shop.example.com/"]
 
 
 def test_a_compose_file_is_begun_and_then_read(composed):
     (composed / "sandbox.toml").unlink()
     own_folder.begin(composed)
-    assert [item.url for item in own_stack.find(str(composed)).ready] == ["http://web.example.com/"]
+    assert [item.url for item in stacks.find(str(composed)).ready] == ["http://web.example.com/"]
 
 
 def test_nothing_is_overwritten(composed):

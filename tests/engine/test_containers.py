@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 import warnings
@@ -84,15 +85,22 @@ def test_a_missing_image_is_named(containers):
     assert "no/such:image" in str(caught.value)
 
 
-def test_a_volume_is_filled_from_a_folder(containers, toolbox, tmp_path):
+@pytest.mark.parametrize("user", [0, 1000], ids=["in-its-place", "by-a-container"])
+def test_a_volume_is_filled_from_a_folder(user, containers, toolbox, tmp_path, monkeypatch):
+    if os.geteuid() == 0:
+        monkeypatch.setattr(os, "geteuid", lambda: user)
     (tmp_path / "conf").mkdir()
+    (tmp_path / "conf").chmod(0o750)
     (tmp_path / "conf" / "a.txt").write_text("hello")
+    (tmp_path / "conf" / "a.txt").chmod(0o640)
     volume = containers.create_volume("vol")
     containers.fill_volume(volume, tmp_path, toolbox)
+    monkeypatch.undo()
     mount = docker.types.Mount("/data", volume, type="volume", no_copy=True)
     container_id = containers.run_new(Spec("reads", toolbox, command=["sleep", "30"], mounts=[mount]))
     assert containers.execute(container_id, ["cat", "/data/conf/a.txt"]) == (0, "hello", "")
-    assert containers.execute(container_id, ["stat", "-c", "%U", "/data/conf/a.txt"])[1].strip() == "root"
+    shown = containers.execute(container_id, ["stat", "-c", "%U %a", "/data", "/data/conf", "/data/conf/a.txt"])[1]
+    assert shown.splitlines() == ["root 755", "root 750", "root 640"]  # that of the volume is its own
 
 
 def test_nothing_is_left_of_a_removed_run(containers, toolbox):

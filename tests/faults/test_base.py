@@ -16,6 +16,7 @@ from sandbox.faults.base import Option
 
 def test_every_fault_of_the_issue_is_there():
     assert set(base.catalogue()) == {
+        "clock-skew",
         "dns-stale",
         "event-delay",
         "event-drop",

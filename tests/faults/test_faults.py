@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
+import time
+import uuid
+import zipfile
 
 import pytest
 
@@ -10,6 +15,7 @@ from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine import daemon
 from sandbox.engine.run import LABEL_RUN
 from sandbox.errors import SandboxError
+from sandbox.faults import faketime
 from tests.conftest import make_small_stack
 
 pytestmark = pytest.mark.docker
@@ -320,6 +326,97 @@ def test_containers_that_start_late_and_what_waits_is_let_go_at_the_end(site):
     assert site.task(since=mark)["task"] == pending["task"]  # within 60 s; its time would have been 360 s
 
 
+# curl signs by its own clock, as an SDK does.
+ASK_AWS = (
+    *("curl", "--silent", "--aws-sigv4", "aws:amz:us-east-1:sts", "--user", "sandbox:sandbox"),
+    *("--data", "Action=GetCallerIdentity&Version=2011-06-15", "http://aws.internal:4566/"),
+)
+
+
+def test_a_clock_that_is_off_is_seen_by_new_containers_and_refused_by_aws(site):
+    def ahead(container="tools"):
+        code, out, err = site.sandbox.execute(site.task()["task"], container, ["date", "+%s"])
+        assert code == 0, err
+        return float(out) - time.time()
+
+    def right(container="tools"):
+        return abs(ahead(container)) < 5
+
+    mark = site.timeline.mark()
+    with site.sandbox.fault("clock-skew", "service:small/tools", seconds=-600):
+        assert right()  # what runs already keeps its clock
+        site.sandbox.aws("ecs").stop_task(cluster="small", task=site.task()["task"])
+        site.task(since=mark)
+        assert abs(ahead() + 600) < 5
+        assert right("nginx")
+        # The clock alone is off: what waits for a time to pass does so.
+        assert site.in_tools("timeout", "20", "sleep", "0.1")[0] == 0
+        refused = site.in_tools(*ASK_AWS)[1]
+        assert "<Code>SignatureDoesNotMatch</Code>" in refused
+        assert "Signature expired: " in refused
+    # The same container: its clock is right again within a second.
+    deadline = time.monotonic() + 20
+    while not right():
+        assert time.monotonic() < deadline, ahead()
+    assert "<GetCallerIdentityResult>" in site.in_tools(*ASK_AWS)[1]
+    assert site.told("fault.missed", mark) == []
+    assert site.serves()
+
+
+def test_the_clock_of_an_image_without_the_gnu_c_library_cannot_be_put_wrong(site, tmp_path):
+    # The fault asks of a running container's image; here it is told of one that has no C library at all.
+    client = daemon.connect()
+    archive = tmp_path / "empty.tar"
+    with tarfile.open(archive, "w"):
+        pass
+    image = client.api.import_image(src=str(archive), repository=f"acs-test-{uuid.uuid4().hex[:12]}")
+    reference = f"sha256:{json.loads(image)['status'].removeprefix('sha256:')}"
+    try:
+        assert "no GNU C library" in faketime.why_not(site.sandbox._faults._reach, reference)
+    finally:
+        client.api.remove_image(reference, force=True)
+        client.close()
+
+
+CLOCK = """\
+import time
+import boto3
+
+
+def handler(event, context):
+    boto3.client("ecs").list_clusters()
+    return time.time()
+"""
+
+
+def test_a_function_whose_clock_is_off_is_refused_by_aws(site):
+    functions = site.sandbox.aws("lambda")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("app.py", CLOCK)
+    functions.create_function(
+        FunctionName="clock",
+        Runtime="python3.12",
+        Role="arn:aws:iam::123456789012:role/nobody",
+        Handler="app.handler",
+        Timeout=20,
+        Code={"ZipFile": packed.getvalue()},
+    )
+
+    def asked():
+        answer = functions.invoke(FunctionName="clock")
+        return json.loads(answer["Payload"].read())
+
+    assert abs(asked() - time.time()) < 5
+    with site.sandbox.fault("clock-skew", "function:clock", seconds=600):
+        assert "InvalidSignatureException" in asked()["errorMessage"]
+        assert "Signature not yet current: " in asked()["errorMessage"]
+    with site.sandbox.fault("clock-skew", "function:clock", seconds=240):
+        assert abs(asked() - time.time() - 240) < 5  # AWS bears as much
+    assert abs(asked() - time.time()) < 5
+    functions.delete_function(FunctionName="clock")
+
+
 @pytest.mark.parametrize(
     ("name", "target", "there_is"),
     [
@@ -328,6 +425,8 @@ def test_containers_that_start_late_and_what_waits_is_let_go_at_the_end(site):
         ("loss", "balancer:nope", "there are: "),
         ("dns-stale", "name:www.example.net", "small.example.org"),
         ("slow-boot", "service:shop", "service:small"),
+        ("clock-skew", "service:small/app", "nginx, tools"),
+        ("clock-skew", "function:nope", "there are: function:"),
         ("event-drop", "rule:nope", "rule:running"),
         ("kill", "service:small/app", "nginx, tools"),
         ("pause", "service:small/app", "nginx, tools"),

@@ -90,7 +90,7 @@ def test_any_stack_yaml_is_a_stack_or_refused(tmp_path, text):
         stack_file.task_networks(definition, values)
         with suppress(SandboxError):
             stack_file.efs_folders(definition, values)
-        stack_file.carry_out(definition, lambda service: Stack(), values, lambda call: None)
+        stack_file.carry_out(definition, lambda service: Stack(), values, lambda call, known: None)
 
 
 @one_folder
@@ -100,7 +100,7 @@ def test_any_task_definition_file_is_json_or_refused(tmp_path, text):
     (tmp_path / "stack.yaml").write_text("calls: [{ecs.register_task_definition: {File: taskdef.json}}]")
     (tmp_path / "taskdef.json").write_bytes(text.encode(errors="surrogatepass"))
     with suppress(SandboxError):
-        stack_file.carry_out(stack_file.load(str(tmp_path)), lambda service: Stack(), {}, lambda call: None)
+        stack_file.carry_out(stack_file.load(str(tmp_path)), lambda service: Stack(), {}, lambda call, known: None)
 
 
 @given(yaml_texts(BUILDSPEC))

@@ -34,7 +34,7 @@ def test_a_file_that_cannot_be_written_does_not_keep_the_others_from_it(tmp_path
         pages.append(results)
         raise SandboxError("there is no room for the page")
 
-    files = Files(tmp_path / "no folder" / "results.json", tmp_path / "junit.xml", page)
+    files = Files(tmp_path / "no folder" / "results.json", tmp_path / "junit.xml", page=page)
     files.update(Run([GOOD]))
     assert cases(tmp_path / "junit.xml") == ["one"]
     assert pages == []  # it is made once

@@ -6,10 +6,6 @@ backend's are: a scenario that calls no more than those would be run twice on th
 
 from __future__ import annotations
 
-import sys
-
-from sandbox.scenario import Scenario, Variant
-
 INDEPENDENT = frozenset({"events", "lambda", "s3", "scheduler", "sns", "sqs", "states", "cloudformation", "kms"})
 """By the name in the signature."""
 
@@ -45,14 +41,3 @@ TOUCHING = frozenset(
 def touches(called: frozenset[str]) -> bool:
     """Whether these calls have gone to what is LocalStack's own."""
     return not INDEPENDENT.isdisjoint(called)
-
-
-NEEDS_PYTHON = {"edge-resize": (3, 13)}
-"""Scenarios whose function brings a binary package of this process's Python, which has to be LocalStack's then."""
-
-
-def chosen(scenario: Scenario) -> list[Variant]:
-    """The variants of a scenario that are run on LocalStack: the first that reproduces, and the first that holds."""
-    if sys.version_info[:2] != NEEDS_PYTHON.get(scenario.name, sys.version_info[:2]):
-        return []
-    return [next(one for one in scenario.variants if one.expect == wanted) for wanted in ("reproduces", "holds")]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
+
 import pytest
 
-from sandbox import runner, scenario
+from sandbox import paths, runner, scenario
 from sandbox.errors import NotRunnable
-from tests.scenarios.on_localstack import NEEDS_PYTHON, TOUCHING, chosen, touches
+from tests.scenarios.on_localstack import TOUCHING, touches
 
-VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in chosen(item)]
+VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in item.variants]
+
+PACKAGES = re.compile(r"Packages: \[([^]]+)]")
 
 
 def test_every_scenario_that_touches_it_is_there():
-    assert TOUCHING - {item.name for item, _ in VARIANTS} <= NEEDS_PYTHON.keys()
+    assert {item.name for item, _ in VARIANTS} == TOUCHING
+
+
+def test_packages_that_functions_bring_are_in_the_image():
+    """Of this environment's version, for functions run there on a Python for which it need not have been made."""
+    stacks = (paths.share() / "compose").glob("*/stack.yaml")
+    brought = {name for stack in stacks for names in PACKAGES.findall(stack.read_text()) for name in names.split(", ")}
+    pins = (paths.share() / "compose/images/localstack-lambda/packages.txt").read_text().split()
+    assert sorted(pins) == sorted(f"{name}=={metadata.version(name)}" for name in brought)
 
 
 @pytest.mark.docker

@@ -66,6 +66,12 @@ def correct_instances() -> None:
     subnet_class.get_available_subnet_ip = address
 
 
+def instance_types() -> Mapping[str, Mapping[str, Any]]:
+    """EC2's instance types by name, as DescribeInstanceTypes describes them."""
+    types: Mapping[str, Mapping[str, Any]] = INSTANCE_TYPES
+    return types
+
+
 def _wanted_profile(backend: Any, asked: Mapping[str, Any]) -> dict[str, str]:
     """The instance profile of RunInstances, or of its launch template ({}: none), as moto takes it."""
     name, arn = asked.get("iam_instance_profile_name"), asked.get("iam_instance_profile_arn")

@@ -30,6 +30,9 @@ FORKS_BYTES = 16
 # would leave the sandbox, which is to end them, one turn in hundreds.
 _CROWD = 64
 
+PACKAGES = Path("/usr/lib/sandbox/packages")
+"""Has packages for this Python, in a folder each, where it may be another than the code was made for (LocalStack's)."""
+
 _FORKS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 _CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 _CALLS.update({"socket.gethostbyname": 0})
@@ -198,6 +201,25 @@ def _be_first_victim() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def made_for_this_python(folders: list[str], packages: Path) -> list[str]:
+    """The folders of ``packages`` that come before a function's own: what it brings is compiled for another Python.
+
+    Args:
+        folders: Where the function's own packages are.
+        packages: Has a folder for each package, by its name. One of another version is not taken.
+    """
+    own = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    found = []
+    for wheel in (wheel for folder in folders for wheel in Path(folder).glob("*.dist-info/WHEEL")):
+        tags = [line.split()[1].split("-") for line in wheel.read_text().splitlines() if line.startswith("Tag: ")]
+        if not tags or any(python.startswith("py") or python == own or abi == "abi3" for python, abi, *_ in tags):
+            continue
+        instead = packages / wheel.parent.name.split("-")[0]
+        if (instead / wheel.parent.name).is_dir():
+            found.append(str(instead))
+    return found
+
+
 def main() -> None:
     """Start awslambdaric, which imports the handler and asks for invocations until it is killed."""
     _die_with(int(sys.argv[1]))
@@ -212,7 +234,8 @@ def main() -> None:
     os.close(forks)
     opt = os.environ.pop(OPT_VARIABLE)
     runtime = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # "python3.12", whatever Python this is
-    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], f"{opt}/python/lib/{runtime}/site-packages", f"{opt}/python"]
+    own = [os.environ["LAMBDA_TASK_ROOT"], f"{opt}/python/lib/{runtime}/site-packages", f"{opt}/python"]
+    sys.path[:0] = [*(made_for_this_python(own, PACKAGES) if PACKAGES.is_dir() else ()), *own]
     sys.argv = ["bootstrap", os.environ["_HANDLER"]]
     from awslambdaric.__main__ import main as run
 

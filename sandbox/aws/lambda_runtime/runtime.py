@@ -65,6 +65,7 @@ class FunctionRuntime:
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], _Pool] = {}  # by name and version
         self._closed = False
+        self._further: dict[str, Mapping[str, str]] = {}  # by function
         self.internet = ""
 
     @property
@@ -123,6 +124,26 @@ class FunctionRuntime:
             pool = self._pools.pop((name, version), None)
         if pool is not None:
             pool.close(kill=False)
+
+    def change_environment(self, name: str, variables: Mapping[str, str]) -> Callable[[], None]:
+        """Have further variables in the processes of a function; the returned function takes them away.
+
+        Those that are warm end, those at work after their invocation: on AWS a new execution environment would come.
+        """
+        self._further[name] = variables
+        self._retire_all(name)
+
+        def undo() -> None:
+            self._further.pop(name, None)
+            self._retire_all(name)
+
+        return undo
+
+    def _retire_all(self, name: str) -> None:
+        with self._lock:
+            versions = [version for known, version in self._pools if known == name]
+        for version in versions:
+            self.retire(name, version)
 
     def close(self) -> None:
         """Kill every process and remove all files. A second call does nothing."""
@@ -199,6 +220,7 @@ class FunctionRuntime:
             "LAMBDA_RUNTIME_DIR": os.fspath(Path(__file__).parent),
             "_HANDLER": function.handler,
             **function.environment,
+            **self._further.get(function.name, {}),
             OPT_VARIABLE: str(opt),
             INTERNET_VARIABLE: self.internet,
         }

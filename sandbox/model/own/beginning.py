@@ -8,21 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.model.cloudformation.beginning import Beginning
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
 from sandbox.model.own.compose.containers import SUPPORTED
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.errors import OwnError
+from sandbox.model.own.terraform import Configuration
 
 # Ports of what browsers do not speak to: databases, caches, queues.
 _PRIVATE_PORTS = frozenset({1433, 1521, 3306, 4222, 5432, 5672, 6379, 6380, 9092, 9200, 9300, 11211, 27017})
+_HANDLER = re.compile(r"^(?:async )?def ([a-z_]\w*)\(event(?:: [^,]+)?, context\b", re.MULTILINE)
 _GROUP = re.compile(r":targetgroup/([A-Za-z0-9-]+)/")
 
 _HEAD = """\
 # What `sandbox up` and `sandbox test` do with this folder. docs/own-stacks.md of the sandbox describes every table.
 """
 _CHECKS = """
-# What `sandbox test` asks of the stack. Kinds: http, dns, cache, websocket, assets.
+# What `sandbox test` asks of the stack. Kinds: http, dns, cache, websocket, assets, replay, eni, purge.
 """
 _FURTHER = """
 # Would CloudFront keep it?
@@ -35,6 +39,32 @@ _FURTHER = """
 # kind = "websocket"
 # url = {url}
 """
+_ENI = """
+# Have production's tasks a place on the instances: network interfaces, CPU, memory, ports? Nothing is started.
+# [[check]]
+# kind = "eni"
+"""
+_REPLAY = """
+# Does the function leave the record right, whatever order ECS's events come in? Nothing is started.
+# [[check]]
+# kind = "replay"
+# events = ["replace"]
+# handler = {handler}
+# order = "shuffled"
+# zones = ["example.com=Z0EXAMPLE"]
+# environment = {{ HOSTED_ZONE_ID = "Z0EXAMPLE" }}
+# invariants = ["record-points-at-running-task"]
+"""
+_PURGE = """
+# Does a purge reach every machine of the group, and does each show what is new afterwards?
+# [[check]]
+# kind = "purge"
+# group = {group}
+# url = {url}
+# change = "COMMAND"
+# commands = ["curl --fail http://localhost/purge"]
+# contains = "TEXT OF THE NEW PAGE"
+"""
 
 
 @dataclass(frozen=True)
@@ -46,12 +76,22 @@ class Found:
         task_definitions: By file name, as they are in the file.
         services: The same.
         has_stack: There is a stack.yaml, which is the stack then.
+        handlers: Lambda functions that keep Route 53 right, as FILE:FUNCTION.
+        groups: The names of Auto Scaling groups in the stack.yaml.
+        terraform: The folder of a root module, what it says, and files of variables, where there is one.
+        template: The name and content of a CloudFormation template.
+        name: The folder's.
     """
 
     compose: tuple[str, Mapping[str, Any]] | None
     task_definitions: Mapping[str, Mapping[str, Any]]
     services: Mapping[str, Sequence[Mapping[str, Any]]]
     has_stack: bool = False
+    handlers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    terraform: tuple[str, Configuration, Sequence[str]] | None = None
+    template: tuple[str, Mapping[str, Any]] | None = None
+    name: str = ""
 
 
 def as_task_definition(content: Any) -> Mapping[str, Any] | None:
@@ -72,18 +112,45 @@ def as_services(content: Any) -> Sequence[Mapping[str, Any]]:
     return [one for one in found if isinstance(one, dict) and "serviceName" in one and "taskDefinition" in one]
 
 
+def handler_of(code: str) -> str:
+    """The function of a Python module that is a Lambda function about Route 53; "" where there is none."""
+    found = _HANDLER.search(code)
+    return found[1] if found is not None and "route53" in code else ""
+
+
+def groups_of(stack: Any) -> tuple[str, ...]:
+    """The names of the Auto Scaling groups that a stack.yaml makes."""
+    calls = stack.get("calls") if isinstance(stack, dict) else None
+    made = [
+        one["autoscaling.create_auto_scaling_group"]
+        for one in (calls if isinstance(calls, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("autoscaling.create_auto_scaling_group"), dict)
+    ]
+    return tuple(str(one["AutoScalingGroupName"]) for one in made if one.get("AutoScalingGroupName"))
+
+
 def text(found: Found) -> str:
     """The file."""
     if found.has_stack:
         lines: Iterator[str] = iter(("# The stack is that of stack.yaml; [images] may put local builds into it.\n",))
         urls: list[str] = []
+    elif found.terraform is not None:
+        lines, urls = _terraform(*found.terraform), []
+    elif found.template is not None:
+        begun = Beginning(*found.template, found.name, _toml)
+        lines, urls = begun.lines(), begun.urls()
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])
     else:
         lines, urls = _definitions(found), [f"http://{group.lower()}.example.com/" for group in _groups(found)]
     url = _toml(urls[0] if urls else "http://NAME/")
     asked = [f'[[check]]\nkind = "http"\nurl = {_toml(one)}\nstatus = 200\nwithin = 30\n' for one in urls]
-    return "".join((_HEAD, "\n", *lines, _CHECKS, "\n".join(asked), _FURTHER.format(url=url)))
+    further = [_FURTHER.format(url=url)]
+    if found.groups or any(is_on_instances(one) for many in found.services.values() for one in many):
+        further.append(_ENI)
+    further += [_REPLAY.format(handler=_toml(one)) for one in found.handlers]
+    further += [_PURGE.format(group=_toml(one), url=url) for one in found.groups]
+    return "".join((_HEAD, "\n", *lines, _CHECKS, "\n".join(asked), *further))
 
 
 def _definitions(found: Found) -> Iterator[str]:
@@ -116,8 +183,24 @@ def _definitions(found: Found) -> Iterator[str]:
     if many:
         yield "\n# Instead of production's numbers, where this machine is too small for them.\n[desired_counts]\n"
         yield from (f"# {_toml(name)} = 1\n" for name in many)
-    if any(not one.get("capacityProviderStrategy") and one.get("launchType", "EC2") == "EC2" for one in services):
+    if any(is_on_instances(one) for one in services):
         yield '\n# For launch type EC2.\n[instances]\ntype = "t3.small"\ncount = 1\n'
+
+
+def _terraform(folder: str, says: Configuration, var_files: Sequence[str]) -> Iterator[str]:
+    yield "# Applied in a copy: nothing is written into the folder, and no state of yours is read.\n"
+    yield f"[terraform]\nfolder = {_toml(folder)}\n"
+    if var_files:
+        yield f"# var_files = {_toml(var_files)}\n"
+    if says.required:
+        yield "\n# Those without a default.\n[terraform.variables]\n"
+        yield from (f'# {name} = "VALUE"\n' for name in says.required)
+    yield "\n[images]\n# Local images, or builds, in the place of those that this machine cannot pull.\n"
+    yield from (f'# {_toml(image)} = {{ build = "." }}\n' for image in says.images)
+    yield "\n[secrets]\n# Values of secrets and parameters that the configuration finds, and does not make.\n"
+    yield '# "/NAME" = "VALUE"\n'
+    yield "\n# When it is up: a name, or an output of the configuration.\n"
+    yield '# [[ready]]\n# url = "http://${output.NAME}/"\n'
 
 
 def _secrets(containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.tables import Fields, read, texts
+from sandbox.model.replay.compose import SHAPES
+from sandbox.model.replay.plan import ORDERS
 
 SEVERITIES = ("error", "warning", "info", "never")
+WHEN = ("end", "always")
+"""When an invariant of a replay counts."""
 
 _NAME = re.compile(r"[\w.-]+")
 _NUMBER = (int, float)
+_DELAY = re.compile(r"\d+(\.\d+)?(-\d+(\.\d+)?)?")
 _COMMON: Fields = {"name": str, "kind": str, "url": str}
 KINDS: Mapping[str, Fields] = {
     "http": {"status": int, "within": _NUMBER, "contains": str, "header": dict},
@@ -30,8 +36,44 @@ KINDS: Mapping[str, Fields] = {
         "visitors": int,
         "timeout": _NUMBER,
     },
+    "replay": {
+        "events": list,
+        "handler": str,
+        "shape": str,
+        "order": str,
+        "duplicate": _NUMBER,
+        "delay": (*_NUMBER, str),
+        "drop": _NUMBER,
+        "seed": int,
+        "tries": int,
+        "against": str,
+        "zones": list,
+        "environment": dict,
+        "pattern": str,
+        "invariants": list,
+        "answers": list,
+        "when": str,
+        "retries": int,
+        "timeout": int,
+        "limit": _NUMBER,
+    },
+    "eni": {"type": str, "count": int, "trunking": bool, "desired_counts": dict, "deploy": bool},
+    "purge": {
+        "group": str,
+        "targets": dict,
+        "instances": list,
+        "commands": list,
+        "send": str,
+        "change": str,
+        "contains": str,
+        "port": int,
+        "within": _NUMBER,
+    },
 }
 """By kind, the bounds that a check may have."""
+
+WITHOUT_STACK = frozenset({"replay", "eni"})
+"""Kinds that ask nothing of a stack that is up."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +82,8 @@ class Check:
 
     Attributes:
         kind: A key of `KINDS`.
-        target: The URL as a viewer has it, http://NAME/PATH; of ``dns`` a name.
+        target: The URL as a viewer has it, http://NAME/PATH; of ``dns`` a name; of ``replay`` the name of the record
+            that it is about, or ""; of ``eni`` "".
         bounds: As `KINDS` has them; what is not named has the default that docs/own-stacks.md tells.
     """
 
@@ -80,24 +123,100 @@ def _check(number: int, item: Any) -> Check:
     bounds = {key: value for key, value in item.items() if key not in _COMMON}
     _check_bounds(place, kind, bounds)
     url = item.get("url", "")
-    if kind == "dns":
+    _check_url(place, kind, url, bounds)
+    return Check(name, kind, url, bounds)
+
+
+def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> None:
+    if kind == "eni":
+        if url:
+            raise OwnError(f"{place}: an eni check has no url: it asks nobody", f"found {url!r}")
+    elif kind == "replay":
+        if "/" in url:
+            raise OwnError(f"{place}: url of a replay check is the name of a record", 'url = "shop.example.com"')
+        if "answers" in bounds and not url:
+            raise OwnError(f"{place}: answers are those of the name that url says", 'url = "shop.example.com"')
+    elif kind == "dns":
         if not url or "/" in url:
             raise OwnError(f"{place}: url of a dns check is the name that is asked for", 'url = "shop.example.com"')
     elif not re.match(r"http://[^/]+", url):
         raise OwnError(f"{place}: url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
-    return Check(name, kind, url, bounds)
 
 
 def _check_bounds(place: str, kind: str, bounds: Mapping[str, Any]) -> None:
     if bounds.get("severity", "error") not in SEVERITIES:
         raise unknown(place, bounds["severity"], SEVERITIES, "severity")
     for key, value in bounds.items():
-        if type(value) in _NUMBER and value < 0:
-            raise OwnError(f"{place}: {key} is not below 0", f"found {value!r}")
+        if type(value) in _NUMBER and not 0 <= value < math.inf:
+            raise OwnError(f"{place}: {key} is a number that is not below 0", f"found {value!r}")
     if not 0 <= bounds.get("hit_ratio", 0) <= 1:
         raise OwnError(f"{place}: hit_ratio is from 0 to 1", f"found {bounds['hit_ratio']!r}")
     for name, value in bounds.get("header", {}).items():
         if not isinstance(value, str):
             raise OwnError(f"{place}: header {name} is a text", f"found {value!r}")
-    if kind == "dns" and "answers" in bounds:
-        texts(place, "answers", bounds["answers"])
+    for key in ("answers", "events", "zones", "invariants", "instances", "commands"):
+        if key in bounds:
+            texts(place, key, bounds[key])
+    if kind in _FURTHER:
+        _FURTHER[kind](place, bounds)
+
+
+def _check_replay(place: str, bounds: Mapping[str, Any]) -> None:
+    if not bounds.get("events"):
+        raise OwnError(f"{place} names no events", 'events = ["replace"], or files, or "FILE.py:NAME"')
+    if ":" not in bounds.get("handler", ""):
+        raise OwnError(f"{place}: handler is FILE:FUNCTION", 'handler = "lambda/dns.py:handler"')
+    for key, known in (("order", ORDERS), ("when", WHEN), ("shape", tuple(SHAPES))):
+        if bounds.get(key, known[0]) not in known:
+            raise unknown(place, bounds[key], known, key)
+    for key in ("duplicate", "drop"):
+        if bounds.get(key, 0) > 1:
+            raise OwnError(f"{place}: {key} is a probability, from 0 to 1", f"found {bounds[key]!r}")
+    delay = bounds.get("delay", 0)
+    if isinstance(delay, str) and not _DELAY.fullmatch(delay):
+        raise OwnError(f"{place}: delay is seconds, or a text FROM-TO", f"found {delay!r}")
+    for key, least, most in (("tries", 1, None), ("retries", 0, 2), ("timeout", 1, 900), ("limit", 1, None)):
+        value = bounds.get(key, least)
+        if value < least or (most is not None and value > most):
+            wanted = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise OwnError(f"{place}: {key} is {wanted}", f"found {value!r}")
+    for name, value in bounds.get("environment", {}).items():
+        if not isinstance(value, str):
+            raise OwnError(f"{place}: environment {name} is a text", f"found {value!r}")
+
+
+def _check_eni(place: str, bounds: Mapping[str, Any]) -> None:
+    if bounds.get("count", 1) < 1:
+        raise OwnError(f"{place}: count is 1 or more", f"found {bounds['count']!r}")
+    for name, value in bounds.get("desired_counts", {}).items():
+        if type(value) is not int or value < 0:
+            raise OwnError(f"{place}: desired_counts {name} is a whole number, 0 or more", f"found {value!r}")
+
+
+def _check_purge(place: str, bounds: Mapping[str, Any]) -> None:
+    for key, example in (("group", '"shop"'), ("contains", '"a text of the new page"')):
+        if not bounds.get(key):
+            raise OwnError(f"{place} has no {key}", f"{key} = {example}")
+    sends, commands = bool(bounds.get("send")), bool(bounds.get("commands"))
+    if sends == commands:
+        raise OwnError(
+            f"{place} has either send or commands",
+            'send = "./purge.sh", which sends the command; or commands = ["curl http://localhost/purge"], with targets',
+        )
+    aimed = [key for key in ("targets", "instances") if bounds.get(key)]
+    if sends and aimed:
+        raise OwnError(f"{place}: {aimed[0]} belongs to commands: what send sends has targets of its own")
+    if len(aimed) > 1:
+        raise OwnError(f"{place} has targets or instances, not both")
+    for name, value in bounds.get("targets", {}).items():
+        if not isinstance(value, str):
+            raise OwnError(f'{place}: targets "{name}" is a text', f"found {value!r}")
+    if not 1 <= bounds.get("port", 80) <= 65535:
+        raise OwnError(f"{place}: port is from 1 to 65535", f"found {bounds['port']!r}")
+
+
+_FURTHER: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
+    "replay": _check_replay,
+    "eni": _check_eni,
+    "purge": _check_purge,
+}

@@ -87,6 +87,11 @@ def services(content: Any, shapes: Shapes) -> list[dict[str, Any]]:
     return [_service(one, shapes) for one in found]
 
 
+def is_on_instances(request: Mapping[str, Any]) -> bool:
+    """Whether a CreateService request is for EC2 instances: they are the default."""
+    return not request.get("capacityProviderStrategy") and request.get("launchType", "EC2") == "EC2"
+
+
 def _service(shown: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
     if not shown.get("serviceName"):
         raise OwnError("a service has a serviceName", "aws ecs describe-services --cluster C --services S > FILE")

@@ -7,17 +7,16 @@ error says in which table it is to be given.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.ecs.errors import EcsError
-from sandbox.model.ecs.secrets import ManagedSecret, Parameter, json_value, source
 from sandbox.model.own.balancing import Balancing
+from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.discovery import Discovery
 from sandbox.model.own.errors import OwnError, unknown
+from sandbox.model.own.secrets import Secrets, with_environment
 from sandbox.model.own.settings import Settings
 from sandbox.model.own.step import Reference, Step
 
@@ -25,7 +24,6 @@ Request = Mapping[str, Any]
 
 _ARN = re.compile(r"(arn:[^:]+:[^:]+):([^:]*):([^:]*):")
 _FAMILY = re.compile(r"(?:arn:[^/]*:task-definition/)?([^:/]+)(?::\d+)?")
-_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")  # of a secret's ARN, after its name
 
 
 @dataclass(frozen=True)
@@ -77,36 +75,14 @@ def plan(own: Own, place: Place) -> Plan:
     return Plan(tuple(steps), own.settings.ready or tuple(planner.balancing.ready()), tuple(planner.notes))
 
 
-@dataclass
-class _Wanted:
-    """A secret or parameter, who wants it first, and which keys of it."""
-
-    source: Parameter | ManagedSecret
-    user: str
-    keys: set[str] = field(default_factory=set)
-
-    def example(self) -> str:
-        keys = ", ".join(f'{key} = "VALUE"' for key in sorted(self.keys))
-        return f"{{ {keys} }}" if keys else '"VALUE"'
-
-    def check(self, key: str, text: str) -> None:
-        for one in sorted(self.keys):
-            try:
-                json_value(text, one)
-            except LookupError as error:
-                raise OwnError(
-                    f"[secrets] \"{key}\" has no key '{one}', of which {self.user} is the value", self.example()
-                ) from error
-
-
 class _Planner:
     def __init__(self, own: Own, place: Place) -> None:
         self._own = own
         self._settings = own.settings
         self._place = place
         self._families = {str(request["family"]): request for _, request in own.task_definitions}
-        self._secrets: dict[str, str] = {}  # by ARN: the name of the answer that has the sandbox's
         self.notes = list(own.notes)
+        self._secrets = Secrets(own.settings.secrets, own.settings.environment, self.notes)
         self.balancing = Balancing(own.settings.target_groups, self.notes)
         self._discovery = Discovery(own.settings.registries)
 
@@ -141,7 +117,7 @@ class _Planner:
             ("[environment]", self._settings.environment, containers, "container"),
             ("[desired_counts]", self._settings.desired_counts, names, "service"),
             ("[images]", self._settings.images, images, "image"),
-            ("[secrets]", self._settings.secrets, self._secret_names(), "secret"),
+            ("[secrets]", self._settings.secrets, self._secrets.names(self._containers()), "secret"),
             ("[environment_files]", self._settings.environment_files, self._environment_file_names(), "file"),
             ("[registries]", self._settings.registries, self._registry_names(), "registry"),
         ):
@@ -151,17 +127,6 @@ class _Planner:
         for name in names:
             if names.count(name) > 1:
                 raise OwnError(f"two services are named '{name}'")
-
-    def _secret_names(self) -> set[str]:
-        """By which names a secret may be given: those that stand in the definitions, and shorter ones."""
-        names: set[str] = set()
-        for _, container in self._containers():
-            options = (container.get("logConfiguration") or {}).get("secretOptions") or ()
-            for secret in (*(container.get("secrets") or ()), *options):
-                value_from = str(secret.get("valueFrom"))
-                found = _source(str(container["name"]), value_from)
-                names |= {found.arn, _name(found.arn)} if isinstance(found, ManagedSecret) else {value_from, found.name}
-        return names
 
     def _environment_file_names(self) -> set[str]:
         return {str(f.get("value")) for _, c in self._containers() for f in c.get("environmentFiles") or ()}
@@ -179,7 +144,7 @@ class _Planner:
     # -- what containers need --
 
     def _resources(self) -> Iterator[Step]:
-        yield from self._secret_steps()
+        yield from self._secrets.steps(self._containers())
         yield from self._environment_files()
         groups: dict[str, None] = {}
         for _, container in self._containers():
@@ -190,41 +155,6 @@ class _Planner:
                 groups[group] = None
         for group in groups:
             yield Step("logs.create_log_group", {"logGroupName": group})
-
-    def _secret_steps(self) -> Iterator[Step]:
-        wanted: dict[str, _Wanted] = {}
-        for family, container in self._containers():
-            options = (container.get("logConfiguration") or {}).get("secretOptions") or ()
-            for secret in (*self._own_secrets(container), *options):
-                found = _source(str(container["name"]), str(secret.get("valueFrom")))
-                key = found.arn if isinstance(found, ManagedSecret) else found.name
-                one = wanted.setdefault(key, _Wanted(found, f"{family}/{container['name']}: {secret.get('name')}"))
-                if isinstance(found, ManagedSecret) and found.json_key:
-                    one.keys.add(found.json_key)
-        missing = {key: one for key, one in wanted.items() if self._given_value(key, one.source) is None}
-        if missing:
-            many = f"{len(missing)} secrets:" if len(missing) > 1 else "the secret"
-            named = "; ".join(f"{key} (of {one.user})" for key, one in missing.items())
-            examples = ", ".join(f'"{key}" = {one.example()}' for key, one in missing.items())
-            raise OwnError(f"no value is given for {many} {named}", f"in [secrets]: {examples}")
-        for key, one in wanted.items():
-            value = self._given_value(key, one.source)
-            text = value if isinstance(value, str) else json.dumps(value)
-            if isinstance(one.source, Parameter):
-                if not isinstance(value, str):
-                    raise OwnError(f'[secrets] "{key}" is a parameter of Systems Manager, so it is a text')
-                yield Step("ssm.put_parameter", {"Name": one.source.name, "Value": text, "Type": "SecureString"})
-                continue
-            one.check(key, text)
-            self._secrets[key] = f"secret{len(self._secrets)}"
-            yield Step("secretsmanager.create_secret", {"Name": _name(key), "SecretString": text}, self._secrets[key])
-
-    def _given_value(self, key: str, found: Parameter | ManagedSecret) -> str | Mapping[str, Any] | None:
-        given = self._settings.secrets
-        if isinstance(found, ManagedSecret):
-            return given.get(key, given.get(_name(key)))
-        arns = (value for name, value in given.items() if name.endswith(f":parameter/{found.name.lstrip('/')}"))
-        return given.get(key, next(arns, None))
 
     def _environment_files(self) -> Iterator[Step]:
         wanted = {
@@ -255,37 +185,20 @@ class _Planner:
         return made
 
     def _container(self, container: Request) -> dict[str, Any]:
-        made = dict(container)
-        given = self._settings.environment.get(str(container["name"]))
-        if given:
-            own = {item["name"]: item["value"] for item in container.get("environment") or ()}
-            made["environment"] = [{"name": name, "value": value} for name, value in {**own, **given}.items()]
+        name = str(container["name"])
+        made = with_environment(container, self._settings.environment.get(name, {}))
         if container.get("secrets"):
-            made["secrets"] = [self._secret(str(container["name"]), item) for item in self._own_secrets(container)]
+            made["secrets"] = [self._secrets.here(name, item) for item in self._secrets.own(container)]
         if made.get("logConfiguration"):
-            made["logConfiguration"] = self._log(str(container["name"]), made["logConfiguration"])
+            made["logConfiguration"] = self._log(name, made["logConfiguration"])
         return made
-
-    def _own_secrets(self, container: Request) -> list[Request]:
-        """Those of its secrets whose variable is not given: one that is takes the secret's place."""
-        given = self._settings.environment.get(str(container["name"]), {})
-        return [item for item in container.get("secrets") or () if item.get("name") not in given]
-
-    def _secret(self, container: str, item: Request) -> dict[str, Any]:
-        found = _source(container, str(item.get("valueFrom")))
-        if isinstance(found, Parameter):
-            return {**item, "valueFrom": found.name}
-        if found.version_id or found.version_stage not in ("", "AWSCURRENT"):
-            self.notes.append(f"container {container}: {item.get('name')} is the value of [secrets], whatever version")
-        suffix = f":{found.json_key}::" if found.json_key else ""
-        return {**item, "valueFrom": Reference(f"{self._secrets[found.arn]}.ARN", suffix)}
 
     def _log(self, container: str, log: Request) -> dict[str, Any]:
         made = dict(log)
         if log.get("logDriver") == "awslogs" and "awslogs-region" in (log.get("options") or {}):
             made["options"] = {**log["options"], "awslogs-region": self._place.region}
         if log.get("secretOptions"):
-            made["secretOptions"] = [self._secret(container, item) for item in log["secretOptions"]]
+            made["secretOptions"] = [self._secrets.here(container, item) for item in log["secretOptions"]]
         return made
 
     def _service(self, file: str, request: Request) -> Step:
@@ -320,10 +233,7 @@ class _Planner:
         return self._settings.cluster or str(request.get("cluster") or self._own.name).rpartition("/")[2]
 
     def _instances(self, clusters: Sequence[str], services: Sequence[Step]) -> Iterator[Step]:
-        def on_instances(request: Request) -> bool:
-            return not request.get("capacityProviderStrategy") and request.get("launchType", "EC2") == "EC2"
-
-        wanting = [str(s.parameters["serviceName"]) for s in services if on_instances(s.parameters)]
+        wanting = [str(s.parameters["serviceName"]) for s in services if is_on_instances(s.parameters)]
         if self._settings.instances is None:
             if wanting:
                 raise OwnError(
@@ -354,15 +264,3 @@ class _Planner:
             return f"{match[1]}:{region}:{self._place.account if match[3] else ''}:"
 
         return _ARN.sub(moved, arn, count=1)
-
-
-def _source(container: str, value_from: str) -> Parameter | ManagedSecret:
-    try:
-        return source(container, value_from)
-    except EcsError as error:
-        raise OwnError(str(error)) from error
-
-
-def _name(arn: str) -> str:
-    """The name of a secret, whose ARN ends with six characters that Secrets Manager has added."""
-    return _SUFFIX.sub("", arn.rpartition(":secret:")[2])

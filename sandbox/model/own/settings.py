@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 from sandbox.model.own.checks import Check, checks
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
-
-FILE = "sandbox.toml"
+from sandbox.model.own.terraform import check_value
 
 _STACK: Fields = {"name": str, "description": str, "cluster": str, "task_definitions": list, "services": list}
 _COMPOSE: Fields = {
@@ -23,6 +23,19 @@ _COMPOSE: Fields = {
     "cpu": int,
     "memory": int,
 }
+_CLOUDFORMATION: Fields = {
+    "template": str,
+    "stack_name": str,
+    "parameters": dict,
+    "templates": dict,
+    "imports": dict,
+    "hosts": dict,
+    "hosted_zones": dict,
+    "code": dict,
+    "stacks": dict,
+    "ignore": list,
+}
+_OTHER_STACK: Fields = {"template": str, "parameters": dict}
 _PUBLIC: Fields = {"port": int, "host": str, "health_check": str, "matcher": str}
 _BUILD: Fields = {"build": str, "dockerfile": str, "target": str, "arguments": dict}
 _GROUP: Fields = {
@@ -37,8 +50,9 @@ _GROUP: Fields = {
     "sticky": bool,
 }
 _INSTANCES: Fields = {"type": str, "count": int}
+_TERRAFORM: Fields = {"folder": str, "variables": dict, "var_files": list, "within": (int, float)}
 _READY: Fields = {"url": str, "status": int, "within": (int, float)}
-_TABLES: Fields = {
+TABLES: Fields = {
     "stack": dict,
     "images": dict,
     "secrets": dict,
@@ -50,12 +64,41 @@ _TABLES: Fields = {
     "desired_counts": dict,
     "instances": dict,
     "compose": dict,
+    "terraform": dict,
+    "cloudformation": dict,
     "ready": list,
     "check": list,
 }
+"""The tables of the file."""
 
-# Tables that a compose file has no use for.
-_OF_DEFINITIONS = ("secrets", "environment_files", "target_groups", "registries", "instances")
+KEYS: Mapping[str, Fields] = {
+    "stack": _STACK,
+    "images": _BUILD,
+    "target_groups": _GROUP,
+    "instances": _INSTANCES,
+    "compose": _COMPOSE,
+    "compose.public": _PUBLIC,
+    "terraform": _TERRAFORM,
+    "cloudformation": _CLOUDFORMATION,
+    "ready": _READY,
+}
+"""What tables may have. A table that is not here has names of the user's own; that of checks is `checks.KINDS`."""
+
+# Tables that a compose file, or a template, has no use for, and Terraform: it makes such things itself.
+_OF_DEFINITIONS = ("environment_files", "target_groups", "registries", "instances")
+_NOT_OF_TERRAFORM = (
+    "environment",
+    "environment_files",
+    "efs",
+    "target_groups",
+    "registries",
+    "desired_counts",
+    "instances",
+    "compose",
+    "cloudformation",
+)
+
+_WORDS = {"compose": "compose file", "cloudformation": "template"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +151,60 @@ class Compose:
 
 
 @dataclass(frozen=True)
+class Terraform:
+    """The table ``terraform``: a root module, and what it is applied with.
+
+    Attributes:
+        folder: Of the root module; paths are relative to the folder of the sandbox.toml.
+        variables: By name; whatever TOML has but dates and times.
+        var_files: Files of variables, in the order in which later ones win; ``variables`` wins over all.
+        within: Seconds that ``terraform apply`` may take.
+    """
+
+    folder: str = "."
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    var_files: tuple[str, ...] = ()
+    within: float = 1800.0
+
+
+@dataclass(frozen=True)
+class OtherStack:
+    """A stack that is made before, whose exports are imported."""
+
+    template: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CloudFormation:
+    """The table ``cloudformation``: a template, and what it leaves open.
+
+    Attributes:
+        template: The file.
+        stack_name: "": the folder's name.
+        parameters: Values by name: texts, numbers, truth values, or lists of them.
+        templates: By the logical id or URL of a nested stack: its file.
+        imports: By the name of an export of another stack: its value.
+        hosts: By the logical id of a load balancer: a name that leads to it.
+        hosted_zones: By the id of a hosted zone that is not the template's: its name.
+        code: By the logical id of a function: the folder with its code.
+        stacks: By name: stacks that are made before, in this order.
+        ignore: Logical ids, properties (``LogicalId.Property``) and sections that are left out on purpose.
+    """
+
+    template: str
+    stack_name: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, Any] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    hosted_zones: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    stacks: Mapping[str, OtherStack] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a sandbox.toml says.
 
@@ -137,8 +234,10 @@ class Settings:
     desired_counts: Mapping[str, int] = field(default_factory=dict)
     instances: tuple[str, int] | None = None
     compose: Compose | None = None
+    cloudformation: CloudFormation | None = None
     ready: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
+    terraform: Terraform | None = None
 
 
 def settings(content: Mapping[str, Any]) -> Settings:
@@ -147,15 +246,9 @@ def settings(content: Mapping[str, Any]) -> Settings:
     Raises:
         OwnError: A table or key is unknown or of the wrong kind; the message names both.
     """
-    read("", content, _TABLES)
+    read("", content, TABLES)
     stack = read("[stack]", content.get("stack", {}), _STACK)
-    if "compose" in content and ("task_definitions" in stack or "services" in stack):
-        raise OwnError(
-            "[compose]: a stack is made of a compose file, or of the task_definitions and services of [stack]"
-        )
-    for table in _OF_DEFINITIONS if "compose" in content else ():
-        if table in content:
-            raise OwnError(f"[{table}] is about task definitions; the stack is a compose file's")
+    _check_made_of(content, stack)
     return Settings(
         stack.get("name", ""),
         stack.get("description", ""),
@@ -172,9 +265,28 @@ def settings(content: Mapping[str, Any]) -> Settings:
         _counts(content.get("desired_counts", {})),
         _instances(content["instances"]) if "instances" in content else None,
         _compose(content["compose"]) if "compose" in content else None,
+        _cloudformation(content["cloudformation"]) if "cloudformation" in content else None,
         tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
         checks(content.get("check", ())),
+        _terraform(content["terraform"], content) if "terraform" in content else None,
     )
+
+
+def _check_made_of(content: Mapping[str, Any], stack: Mapping[str, Any]) -> None:
+    """A stack is made of one thing, and what is about another one has no meaning."""
+    made_of = [table for table in ("compose", "cloudformation") if table in content]
+    if len(made_of) > 1:
+        raise OwnError("[compose], [cloudformation]: a stack is made of a compose file or of a template")
+    for table in made_of:
+        if "task_definitions" in stack or "services" in stack:
+            raise OwnError(
+                f"[{table}]: a stack is made of a {_WORDS[table]}, or of the task_definitions and services of [stack]"
+            )
+        for other in (*_OF_DEFINITIONS, *(("secrets",) if table == "compose" else ())):
+            if other in content:
+                raise OwnError(f"[{other}] is about task definitions; the stack is a {_WORDS[table]}'s")
+        if table == "cloudformation" and "cluster" in stack:
+            raise OwnError("[stack] cluster: the stack is a template's, which has its clusters")
 
 
 def _image(name: str, value: Any) -> str | Build:
@@ -243,8 +355,60 @@ def _compose(value: Any) -> Compose:
     )
 
 
+def _terraform(value: Any, content: Mapping[str, Any]) -> Terraform:
+    found = read("[terraform]", value, _TERRAFORM)
+    for table in _NOT_OF_TERRAFORM:
+        if table in content:
+            raise OwnError(
+                f"[{table}] is about other stacks; this one is what Terraform makes", "[terraform] variables"
+            )
+    for key in ("cluster", "task_definitions", "services"):
+        if key in content.get("stack", {}):
+            raise OwnError(f"[stack] {key} is about other stacks; this one is what Terraform makes")
+    for name, one in found.get("variables", {}).items():
+        check_value(f"[terraform] variables.{name}", one)
+    if not 0 < found.get("within", 1) < math.inf:
+        raise OwnError("[terraform] within is more than 0 seconds", f"found {found['within']!r}")
+    return Terraform(
+        found.get("folder", Terraform.folder),
+        found.get("variables", {}),
+        texts("[terraform]", "var_files", found.get("var_files", [])),
+        float(found.get("within", Terraform.within)),
+    )
+
+
+def _cloudformation(value: Any) -> CloudFormation:
+    found = read("[cloudformation]", value, _CLOUDFORMATION)
+    if not found.get("template"):
+        raise OwnError("[cloudformation] template names the file", 'template = "template.yaml"')
+
+    def named(key: str) -> Mapping[str, str]:
+        return _mapping(f"[cloudformation.{key}]", found.get(key, {}))
+
+    return CloudFormation(
+        found["template"],
+        found.get("stack_name", ""),
+        found.get("parameters", {}),
+        named("templates"),
+        found.get("imports", {}),
+        named("hosts"),
+        named("hosted_zones"),
+        named("code"),
+        {name: _other_stack(name, one) for name, one in found.get("stacks", {}).items()},
+        texts("[cloudformation]", "ignore", found.get("ignore", [])),
+    )
+
+
+def _other_stack(name: str, value: Any) -> OtherStack:
+    place = f"[cloudformation.stacks.{name}]"
+    found = read(place, value, _OTHER_STACK)
+    if not found.get("template"):
+        raise OwnError(f"{place} template names the file", 'template = "network.yaml"')
+    return OtherStack(found["template"], found.get("parameters", {}))
+
+
 def _ready(number: int, value: Any) -> Mapping[str, Any]:
     found = read(f"[[ready]] number {number}", value, _READY)
-    if not found.get("url", "").startswith("http://") or found.get("within", 1) <= 0:
+    if not found.get("url", "").startswith("http://") or not 0 < found.get("within", 1) < math.inf:
         raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,31 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """Stands for what a pure function makes of arguments in which there are references.
+
+    The function says with a ValueError, LookupError or TypeError that it cannot.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Stands for the bytes of a zip archive of a folder of the stack."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One AWS API call.
 
     Attributes:
         operation: ``service.operation``, with boto3's names.
-        parameters: In the API's names; a `Reference` may stand for any value, and every other one is as it is.
+        parameters: In the API's names; a `Reference`, `Computed` or `Archive` may stand for any value, and every other
+            one is as it is.
         save_as: The name under which references find its answer.
         source: The file that it is made of, for errors.
     """

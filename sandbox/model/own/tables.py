@@ -35,12 +35,18 @@ def read(place: str, value: Any, fields: Fields) -> Mapping[str, Any]:
     for key, one in value.items():
         if key not in fields:
             raise unknown(place, key, fields, "key" if place else "table")
-        wanted = fields[key]
-        types = wanted if isinstance(wanted, tuple) else (wanted,)
-        if type(one) not in types:
-            said = " or ".join(_NAMES[kind] for kind in types)
-            raise OwnError(f"{place} {key} is {said}".strip(), f"found {one!r}")
+        if type(one) not in _types(fields[key]):
+            raise OwnError(f"{place} {key} is {words(fields[key])}".strip(), f"found {one!r}")
     return value
+
+
+def words(wanted: type | tuple[type, ...]) -> str:
+    """What a value of `Fields` is, as a person reads it: "a text", "a whole number or a number"."""
+    return " or ".join(_NAMES[kind] for kind in _types(wanted))
+
+
+def _types(wanted: type | tuple[type, ...]) -> tuple[type, ...]:
+    return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
 def texts(place: str, key: str, value: Any) -> tuple[str, ...]:

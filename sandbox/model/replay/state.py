@@ -130,6 +130,18 @@ def record_points_at_running_task(name: str = "", zone: str = "", group: str = "
     return invariant
 
 
+def record_is(name: str, answers: Sequence[str], type: str = "A") -> Invariant:
+    """The record set has these values, in any order; none of them: there is no such record set."""
+
+    def invariant(state: State) -> bool | None:
+        values = state.record(name, type) or []
+        shown = ", ".join(values) or "none"
+        _hold(sorted(values) == sorted(answers), f"{name} {type} is {shown}; wanted: {', '.join(answers) or 'none'}")
+        return True
+
+    return invariant
+
+
 BUILT_IN: Mapping[str, Callable[..., Invariant]] = {
     "record-points-at-running-task": record_points_at_running_task,
     "no-event-lost": no_event_lost,

@@ -25,24 +25,34 @@ _LANES = {
     _RECORDS: states.records,
     "Requests": happenings.requests,
 }
-_IN_STATES = frozenset(
+IN_STATES = frozenset(
     {
         *("task.state", "container.exited", "container.failed", "container.restarted", "container.health"),
         *("target.health", "dns.change", "dns.probe", "cloudmap.instance", "pipeline.action", "codebuild.phase"),
         *("instance.launched", "instance.state", "instance.failed", "instance.dropped"),
     }
 )
+"""The kinds that tell of a state, which lasts until another one of the same thing."""
 
 
-def draw(seen: Sequence[Observation]) -> Picture:
-    """The picture of what was seen, in the order in which it was recorded."""
+def draw(seen: Sequence[Observation], window: tuple[float, float] | None = None) -> Picture:
+    """The picture of what was seen, in the order in which it was recorded.
+
+    Args:
+        seen: The observations.
+        window: From when to when, for what is still going on: what was over before is left out, what is not over lasts
+            until its end, and where there is no room for all rows the newest ones are shown.
+    """
     if not seen:
         return Picture(0.0, 0.0, ())
-    end = max(one.at for one in seen)
+    end = max([one.at for one in seen] + ([window[1]] if window else []))
     rows = {title: make(seen, end) for title, make in _LANES.items()}
-    rows["Other observations"] = happenings.notes(seen, happenings.SHOWN | _IN_STATES)
-    lanes = [lane(title, found, MOST_ROWS) for title, found in rows.items() if found]
-    begin = min([*(one.at for one in seen), *(row.begin for one in lanes for row in one.rows)])
+    rows["Other observations"] = happenings.notes(seen, happenings.SHOWN | IN_STATES)
+    if window:
+        rows = {title: [cut for row in found if (cut := row.since(window[0]))] for title, found in rows.items()}
+        seen = [one for one in seen if one.at >= window[0]]
+    lanes = [lane(title, found, MOST_ROWS, newest=bool(window)) for title, found in rows.items() if found]
+    begin = min([end, *(one.at for one in seen), *(row.begin for one in lanes for row in one.rows)])
     shown = {(one.title, row.name) for one in lanes for row in one.rows}
     arrows = (one for one in _arrows(seen) if one.cause[:2] in shown and one.effect[:2] in shown)
     return Picture(begin, end, tuple(lanes), tuple(itertools.islice(arrows, MOST_ARROWS)))

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -51,9 +52,51 @@ class ReportFolder:
 
     def add(self, entry: Entry) -> None:
         """Have it on the page."""
-        folder = self._path / _ENTRIES
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{file_name(f'{entry.group}.{entry.name}')}.json", entry.as_json())
+        file = self._entry(entry.group, entry.name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, entry.as_json())
+
+    def _entry(self, group: str, name: str) -> Path:
+        return self._path / _ENTRIES / f"{file_name(f'{group}.{name}')}.json"
+
+    def take(self, other: Path) -> int:
+        """Have on the page what another report has, with its timelines and screenshots; how many entries that is.
+
+        Args:
+            other: The folder of a report, wherever it was made: that of one shard of a suite.
+
+        Raises:
+            SandboxError: It is not a report, or cannot be read.
+        """
+        if not (other / html.INDEX).is_file():
+            raise SandboxError(
+                f"{other} is not a report", state=f"it has no {html.INDEX}", hint="name folders of --report"
+            )
+        files = sorted((other / _ENTRIES).glob("*.json"))
+        for file in files:
+            try:
+                entry = Entry.from_json(file.read_text())
+            except (ValueError, KeyError, TypeError) as error:
+                raise SandboxError(f"{file} is not an entry of a report", state=str(error)) from error
+            self._take(entry, other)
+        return len(files)
+
+    def _take(self, entry: Entry, other: Path) -> None:
+        name, number = entry.name, 1
+        while self._entry(entry.group, name).exists():  # the same test in two shards: neither is lost
+            number += 1
+            name = f"{entry.name} ({number})"
+        folder = self.timelines / file_name(f"{entry.group}.{name}")
+
+        def copied(path: str) -> str:
+            found = _within(other, path)
+            if found is None:
+                return ""
+            folder.mkdir(parents=True, exist_ok=True)
+            return str(shutil.copy(found, folder / found.name))
+
+        pictures = tuple(file for path in entry.files if (file := copied(path)))
+        self.add(replace(entry, name=name, timeline=copied(entry.timeline), files=pictures))
 
     def write(self, title: str) -> Path:
         """Make the page, ordered by name; its file."""
@@ -64,7 +107,32 @@ class ReportFolder:
         """Make the page of a run of scenarios, in the order in which they ran; its file."""
         named = {scenario.name: scenario for scenario in scenarios}
         title = f"{len(results)} {'variant' if len(results) == 1 else 'variants'} of {len(named)} scenarios"
-        return html.write(self._path, title, [Entry.of(result, named[result.scenario]) for result in results])
+        entries = [Entry.of(result, named[result.scenario]) for result in results]
+        for entry in entries:
+            self.add(entry)
+        return html.write(self._path, title, entries)
+
+
+def check_report(folder: Path) -> None:
+    """Refuse what is no report's folder.
+
+    Raises:
+        SandboxError: It has no page.
+    """
+    if not (folder / html.INDEX).is_file():
+        raise SandboxError(
+            f"{folder} is not a report", state=f"it has no {html.INDEX}", hint="name folders that --report wrote"
+        )
+
+
+def _within(report: Path, path: str) -> Path | None:
+    """The file that a report's entry names, which was written where the report was made; None if it is not there."""
+    parts = Path(path).parts
+    if _TIMELINES not in parts:
+        return None
+    last = len(parts) - 1 - parts[::-1].index(_TIMELINES)
+    found = report.joinpath(*parts[last:])
+    return found if found.is_file() and found.resolve().is_relative_to(report.resolve()) else None
 
 
 def file_name(name: str) -> str:

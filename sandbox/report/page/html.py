@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sandbox.report.files import write_whole
@@ -24,6 +24,7 @@ from sandbox.timeline import Observation
 INDEX = "index.html"
 ROW = 22
 """Pixels that a row is high: the arrows count on it."""
+_ASSETS = Path(__file__).parent / "templates"
 _COLUMNS = 120  # of a row that counts
 _CUT = 300  # characters of a field in the list of observations; logs are shown whole elsewhere
 _BARS, _SAID = 100, 40  # of a row that are drawn, and that are read out
@@ -43,33 +44,49 @@ def write(folder: Path, title: str, entries: Sequence[Entry]) -> Path:
         SandboxError: It cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(
-        loader=PackageLoader("sandbox.report.page"),
-        autoescape=True,  # whatever a log says stays text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    assets = Path(__file__).parent / "templates"
-    script = (assets / "page.js").read_text()
+    script = (_ASSETS / "page.js").read_text()
     left = _PICTURES
     sections = []
     for number, entry in enumerate(entries):
         section = Section(number, entry, left)
         left -= sum(len(picture.data) for picture in section.pictures)
         sections.append(section)
-    page = environment.get_template("page.html").render(
-        title=title,
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        sections=sections,
-        style=Markup((assets / "page.css").read_text()),  # ours, as is the script
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        row=ROW,
+    page = (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            sections=sections,
+            style=style(),
+            script=Markup(script),  # ours, as is the style
+            script_hash=digest(script),
+        )
     )
     file = folder / INDEX
     write_whole(file, page)
     return file
+
+
+def environment(*packages: str) -> Environment:
+    """What pages are made by: the report's templates, and those of other packages of pages."""
+    return Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "sandbox.report.page")]),
+        autoescape=True,  # whatever a log says stays text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def style() -> Markup:
+    """The styles of what is drawn."""
+    return Markup(f":root {{ --row: {ROW}px; }}\n{(_ASSETS / 'page.css').read_text()}")
+
+
+def digest(script: str) -> str:
+    """By which a Content-Security-Policy allows a script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,7 @@ class Section:
     @property
     def logs(self) -> tuple[Log, ...]:
         """What containers, functions and builds wrote last, in the order in which they ended."""
-        return tuple(_logs(self.seen))
+        return tuple(logs(self.seen))
 
     @property
     def packed(self) -> str:
@@ -130,7 +147,8 @@ def _cut(value: object) -> str:
     return text if len(text) <= _CUT else text[:_CUT] + "..."
 
 
-def _logs(seen: Sequence[Observation]) -> Iterator[Log]:
+def logs(seen: Sequence[Observation]) -> Iterator[Log]:
+    """What observations have of logs."""
     for one in seen:
         if not one.get("log"):
             continue

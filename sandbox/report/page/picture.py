@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Tone = Literal["good", "bad", "wait", "going", "plain"]
@@ -63,6 +63,13 @@ class Row:
         ]
         return min(times, default=float("inf"))
 
+    def since(self, at: float) -> Row | None:
+        """What of it is not over by then; None where all is."""
+        bars = tuple(replace(bar, begin=max(bar.begin, at)) for bar in self.bars if bar.end > at)
+        marks = tuple(mark for mark in self.marks if mark.at >= at)
+        counts = tuple(counted for counted in self.counts if counted[0] >= at)
+        return Row(self.name, bars, marks, counts) if bars or marks or counts else None
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -121,7 +128,7 @@ class States:
         return Row(name, tuple(self.bars), tuple(self.marks))
 
 
-def lane(title: str, rows: Iterable[Row], most: int) -> Lane:
-    """A lane of the first ``most`` rows by time of their begin."""
+def lane(title: str, rows: Iterable[Row], most: int, *, newest: bool = False) -> Lane:
+    """A lane of the first ``most`` rows by time of their begin, or of the last ones."""
     ordered = sorted(rows, key=lambda row: row.begin)
-    return Lane(title, tuple(ordered[:most]), max(0, len(ordered) - most))
+    return Lane(title, tuple(ordered[-most:] if newest else ordered[:most]), max(0, len(ordered) - most))

@@ -16,9 +16,10 @@ _TASK: Mapping[str, Tone] = {
     "DEACTIVATING": "going",
     "STOPPING": "going",
     "DEPROVISIONING": "going",
+    "STOPPED": "going",
 }
-_TARGET: Mapping[str, Tone] = {"healthy": "good", "unhealthy": "bad", "initial": "wait", "draining": "going"}
-_HEALTH: Mapping[str, Tone] = {"HEALTHY": "good", "UNHEALTHY": "bad"}
+TARGET: Mapping[str, Tone] = {"healthy": "good", "unhealthy": "bad", "initial": "wait", "draining": "going"}
+HEALTH: Mapping[str, Tone] = {"HEALTHY": "good", "UNHEALTHY": "bad"}
 _ACTION: Mapping[str, Tone] = {"InProgress": "wait", "Succeeded": "good", "Failed": "bad"}
 
 
@@ -44,9 +45,15 @@ def _task_state(states: States, one: Observation) -> None:
             Mark(one.at, "bad" if failed else "plain", _join("STOPPED", one.get("stop_code"), one["stopped_reason"]))
         )
         return
-    leaving = one["desired_status"] == "STOPPED" and status == "RUNNING"
-    label = "RUNNING, to stop" if leaving else status
-    states.enter(one.at, "going" if leaving else _TASK.get(status, "plain"), label, f"at {address}" if address else "")
+    tone, label = task_look(status, one["desired_status"])
+    states.enter(one.at, tone, label, f"at {address}" if address else "")
+
+
+def task_look(last_status: str, desired_status: str) -> tuple[Tone, str]:
+    """How a task looks, and what is written there."""
+    if (last_status, desired_status) == ("RUNNING", "STOPPED"):
+        return "going", "RUNNING, to stop"
+    return _TASK.get(last_status, "plain"), last_status
 
 
 def _exited(one: Observation) -> Mark:
@@ -59,7 +66,7 @@ _CONTAINER: Mapping[str, Callable[[Observation], Mark]] = {
     "container.failed": lambda one: Mark(one.at, "bad", f"container {one['container']}: {one['reason']}"),
     "container.restarted": lambda one: Mark(one.at, "plain", f"container {one['container']} restarted"),
     "container.health": lambda one: Mark(
-        one.at, _HEALTH.get(one["health"], "plain"), f"container {one['container']} is {one['health']}"
+        one.at, HEALTH.get(one["health"], "plain"), f"container {one['container']} is {one['health']}"
     ),
 }
 
@@ -73,7 +80,7 @@ def targets(seen: Sequence[Observation], end: float) -> list[Row]:
             if state == "unused":
                 states.leave(one.at)
             else:
-                states.enter(one.at, _TARGET.get(state, "plain"), state, _join(one["reason"], one["description"]))
+                states.enter(one.at, TARGET.get(state, "plain"), state, _join(one["reason"], one["description"]))
     return [states.row(name, end) for name, states in of.items()]
 
 
@@ -104,7 +111,7 @@ def cloudmap(seen: Sequence[Observation], end: float) -> list[Row]:
                 states.leave(one.at)
             else:
                 address = one["attributes"].get("AWS_INSTANCE_IPV4", "")
-                states.enter(one.at, _HEALTH.get(one["health"], "plain"), one["health"], address)
+                states.enter(one.at, HEALTH.get(one["health"], "plain"), one["health"], address)
     return [states.row(name, end) for name, states in of.items()]
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from sandbox.aws.lambda_runtime.bootstrap import (
     OutsideSandboxError,
     ProcessLimit,
     is_loopback,
+    made_for_this_python,
 )
 
 refuse_outside = Guard(Internet())
@@ -64,3 +67,35 @@ def test_a_fork_above_the_limit_fails() -> None:
             tight(event, ())
         assert caught.value.errno == errno.EAGAIN
     tight("open", ())
+
+
+OWN = f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
+def bring(folder: Path, name: str, *tags: str) -> None:
+    info = folder / f"{name}.dist-info"
+    info.mkdir(parents=True)
+    (info / "WHEEL").write_text("".join(["Wheel-Version: 1.0\n", *(f"Tag: {tag}\n" for tag in tags)]))
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_replaced"),
+    [
+        (["cp39-cp39-manylinux_2_28_x86_64"], True),
+        ([f"{OWN}-{OWN}-manylinux_2_28_x86_64"], False),
+        (["cp39-abi3-manylinux_2_28_x86_64"], False),
+        (["py2-none-any", "py3-none-any"], False),
+        ([], False),
+    ],
+)
+def test_a_package_compiled_for_another_python_is_replaced(tags: list[str], is_replaced: bool, tmp_path: Path) -> None:
+    bring(tmp_path / "task", "pillow-13.0.0", *tags)
+    bring(tmp_path / "packages/pillow", "pillow-13.0.0", f"{OWN}-{OWN}-manylinux_2_28_x86_64")
+    found = made_for_this_python([str(tmp_path / "task"), str(tmp_path / "none")], tmp_path / "packages")
+    assert found == ([str(tmp_path / "packages/pillow")] if is_replaced else [])
+
+
+def test_another_version_of_a_package_is_not_taken_for_it(tmp_path: Path) -> None:
+    bring(tmp_path / "task", "pillow-12.0.0", "cp39-cp39-manylinux_2_28_x86_64")
+    bring(tmp_path / "packages/pillow", "pillow-13.0.0", f"{OWN}-{OWN}-manylinux_2_28_x86_64")
+    assert made_for_this_python([str(tmp_path / "task")], tmp_path / "packages") == []

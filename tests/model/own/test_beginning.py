@@ -8,9 +8,12 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.model.cloudformation.document import document
+from sandbox.model.cloudformation.template import is_template
 from sandbox.model.own import beginning
 from sandbox.model.own.beginning import Found
 from sandbox.model.own.settings import Group, Public, settings
+from tests.fuzz.documents import changed
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"
 TASK = {
@@ -64,7 +67,7 @@ def test_task_definitions_and_services():
     assert whole.environment_files == {"arn:aws:s3:::config/app.env": "local.env"}
     assert whole.registries == {"srv-1": "NAME.NAMESPACE"}
     assert whole.desired_counts == {"shop": 1}
-    assert [one.kind for one in whole.checks] == ["http", "cache", "websocket"]
+    assert [one.kind for one in whole.checks] == ["http", "cache", "websocket", "eni"]
 
 
 def test_a_compose_file():
@@ -85,6 +88,23 @@ def test_a_stack_yaml_has_images_and_checks_alone():
     assert [one.target for one in whole.checks] == ["http://NAME/", "http://NAME/"]
 
 
+def test_checks_are_suggested_for_what_shows_that_they_fit():
+    found = Found(None, {}, {}, has_stack=True, handlers=("lambda/dns.py:handler",), groups=("shop",))
+    now, whole, _ = written(found)
+    assert now.checks == ()
+    assert [one.kind for one in whole.checks] == ["cache", "websocket", "eni", "replay", "purge"]
+    assert whole.checks[3].bounds["handler"] == "lambda/dns.py:handler"
+    assert whole.checks[4].bounds["group"] == "shop"
+    assert "[[check]]" not in beginning.text(Found(None, {"t.json": TASK}, {})).replace("# [[check]]", "")
+    route53 = 'client = boto3.client("route53")\n\n\ndef keep(event, context):\n    pass\n'
+    assert beginning.handler_of(route53) == "keep"
+    assert beginning.handler_of(route53.replace("route53", "s3")) == ""
+    assert beginning.handler_of('"""route53"""\ndef keep(one, other): pass') == ""
+    group = {"autoscaling.create_auto_scaling_group": {"AutoScalingGroupName": "shop"}}
+    assert beginning.groups_of({"calls": [group, {"ecs.create_cluster": None}, 1]}) == ("shop",)
+    assert beginning.groups_of([1]) == ()
+
+
 def test_what_is_what():
     assert beginning.as_task_definition({"taskDefinition": TASK}) == TASK
     assert beginning.as_task_definition({"containerDefinitions": [1]}) is None
@@ -102,3 +122,52 @@ def test_whatever_a_file_says_the_result_is_toml(image, name):
     made = settings(tomllib.loads(beginning.text(Found(("c.yaml", services), {}, {}))))
     assert made.compose is not None
     assert list(made.compose.public) == [name]
+
+
+TEMPLATE = """
+Parameters:
+  Stage: {Type: String, AllowedValues: [test, prod], Description: "What it\\nis for"}
+  Tasks: {Type: Number, Default: 2}
+  Vpc: {Type: "AWS::EC2::VPC::Id"}
+  Key: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/key}
+Resources:
+  Named: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+  Record: {Type: AWS::Route53::RecordSet, Properties: {AliasTarget: {DNSName: !Sub "dualstack.${Named.DNSName}"}}}
+  Balancer: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+  Alarm: {Type: AWS::CloudWatch::Alarm}
+  Far: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://s3.amazonaws.com/b/x.yaml}}
+  Near: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: near.yaml}}
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - {Image: shop:1, Environment: [{Name: P, Value: "{{resolve:secretsmanager:db:SecretString:pass}}"}]}
+        - {Image: !Ref Image}
+"""
+
+
+def test_a_template_s_table_has_what_only_its_owner_knows():
+    content = document(TEMPLATE).content
+    made = beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="My Shop"))
+    table = tomllib.loads(made)
+    hosts = {"Balancer": "my-shop.example.com"}
+    assert table["cloudformation"] == {"template": "t.yaml", "parameters": {}, "templates": {}, "hosts": hosts}
+    assert [one["url"] for one in table["check"]] == ["http://my-shop.example.com/"]
+    assert settings(table).cloudformation.hosts == hosts
+    for line in (
+        '# ignore = ["Alarm"]',
+        '# Stage = "VALUE"  # What it is for; one of test, prod',
+        '# Tasks = "2"  # Number',
+        '# Far = "FILE"',
+        '# "shop:1" = { build = "." }',
+        '# "db" = "VALUE"',
+        '# "/shop/key" = "VALUE"',
+    ):
+        assert line in made.splitlines()
+    assert "# Near" not in made
+
+
+@given(changed(document(TEMPLATE).content))
+def test_whatever_a_template_has_the_table_is_toml_that_can_be_read(content):
+    if is_template(content):
+        settings(tomllib.loads(beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="x"))))

@@ -200,3 +200,29 @@ def test_bars_of_a_row_follow_one_another(told):
 @pytest.mark.parametrize("title", ["Tasks", "Events"])
 def test_lanes_without_rows_are_left_out(title):
     assert title not in [lane.title for lane in draw([answer(1, 200)]).lanes]
+
+
+def test_a_window_shows_what_is_not_over_by_its_begin_until_its_end():
+    observations = [
+        state(1, "RUNNING", task="t/old"),
+        state(2, "STOPPED", "STOPPED", task="t/old"),
+        state(3, "RUNNING", task="t/new"),
+        change(4, ["198.51.100.1"]),
+        seen(5, "page.title", url="/", title="before"),
+        seen(50, "page.title", url="/", title="within"),
+    ]
+    picture = draw(observations, (40, 60))
+    shown = {row.name: row for lane in picture.lanes for row in lane.rows}
+    assert (picture.begin, picture.end) == (40, 60)
+    assert shown["ghost new"].bars == (Bar(40, 60, "good", "RUNNING"),)
+    assert shown["b.e A"].bars == (Bar(40, 60, "plain", "198.51.100.1", "TTL 60 s"),)
+    assert [mark.at for mark in shown["page.title"].marks] == [50]
+    assert "ghost old" not in shown
+
+
+def test_a_window_shows_the_newest_rows():
+    many = [state(n, "RUNNING", task=f"t/{n:08}") for n in range(MOST_ROWS + 3)]
+    (lane,) = draw(many, (0, 100)).lanes
+    assert (lane.left_out, lane.rows[-1].name) == (3, f"ghost {MOST_ROWS + 2:08}")
+    (lane,) = draw(many).lanes
+    assert (lane.left_out, lane.rows[0].name) == (3, f"ghost {0:08}")

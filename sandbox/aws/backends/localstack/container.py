@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,20 +115,24 @@ class Container:
         """The container's id, once it has been created."""
         return str(self._container.get_container_id())
 
-    def start(self) -> str:
-        """Start it and wait until it says that it is ready; its URL.
+    def start(self) -> None:
+        """Start it.
 
         Raises:
-            SandboxError: The engine refused, or LocalStack ended or was not ready in time; with its last log lines.
+            SandboxError: The engine refused.
         """
-        try:
+        with _starting():
             # Its own start would look at the log once a second.
             DockerContainer.start(self._container)
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready.
+
+        Raises:
+            SandboxError: It ended, or was not ready in time; with its last log lines.
+        """
+        with _starting():
             self._wait_ready()
-            return self.url()
-        except (DockerException, requests.RequestException) as error:
-            explanation = getattr(error, "explanation", "") or str(error)
-            raise SandboxError("LocalStack's container could not be started", state=str(explanation)) from error
 
     def url(self) -> str:
         """Where it is now: with a network, the engine may publish its port anew, at another one of this machine's."""
@@ -243,6 +247,15 @@ class Container:
 
     def _hint(self) -> str:
         return hint(self._state(), self.log_tail())
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        explanation = getattr(error, "explanation", "") or str(error)
+        raise SandboxError("LocalStack's container could not be started", state=str(explanation)) from error
 
 
 def hint(state: str, said: Sequence[str]) -> str:

@@ -1,0 +1,512 @@
+"""Templates as calls: what becomes of resources, nested stacks and outputs, and what is refused and where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.model.cloudformation.resources import KINDS
+from sandbox.model.cloudformation.values import concatenated
+from sandbox.model.own.errors import OwnError
+from sandbox.model.own.step import Archive, Computed, Reference
+from tests.model.cloudformation.planned import calls, planned
+
+SHOP = """
+    Resources:
+      Balancer:
+        Type: AWS::ElasticLoadBalancingV2::LoadBalancer
+        Properties: {Name: shop, Subnets: [a, b]}
+      Targets:
+        Type: AWS::ElasticLoadBalancingV2::TargetGroup
+        Properties: {Name: shop, Port: "8080", Matcher: {HttpCode: "204,200"}, HealthCheckPath: /health}
+      Listener:
+        Type: AWS::ElasticLoadBalancingV2::Listener
+        Properties:
+          LoadBalancerArn: !Ref Balancer
+          Port: 80
+          DefaultActions: [{Type: forward, TargetGroupArn: !Ref Targets}]
+      Task:
+        Type: AWS::ECS::TaskDefinition
+        Properties:
+          Family: shop
+          ContainerDefinitions:
+            - Name: web
+              Image: shop:1
+              Environment: [{Name: STAGE, Value: prod}, {Name: N, Value: 2}]
+              Secrets: [{Name: KEY, ValueFrom: /shop/key}, {Name: OTHER, ValueFrom: /shop/other}]
+              LinuxParameters: {InitProcessEnabled: "true"}
+      Service:
+        Type: AWS::ECS::Service
+        DependsOn: Listener
+        Properties:
+          ServiceName: shop
+          TaskDefinition: !Ref Task
+          LoadBalancers: [{ContainerName: web, ContainerPort: 80, TargetGroupArn: !Ref Targets}]
+    """
+
+
+def shop(**toml):
+    return planned(SHOP, **toml, secrets={"/shop/key": "k", "/shop/other": "o"})
+
+
+def refused(text, files=None, **toml):
+    with pytest.raises(OwnError) as error:
+        planned(text, files, **toml)
+    return error.value
+
+
+def test_resources_become_calls_whose_answers_later_ones_use():
+    assert calls(shop()) == [
+        ("ssm.put_parameter", {"Name": "/shop/key", "Value": "k", "Type": "SecureString"}),
+        ("ssm.put_parameter", {"Name": "/shop/other", "Value": "o", "Type": "SecureString"}),
+        ("elbv2.create_load_balancer", {"Name": "shop", "Subnets": ["a", "b"]}),
+        (
+            "elbv2.create_target_group",
+            {"Name": "shop", "Port": 8080, "Matcher": {"HttpCode": "204,200"}, "HealthCheckPath": "/health"},
+        ),
+        (
+            "elbv2.create_listener",
+            {
+                "LoadBalancerArn": Reference("Balancer#0.LoadBalancers.0.LoadBalancerArn"),
+                "Port": 80,
+                "DefaultActions": [
+                    {"Type": "forward", "TargetGroupArn": Reference("Targets#0.TargetGroups.0.TargetGroupArn")}
+                ],
+            },
+        ),
+        (
+            "ecs.register_task_definition",
+            {
+                "family": "shop",
+                "containerDefinitions": [
+                    {
+                        "name": "web",
+                        "image": "shop:1",
+                        "environment": [{"name": "STAGE", "value": "prod"}, {"name": "N", "value": "2"}],
+                        "secrets": [
+                            {"name": "KEY", "valueFrom": "/shop/key"},
+                            {"name": "OTHER", "valueFrom": "/shop/other"},
+                        ],
+                        "linuxParameters": {"initProcessEnabled": True},
+                    }
+                ],
+            },
+        ),
+        (
+            "ecs.create_service",
+            {
+                "serviceName": "shop",
+                "desiredCount": 1,
+                "taskDefinition": Reference("Task#0.taskDefinition.taskDefinitionArn"),
+                "loadBalancers": [
+                    {
+                        "containerName": "web",
+                        "containerPort": 80,
+                        "targetGroupArn": Reference("Targets#0.TargetGroups.0.TargetGroupArn"),
+                    }
+                ],
+            },
+        ),
+    ]
+
+
+def test_a_call_knows_where_its_resource_stands():
+    assert [step.source for step in shop().steps][2:4] == [
+        "t.yaml:3: Balancer (AWS::ElasticLoadBalancingV2::LoadBalancer)",
+        "t.yaml:6: Targets (AWS::ElasticLoadBalancingV2::TargetGroup)",
+    ]
+
+
+def test_the_settings_change_images_variables_and_numbers():
+    made = planned(
+        SHOP,
+        secrets={"/shop/key": "k"},
+        environment={"web": {"STAGE": "laptop", "OTHER": "plain"}},
+        desired_counts={"Service": 3},
+        images={"shop:1": "shop:dev"},
+    )
+    assert made.images == {"shop:1": "container 'web' of Task"}
+    by_operation = dict(calls(made))
+    (container,) = by_operation["ecs.register_task_definition"]["containerDefinitions"]
+    assert [one["value"] for one in container["environment"]] == ["laptop", "2", "plain"]
+    assert [one["name"] for one in container["secrets"]] == ["KEY"]
+    assert by_operation["ecs.create_service"]["desiredCount"] == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"environment": {"wbe": {}}}, "[environment]: unknown container 'wbe'"),
+        ({"images": {"shop:2": "x"}}, "[images]: unknown image 'shop:2'"),
+        ({"desired_counts": {"serve": 1}}, "[desired_counts]: unknown service 'serve'"),
+        ({"cloudformation": {"hosts": {"None": "a.b"}}}, "[cloudformation.hosts]: unknown load balancer 'None'"),
+        ({"cloudformation": {"hosts": {"Balancer": "shop"}}}, 'hosts] "Balancer": shop is no name in a domain'),
+        ({"cloudformation": {"ignore": ["None"]}}, "[cloudformation] ignore: unknown name 'None'"),
+        ({"cloudformation": {"templates": {"None": "x"}}}, "[cloudformation.templates]: unknown nested stack 'None'"),
+        ({"cloudformation": {"code": {"None": "x"}}}, "[cloudformation.code]: unknown function 'None'"),
+        ({"cloudformation": {"hosted_zones": {"Z1": "x"}}}, "[cloudformation.hosted_zones]: unknown hosted zone 'Z1'"),
+        ({"cloudformation": {"stack_name": "1"}}, "[cloudformation] stack_name: 1 is no stack's name"),
+    ],
+)
+def test_what_the_settings_name_must_be_there(table, message):
+    with pytest.raises(OwnError) as error:
+        shop(**table)
+    assert message in error.value.message
+
+
+def test_a_secret_that_nobody_gives_is_named():
+    assert refused(SHOP).message == (
+        "no value is given for 2 secrets: /shop/key (of Task/web: KEY); /shop/other (of Task/web: OTHER)"
+    )
+    assert "[secrets]: unknown secret '/none'" in refused(SHOP, secrets={"/none": "x"}).message
+
+
+def test_files_may_be_on_the_template_s_own_file_systems():
+    template = "Resources: {Files: {Type: AWS::EFS::FileSystem}}"
+    made = planned(template, efs={"Files": {"/": "content"}, "fs-1": {"/a": "b"}})
+    assert made.efs == {Reference("Files#0.FileSystemId"): {"/": "content"}}  # that of an id is there beforehand
+    assert refused(template, efs={"File": {"/": "x"}}).message == "[efs]: unknown file system 'File'"
+
+
+def test_listeners_must_answer_by_the_names_that_lead_to_them():
+    assert shop().ready == (
+        {
+            "url": Computed(concatenated, ("http://", Reference("Balancer#0.LoadBalancers.0.DNSName"), "/health")),
+            "status": 204,
+        },
+    )
+    made = shop(cloudformation={"hosts": {"Balancer": "shop.example.com"}})
+    assert made.ready == ({"url": "http://shop.example.com/health", "status": 204},)
+    operation, parameters = calls(made)[-1]
+    assert operation == "route53.change_resource_record_sets"
+    assert parameters["HostedZoneId"] == Reference("zone#0.HostedZone.Id")
+    assert calls(made)[2] == ("route53.create_hosted_zone", {"Name": "example.com", "CallerReference": "example.com"})
+    assert shop(desired_counts={"Service": 0}).ready == ()  # nobody is there to answer
+    assert shop(ready=[{"url": "http://x/"}]).ready == ({"url": "http://x/"},)
+
+
+def test_an_alias_of_the_template_is_such_a_name():
+    records = """
+      Record:
+        Type: AWS::Route53::RecordSet
+        Properties:
+          HostedZoneName: example.org.
+          Name: shop.example.org.
+          Type: A
+          AliasTarget: {DNSName: !GetAtt Balancer.DNSName, HostedZoneId: !GetAtt Balancer.CanonicalHostedZoneID}
+    """
+    made = planned(SHOP + records, secrets={"/shop/key": "k", "/shop/other": "o"})
+    assert [one["url"] for one in made.ready] == ["http://shop.example.org/health"]
+    assert made.notes == ("the hosted zone example.org is not the template's: an empty one is made beforehand",)
+
+
+ROUTED = """
+    Resources:
+      Balancer: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
+      Dummy: {Type: AWS::ElasticLoadBalancingV2::TargetGroup}
+      Pages: {Type: AWS::ElasticLoadBalancingV2::TargetGroup, Properties: {Targets: [{Id: 10.0.0.9}]}}
+      Calls:
+        Type: AWS::ElasticLoadBalancingV2::TargetGroup
+        Properties: {HealthCheckPath: /api/health, Targets: [{Id: 10.0.0.9}]}
+      Listener:
+        Type: AWS::ElasticLoadBalancingV2::Listener
+        Properties:
+          LoadBalancerArn: !Ref Balancer
+          Port: 8080
+          DefaultActions: [{Type: forward, TargetGroupArn: !Ref Dummy}]
+      All:
+        Type: AWS::ElasticLoadBalancingV2::ListenerRule
+        Properties:
+          ListenerArn: !Ref Listener
+          Priority: 20
+          Conditions: [{Field: host-header, Values: ["*.example.com"]}, {Field: path-pattern, Values: ["*"]}]
+          Actions: [{Type: forward, ForwardConfig: {TargetGroups: [{TargetGroupArn: !Ref Pages}]}}]
+      Api:
+        Type: AWS::ElasticLoadBalancingV2::ListenerRule
+        Properties:
+          ListenerArn: !Ref Listener
+          Priority: 3
+          Conditions: [{Field: path-pattern, PathPatternConfig: {Values: [/api/*]}}]
+          Actions: [{Type: forward, TargetGroupArn: !Ref Calls}]
+    """
+HEADER = "Conditions: [{Field: http-header, HttpHeaderConfig: {HttpHeaderName: X, Values: [a]}}, "
+
+
+def test_rules_decide_which_health_checks_can_be_asked_for():
+    hosts = {"hosts": {"Balancer": "shop.example.com"}}
+    urls = [one["url"] for one in planned(ROUTED, cloudformation=hosts).ready]
+    assert urls == ["http://shop.example.com:8080/", "http://shop.example.com:8080/api/health"]
+    # What leads somewhere else, or depends on more than the URL, is not asked for.
+    other = {"hosts": {"Balancer": "shop.example.org"}}
+    assert [one["url"] for one in planned(ROUTED, cloudformation=other).ready] == [
+        "http://shop.example.org:8080/api/health"
+    ]
+    by_header = ROUTED.replace("Conditions: [{Field: path-pattern, Path", HEADER + "{Field: path-pattern, Path")
+    assert [one["url"] for one in planned(by_header, cloudformation=hosts).ready] == ["http://shop.example.com:8080/"]
+
+
+def test_a_stack_that_is_made_before_exports_what_another_imports():
+    network = """
+        Parameters: {Name: {Type: String}}
+        Resources:
+          C: {Type: AWS::ECS::Cluster, Properties: {ClusterName: !Ref Name}}
+          Alarm: {Type: AWS::CloudWatch::Alarm}
+        Outputs: {Cluster: {Value: !Ref C, Export: {Name: !Sub "${AWS::StackName}:Cluster"}}}
+        """
+    service = """
+        Resources:
+          P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !ImportValue "production:Cluster"}}
+        """
+    other = {"production": {"template": "network.yaml", "parameters": {"Name": "x"}}}
+    table = {"stacks": other, "ignore": ["production/Alarm"]}
+    made = planned(service, {"network.yaml": network}, cloudformation=table)
+    cluster = Reference("production/C#0.cluster.clusterName")
+    assert [one[0] for one in calls(made)] == ["ecs.create_cluster", "ssm.put_parameter"]
+    assert calls(made)[1][1]["Value"] == cluster
+    assert made.outputs == {"production.Cluster": cluster}
+    missing = {"stacks": {"production": {"template": "network.yaml"}}, "ignore": ["production/Alarm"]}
+    assert refused(service, {"network.yaml": network}, cloudformation=missing).hint == (
+        'in [cloudformation.stacks.production.parameters]: Name = "VALUE"'
+    )
+    assert "1 is no stack's name" in refused(service, cloudformation={"stacks": {"1": {"template": "x"}}}).message
+
+
+def test_a_launch_configuration_s_user_data_is_encoded_once():
+    made = planned("""
+        Resources:
+          L:
+            Type: AWS::AutoScaling::LaunchConfiguration
+            Properties: {ImageId: ami-1, InstanceMonitoring: "true", UserData: !Base64 "#!/bin/sh"}
+        """)
+    ((operation, parameters),) = calls(made)
+    assert operation == "autoscaling.create_launch_configuration"
+    assert parameters["UserData"] == "#!/bin/sh"
+    assert parameters["InstanceMonitoring"] == {"Enabled": True}
+
+
+NESTED = """
+    Resources:
+      Net:
+        Type: AWS::CloudFormation::Stack
+        Properties: {TemplateURL: nested/net.yaml, Parameters: {Name: !Ref AWS::StackName, List: [a, b]}}
+      After:
+        Type: AWS::SSM::Parameter
+        Properties: {Type: String, Value: !ImportValue net-cluster}
+        DependsOn: Net
+    Outputs: {Cluster: {Value: !GetAtt Net.Outputs.Cluster}}
+    """
+NET = """
+    Parameters: {Name: {Type: String}, List: {Type: CommaDelimitedList}}
+    Resources:
+      C: {Type: AWS::ECS::Cluster, Properties: {ClusterName: !Ref Name}}
+      F:
+        Type: AWS::Lambda::Function
+        Properties: {Code: src, Handler: a.b, Role: r, Runtime: python3.12, FunctionName: !Select [1, !Ref List]}
+    Outputs: {Cluster: {Value: !Ref C, Export: {Name: net-cluster}}}
+    """
+
+
+def test_a_nested_stack_is_made_in_its_place_and_has_outputs_and_exports():
+    made = planned(NESTED, {"nested/net.yaml": NET})
+    cluster = Reference("Net/C#0.cluster.clusterName")
+    assert made.outputs == {"Cluster": cluster}
+    assert [(step.operation, step.source.partition(":")[0]) for step in made.steps] == [
+        ("ecs.create_cluster", "nested/net.yaml"),
+        ("lambda.create_function", "nested/net.yaml"),
+        ("ssm.put_parameter", "t.yaml"),
+    ]
+    function = calls(made)[1][1]
+    assert function["FunctionName"] == "b"
+    assert function["Code"] == {"ZipFile": Archive("nested/src")}  # beside its template
+    assert calls(made)[2][1]["Value"] == cluster
+
+
+def test_a_nested_stack_s_template_may_be_mapped():
+    url = NESTED.replace("nested/net.yaml", "https://s3.amazonaws.com/bucket/net.yaml")
+    assert refused(url, {"net.yaml": NET}).message == (
+        "t.yaml:5: resource 'Net' (AWS::CloudFormation::Stack): TemplateURL https://s3.amazonaws.com/bucket/net.yaml "
+        "is not a path of this folder"
+    )
+    table = {"templates": {"Net": "net.yaml"}, "code": {"Net/F": "lambda"}, "ignore": ["After"]}
+    made = planned(url, {"net.yaml": NET}, cloudformation=table)
+    assert calls(made)[1][1]["Code"] == {"ZipFile": Archive("lambda")}
+    assert len(made.steps) == 2
+
+
+def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
+    bad = NET.replace("ClusterName: !Ref Name", "ClusterName: !Ref None")
+    message = refused(NESTED, {"nested/net.yaml": bad}).message
+    assert message.startswith("nested/net.yaml:4: resource 'C' (AWS::ECS::Cluster): ")
+    assert message.endswith("(nested as Net)")
+    assert "no such file" in refused(NESTED).message
+    assert (
+        "Parameters: [List] must have values"
+        in refused(NESTED.replace(", List: [a, b]", ""), {"nested/net.yaml": NET}).message
+    )
+    itself = "Resources: {Me: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: t.yaml}}}"
+    assert "nested more than 10 deep" in refused(itself).message
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("Resources: {}", "t.yaml:1: Template format error: At least one Resources member must be defined.", ""),
+        ("- a", "t.yaml:1: Template format error: the template is not a mapping", ""),
+        ("Resources: [", "t.yaml: Template format error: neither YAML nor JSON", ""),
+        ("Resource: {}", "t.yaml:1: Template format error: unknown section 'Resource'", "is 'Resources' meant?"),
+        ("Transform: AWS::Serverless-2016-10-31", "the section Transform is not supported", 'ignore = ["Transform"]'),
+        ("Resources: {A-B: {Type: AWS::ECS::Cluster}}", "'A-B': a logical id has letters and digits alone", ""),
+        ("Resources: {A: {}}", "t.yaml:1: resource 'A' has no Type", ""),
+        (
+            "Resources:\n  A:\n    Type: AWS::ECS::Clutser",
+            "t.yaml:3: resource 'A': the type AWS::ECS::Clutser is not supported",
+            "is 'AWS::ECS::Cluster' meant?; [cloudformation] ignore = [\"A\"] leaves it out",
+        ),
+        (
+            "Resources: {A: {Type: AWS::ApplicationAutoScaling::ScalableTarget}}",
+            "the type AWS::ApplicationAutoScaling::ScalableTarget is not supported: services are not scaled here",
+            'ignore = ["A"] leaves it out',
+        ),
+        (
+            "Resources:\n  A:\n    Type: AWS::ECS::Cluster\n    Properties:\n      Name: x",
+            "t.yaml:5: resource 'A' (AWS::ECS::Cluster): property Name is not supported",
+            'ignore = ["A.Name"] leaves it out',
+        ),
+        (
+            "Resources:\n  A:\n    Type: AWS::ECS::TaskDefinition\n    Properties:\n      ContainerDefinitions:\n"
+            "        - Name: a\n          LinuxParameters:\n            InitProces: true",
+            "t.yaml:8: resource 'A' (AWS::ECS::TaskDefinition): property "
+            "ContainerDefinitions.LinuxParameters.InitProces is not supported",
+            'ignore = ["A.ContainerDefinitions.LinuxParameters.InitProces"] leaves it out',
+        ),
+        (
+            "Resources:\n"
+            "  A: {Type: AWS::ECS::TaskDefinition, Properties: {ContainerDefinitions: [{Name: a, Cpu: x}]}}",
+            "t.yaml:2: resource 'A' (AWS::ECS::TaskDefinition): ContainerDefinitions.Cpu is a number, and not 'x'",
+            "",
+        ),
+        (
+            "Resources: {A: {Type: AWS::ECS::TaskDefinition, Properties: {ContainerDefinitions: {Name: a}}}}",
+            "ContainerDefinitions is a list, and not a mapping",
+            "",
+        ),
+        ("Resources: {A: {Type: AWS::ECS::TaskDefinition}}", "property ContainerDefinitions is required", ""),
+        ("Resources: {A: {Type: AWS::ECS::Cluster, Count: 2}}", "unknown attribute 'Count'", 'ignore = ["A.Count"]'),
+        (
+            "Resources: {A: {Type: AWS::ECS::Cluster, DependsOn: B}}",
+            "Unresolved resource dependencies [B] in the Resources block of the template",
+            "",
+        ),
+        (
+            "Resources:\n  A: {Type: AWS::ECS::Cluster, DependsOn: B}\n"
+            "  B: {Type: AWS::ECS::Cluster, Properties: {ClusterName: !Ref A}}",
+            "t.yaml:1: Circular dependency between resources: [A, B]",
+            "",
+        ),
+        (
+            "Resources:\n  R: {Type: AWS::Route53::RecordSet, Properties: {Name: a.b, Type: A, HostedZoneId: Z1}}",
+            "there is no hosted zone Z1: [cloudformation.hosted_zones]",
+            "",
+        ),
+        ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {Val: 1}}", "Outputs 'X': unknown key 'Val'", ""),
+        ("Resources: {C: {Type: AWS::ECS::Cluster}}\nOutputs: {X: {}}", "Outputs 'X' has no Value", ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_the_resource_and_the_line(text, message, hint):
+    error = refused(text)
+    assert message in error.message
+    assert hint in error.hint
+
+
+def test_what_is_ignored_is_left_out_and_what_refers_to_it_is_told():
+    text = """
+        Transform: Whatever
+        Resources:
+          A: {Type: Custom::Thing}
+          B:
+            Type: AWS::ECS::TaskDefinition
+            Properties:
+              Family: b
+              ContainerDefinitions:
+                - Name: !If [Always, a, b]
+                  Fancy: {More: 1}
+              Cpu: !If [Always, 256, 512]
+        Conditions: {Always: !Equals [1, 1]}
+        """
+    table = {"ignore": ["Transform", "A", "B.ContainerDefinitions.Fancy"]}
+    assert calls(planned(text, cloudformation=table)) == [
+        ("ecs.register_task_definition", {"family": "b", "containerDefinitions": [{"name": "a"}], "cpu": "256"})
+    ]
+    assert (
+        "it refers to A, which [cloudformation] ignore leaves out"
+        in refused(text.replace("Family: b", "Family: !Ref A"), cloudformation=table).message
+    )
+
+
+def test_a_resource_whose_condition_does_not_hold_is_not_made():
+    text = """
+        Conditions: {Never: !Equals [1, 2]}
+        Resources:
+          A: {Type: AWS::Of::NoKind, Condition: Never, Properties: {X: !Ref None}}
+          B: {Type: AWS::ECS::Cluster, DependsOn: A, Properties: {ClusterName: !If [Never, !Ref A, b]}}
+        Outputs: {X: {Value: !Ref A, Condition: Never}, Y: {Value: !Ref B}}
+        """
+    made = planned(text)
+    assert calls(made) == [("ecs.create_cluster", {"clusterName": "b"})]
+    assert list(made.outputs) == ["Y"]
+    assert "Unresolved resource dependencies [A]" in refused(text.replace("!If [Never, !Ref A, b]", "!Ref A")).message
+
+
+def test_policies_have_no_effect_and_that_is_told():
+    made = planned("Resources: {A: {Type: AWS::ECS::Cluster, DeletionPolicy: Retain, UpdateReplacePolicy: Retain}}")
+    assert made.notes == (
+        "A (AWS::ECS::Cluster): DeletionPolicy and UpdateReplacePolicy: no effect (what is made goes with the sandbox)",
+    )
+
+
+def test_names_that_are_made_up_are_always_the_same_and_short_enough():
+    long = "L" * 40
+    text = f"Resources: {{{long}: {{Type: AWS::ElasticLoadBalancingV2::TargetGroup}}, C: {{Type: AWS::ECS::Cluster}}}}"
+    first, second = planned(text), planned(text)
+    assert calls(first) == calls(second)
+    assert len(calls(first)[0][1]["Name"]) <= 32
+    assert calls(first)[1][1]["clusterName"].startswith("shop-C-")
+    other = planned(text, cloudformation={"stack_name": "other"})
+    assert calls(first)[1] != calls(other)[1]
+
+
+UNKNOWN = st.from_regex(r"AWS::[A-Z][A-Za-z]{2,8}::[A-Z][a-z]{2,8}", fullmatch=True).filter(
+    lambda one: one not in KINDS
+)
+
+
+@given(UNKNOWN)
+def test_a_type_that_is_not_carried_out_is_always_refused_by_name(kind):
+    error = refused(f"Resources: {{X: {{Type: '{kind}'}}}}")
+    assert f"resource 'X': the type {kind} is not supported" in error.message
+    assert 'ignore = ["X"]' in error.hint
+
+
+@given(st.sampled_from(sorted(KINDS)), st.from_regex(r"[A-Z][a-z]{3,9}Zz", fullmatch=True))
+def test_a_property_that_is_not_carried_out_is_always_refused_by_name(kind, name):
+    error = refused(f"Resources: {{X: {{Type: '{kind}', Properties: {{{name}: 1}}}}}}")
+    assert f"resource 'X' ({kind}): property {name} is not supported" in error.message
+
+
+def test_a_policy_has_a_version_as_iam_here_wants_it():
+    made = planned("""
+        Resources:
+          R:
+            Type: AWS::IAM::Role
+            Properties:
+              RoleName: r
+              AssumeRolePolicyDocument: {Statement: []}
+              Policies:
+                - {PolicyName: text, PolicyDocument: '{"Statement": []}'}
+                - {PolicyName: old, PolicyDocument: {Version: 2008-10-17, Statement: !Ref AWS::NoValue}}
+        """)
+    role, text, old = (parameters for _, parameters in calls(made))
+    assert role["AssumeRolePolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
+    assert text["PolicyDocument"] == '{"Version": "2012-10-17", "Statement": []}'
+    assert old["PolicyDocument"] == '{"Version": "2008-10-17"}'
