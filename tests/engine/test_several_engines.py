@@ -60,6 +60,17 @@ def test_a_process_whose_engine_has_died_goes_on_with_the_other(seen):
     assert seen["moved"]["left"] == [[], []]  # once the engine is back, and somebody has looked
 
 
+def test_an_engine_gets_what_it_lacks_and_what_the_first_one_has_anew(seen):
+    got, first = seen["got"], seen["hosts"][0]
+    code, _, err = got["built"]
+    assert code == 0
+    assert f"from engine {first}" in err
+    assert "building image" not in err
+    assert got["nginx"][0] == got["nginx"][1]
+    assert got["said"] == [f"copying image shop:1 from engine {first}"]
+    assert got["shop"][0] == got["shop"][1] == got["nginx"][0]
+
+
 def test_doctor_looks_at_every_engine_and_names_the_dead_one(seen):
     checks = {check["name"]: check for check in seen["doctor"]}
     for host in seen["hosts"]:
