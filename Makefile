@@ -9,8 +9,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test cache-tests soak lint docs setup images bench clean
 .DEFAULT_GOAL := run
 
+# Variants at a time.
+JOBS ?= 3
 run: setup
-	@$(BIN)/sandbox run
+	@$(BIN)/sandbox run --jobs $(JOBS)
 
 # Five at a time on two cores: of a long test's time about a third is spent computing, the rest waiting for containers, AWS's
 # timers and Terraform (tests/order.py).

@@ -115,8 +115,10 @@ def run(
     aws: AwsOption = "embedded",
     annotate: AnnotationsOption = "auto",
     code_quality: CodeQualityOption = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Run N variants at a time.")] = 1,
 ) -> None:
     """Run scenarios, show their evidence, and say whether each variant did what it declares."""
+    from sandbox import jobs as at_a_time
     from sandbox import paths, runner, scenario
     from sandbox.report import failures, results, terminal
 
@@ -153,12 +155,16 @@ def run(
 
     try:
         with failures.nothing_obeyed(annotate), terminal.Progress() as progress:
-            listener = runner.Listener(
-                started=lambda item, one: progress.title(f"{item.name} / {one.name}"),
-                progress=progress.step,
-                finished=show,
-            )
-            runner.run(chosen, options, listener, finished)
+
+            def started(item: scenario.Scenario, one: scenario.Variant) -> None:
+                several = f"{len(finished.results)} of {len(chosen)}"
+                progress.title(several if jobs > 1 else f"{item.name} / {one.name}")
+
+            listener = runner.Listener(started, progress.step, show)
+            if jobs > 1:
+                at_a_time.run(chosen, options, listener, finished, jobs)
+            else:
+                runner.run(chosen, options, listener, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
         exit_code = files.finish(finished)
         if finished.results and not files.is_output:

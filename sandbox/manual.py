@@ -41,7 +41,7 @@ _PAGES: Mapping[str, _Page] = {
             "sandbox run",
             "sandbox run dns-lambda alb-drain --report report",
             "sandbox run dns-lambda --variant by-name --keep",
-            "sandbox run --json - --junit junit.xml",
+            "sandbox run --jobs 3 --json - --junit junit.xml",
         ),
         _DID,
         (*_ENGINE, _ACTIONS),

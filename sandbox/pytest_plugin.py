@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,23 @@ def pytest_configure(config: pytest.Config) -> None:
         from sandbox.pytest_report import Reporting
 
         config.pluginmanager.register(Reporting(config, folder), "sandbox-report")
+
+
+def pytest_report_header() -> list[str]:
+    """Name the engines where there are several, and those of them that do not answer."""
+    if not os.environ.get("SANDBOX_DOCKER_HOSTS"):
+        return []
+    from sandbox.engine import placement
+    from sandbox.errors import SandboxError
+
+    told: list[str] = []
+    try:
+        with placement.opened() as engines:
+            told += (f"sandbox: engine {host}" for host in engines.answering)
+            engines.complain(lambda text: told.append(f"sandbox: {text}"))
+    except SandboxError as error:
+        told.append(f"sandbox: {error.message}: {error.state}")
+    return told
 
 
 @pytest.hookimpl(wrapper=True)
@@ -227,7 +244,7 @@ def _require_engine() -> None:
     from sandbox.errors import SandboxError
 
     try:
-        with placement.placing(warnings.warn) as client:  # so that all of this worker's tests have one engine
-            client.close()
+        with placement.opened():
+            pass
     except SandboxError as error:
         pytest.fail(f"not run: {error}", pytrace=False)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -106,6 +107,8 @@ class Disk:
 class Dockerd:
     """A Docker engine on a machine apart. Start it with `start`.
 
+    Its containerd is a service beside it, as Docker's packages install it: it goes on when dockerd ends or is killed.
+
     Args:
         folder: In the one that `run` was told of, with a short name, for its sockets; what it has is on a `disk` there.
         megabytes: The disk's size.
@@ -128,7 +131,18 @@ class Dockerd:
             f"--pidfile={folder / 'engine.pid'}",
             f"--config-file={folder / 'daemon.json'}",
             f"--cgroup-parent=/{self.cgroup}",
+            f"--containerd={folder / 'containerd.sock'}",
         ]
+        (folder / "containerd.toml").write_text(
+            f"""
+            version = 2
+            root = "{self.data / "containerd"}"
+            state = "{folder / "containerd"}"
+            disabled_plugins = ["io.containerd.grpc.v1.cri"]
+            [grpc]
+            address = "{folder / "containerd.sock"}"
+            """
+        )
         if number:
             bridge = f"acs{number}"
             _run("ip", "link", "add", bridge, "type", "bridge")
@@ -139,24 +153,28 @@ class Dockerd:
         with contextlib.suppress(OSError):
             Path("/proc/sys/net/bridge/bridge-nf-call-iptables").write_text("0")
         self._process: subprocess.Popen[bytes] | None = None
+        self._containerd: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        if self._containerd is None:
+            self._containerd = self._service("containerd", f"--config={self._folder / 'containerd.toml'}")
+            self._wait(self._containerd, (self._folder / "containerd.sock").exists)
         daemon.remove_stale_pid_file(self._folder / "engine.pid", "dockerd")
+        self._process = self._service("dockerd", *self._arguments)
+        self._wait(self._process, self._answers)
+
+    def _service(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._folder / "engine.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["dockerd", *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def _wait(self, process: subprocess.Popen[bytes], is_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while not is_up():
+            if process.poll() is not None or time.monotonic() > deadline:
                 last = (self._folder / "engine.log").read_text(errors="replace").splitlines()[-10:]
-                raise AssertionError("dockerd does not start:\n" + "\n".join(last))
-            time.sleep(0.05)  # its socket is the only sign of life that dockerd gives
+                raise AssertionError("the engine does not start:\n" + "\n".join(last))
+            time.sleep(0.05)  # its socket is the only sign of life that it gives
 
     def client(self) -> docker.DockerClient:
         """A client of it."""
@@ -186,6 +204,9 @@ class Dockerd:
     def remove(self) -> None:
         """End it, and remove its folder."""
         self.stop()
+        if self._containerd is not None:
+            self._containerd.terminate()
+            self._containerd.wait(_END)
         subprocess.run(["umount", "-l", str(self.data)], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
 

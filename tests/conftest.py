@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -261,14 +261,14 @@ class Cli:
 
     def left(self) -> list[str]:
         """What commands that have ended left behind: in the engine, in files, as processes."""
-        return [*self.in_engine(), *self.files(), *self._processes()]
+        return [*self.in_engine(), *self.files(), *self.processes()]
 
-    def in_engine(self) -> list[str]:
-        """Names of the containers, networks and volumes of this command line's runs."""
+    def in_engine(self, others: Iterable[int] = ()) -> list[str]:
+        """Names of the containers, networks and volumes of this command line's runs, and of other processes'."""
         from sandbox.engine import placement
         from sandbox.engine.run import LABEL_OWNER, LABEL_PROJECT
 
-        pids = {str(command.pid) for command in self.commands}
+        pids = {str(pid) for pid in (*others, *(command.pid for command in self.commands))}
         filters = {"label": LABEL_PROJECT}
         listed: list[tuple[str, dict[str, str]]] = []
         with placement.opened() as engines:
@@ -282,7 +282,7 @@ class Cli:
         """Files and folders, the empty folder of all runs excepted."""
         return [str(path) for path in self.folder.rglob("*") if path.parent != self.folder or path.is_file()]
 
-    def _processes(self, within: float = 5.0) -> list[str]:
+    def processes(self, within: float = 5.0) -> list[str]:
         """Processes that have our folder in their environment and do not end: functions, and what they started."""
         return [f"process {pid}: {name}" for pid, name in self._ours() if not _ends(pid, within)]
 

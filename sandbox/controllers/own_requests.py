@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,11 +44,11 @@ def read(folder: Path) -> Requests:
         given = own_stack.load(folder)
         definition = own_stack.define(folder, replace(given, desired_counts={}))
     found = Requests()
-    known: dict[str, Any] = {**definition.parameters, "sandbox": _Made()}
-    known.update({call.save_as: _Made() for call in definition.calls if call.save_as})
-    templates: dict[str, str] = {}  # instance types by the name of a launch template or configuration
+    known: dict[str, Any] = {**definition.parameters, "sandbox": _Made("sandbox")}
+    known.update({call.save_as: _Made(call.save_as) for call in definition.calls if call.save_as})
+    called = _Called()
     for call in definition.calls:
-        _add(found, call, _filled(definition, call, known), templates)
+        _add(found, call, _filled(definition, call, known), called)
     return found
 
 
@@ -90,10 +91,10 @@ def _pages(client: Any, operation: str, member: str, **request: Any) -> list[str
 
 
 class _Made(str):
-    """Stands for what only AWS could answer: an id, an ARN. It can be any part of an answer."""
+    """Stands for what only AWS could answer: an id, an ARN. It can be any part of the answer that has this name."""
 
-    def __new__(cls) -> _Made:
-        return super().__new__(cls, "made-later")
+    def __new__(cls, name: str) -> _Made:
+        return super().__new__(cls, "made-" + re.sub(r"[^\w-]", "-", name))  # as names of clusters are
 
     def __getitem__(self, part: object) -> _Made:
         return self
@@ -106,23 +107,53 @@ def _filled(definition: StackDefinition, call: Call, known: Mapping[str, Any]) -
     return filled
 
 
-def _add(found: Requests, call: Call, request: dict[str, Any], templates: dict[str, str]) -> None:
+@dataclass
+class _Called:
+    """By what an answer is called, what was asked for.
+
+    Attributes:
+        families: Of task definitions.
+        clusters: Their names.
+        types: Instance types of launch templates and configurations, by their names as well.
+    """
+
+    families: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+
+
+def _add(found: Requests, call: Call, request: dict[str, Any], called: _Called) -> None:
+    answer = _Made(call.save_as)
     match str(call):
+        case "ecs.create_cluster":
+            called.clusters[answer] = str(request.get("clusterName"))
         case "ecs.register_task_definition":
+            called.families[answer] = str(request.get("family"))
             found.definitions.append(request)
         case "ecs.create_service":
-            found.services.append(request)
+            family, cluster = str(request.get("taskDefinition")), str(request.get("cluster") or "default")
+            made = {
+                "taskDefinition": called.families.get(family, family),
+                "cluster": called.clusters.get(cluster, cluster),
+            }
+            found.services.append({**request, **made})
         case "ecs.put_account_setting" | "ecs.put_account_setting_default":
             if request.get("name") == "awsvpcTrunking":
                 found.trunking = request.get("value") == "enabled"
         case "ec2.run_instances":
-            found.instances.append((str(request.get("InstanceType", "")), int(request.get("MinCount", 1))))
+            found.instances.append((str(request.get("InstanceType", "")), _number(request.get("MinCount"))))
         case "ec2.create_launch_template":
-            kind = (request.get("LaunchTemplateData") or {}).get("InstanceType", "")
-            templates[str(request.get("LaunchTemplateName"))] = str(kind)
+            kind = str((request.get("LaunchTemplateData") or {}).get("InstanceType", ""))
+            called.types |= {answer: kind, str(request.get("LaunchTemplateName")): kind}
         case "autoscaling.create_launch_configuration":
-            templates[str(request.get("LaunchConfigurationName"))] = str(request.get("InstanceType", ""))
+            called.types[str(request.get("LaunchConfigurationName"))] = str(request.get("InstanceType", ""))
         case "autoscaling.create_auto_scaling_group":
-            template = (request.get("LaunchTemplate") or {}).get("LaunchTemplateName")
-            kind = templates.get(str(template or request.get("LaunchConfigurationName")), "")
-            found.instances.append((kind, int(request.get("DesiredCapacity", request.get("MinSize", 1)))))
+            template = request.get("LaunchTemplate") or {}
+            named = template.get("LaunchTemplateName") or template.get("LaunchTemplateId")
+            kind = called.types.get(str(named or request.get("LaunchConfigurationName")), "")
+            found.instances.append((kind, _number(request.get("DesiredCapacity", request.get("MinSize")))))
+
+
+def _number(given: Any) -> int:
+    """A number, also as a text; 1 where none is given, or only AWS could say it."""
+    return int(given) if str(given).isdecimal() else 1

@@ -17,6 +17,7 @@ from sandbox.model.own.room import Fit, Fleet
 if TYPE_CHECKING:  # loads Docker and boto3
     from sandbox.controllers.sandbox import Sandbox
 
+_EXAMPLES = ("t3.small", "c5.large", "m5.large", "r5.large")  # of more than a thousand
 _SHOWN = 4  # instances
 
 
@@ -97,12 +98,14 @@ def _with_counts(found: Requests, check: Check) -> list[own_requests.Request]:
 def _fleet(check: Check, found: Requests, types: dict[str, InstanceType]) -> Fleet:
     bounds = check.bounds
     kinds = dict.fromkeys(kind for kind, _ in found.instances)
-    if "type" not in bounds and len(kinds) != 1:
-        has = f"instances of {len(kinds)} types" if kinds else "no EC2 instances"
+    if "type" not in bounds and (len(kinds) != 1 or "" in kinds):
+        has = "no EC2 instances" if not kinds else f"instances of {len(kinds)} types"
+        has = "instances of a type that it does not say" if "" in kinds else has
         raise OwnError(f"the stack has {has}", 'the check says which: type = "t3.small" and count = 2')
     name = bounds.get("type", next(iter(kinds), ""))
     if name not in types:
-        raise unknown("", name, types, "instance type")
+        family = name.partition(".")[0]
+        raise unknown("", name, [one for one in types if one.partition(".")[0] == family] or _EXAMPLES, "instance type")
     there = sum(count for _, count in found.instances) if "type" not in bounds or name in kinds else 1
     fleet = Fleet(types[name], bounds.get("count", there), bounds.get("trunking", found.trunking))
     if fleet.trunking and fleet.type.trunked_task_interfaces is None and "trunking" in bounds:

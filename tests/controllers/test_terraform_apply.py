@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.controllers import own_stack, stacks
+from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.errors import SandboxError
 from tests.terraform import free_range
 
@@ -140,6 +140,28 @@ def test_secrets_are_made_by_their_names(folder, provider_settings):
         ("secretsmanager.create_secret", "db"),
         ("secretsmanager.create_secret", "db2"),
     ]
+
+
+def test_the_copy_has_what_paths_lead_to_and_no_state(folder, tmp_path):
+    root = folder / "infra"
+    (root / "self").symlink_to(root)
+    (root / "gone").symlink_to("nothing")
+    (root / ".terraform").mkdir()
+    (root / ".terraform" / "provider").write_text("large")
+    (root / "terraform.tfstate.backup").write_text("{}")
+    (root / "page").symlink_to(folder / "page.txt")
+    copy = terraform_apply._copy(root, 1, tmp_path / "copy")
+    assert copy == tmp_path / "copy" / "infra"
+    files = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    assert files == {"here.tfvars", "infra/main.tf", "infra/page", "page.txt", "sandbox.toml"}
+    assert not (copy / "page").is_symlink()  # whoever writes there does not write into the folder
+
+
+def test_a_folder_that_is_too_large_is_not_copied(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(terraform_apply, "_MOST_FILES", 2)
+    with pytest.raises(SandboxError, match="is too large to be copied") as caught:
+        terraform_apply._copy(folder / "infra", 1, tmp_path / "copy")
+    assert f"to which paths of {folder}/infra lead" in str(caught.value)
 
 
 def test_without_terraform_that_is_said(cli, folder):

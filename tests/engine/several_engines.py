@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.engine import daemon, image_copies
+from sandbox.engine.image_copies import OtherEngines
 from sandbox.engine.images import Images
 from sandbox.engine.run import LABEL_OWNER, LABEL_PROJECT
 from tests.apart import Dockerd
@@ -89,7 +90,7 @@ class Several:
         found = []
         for engine in self.engines:
             with contextlib.closing(engine.client()) as client:
-                found.append({image["RepoTags"][0]: image["Id"] for image in client.api.images()})
+                found.append({name: image["Id"] for image in client.api.images() for name in image["RepoTags"] or ()})
         return found
 
     def close(self) -> None:
@@ -129,28 +130,48 @@ def look(several: Several) -> dict[str, Any]:
     seen["down"] = several.cli.run("down", within=120, SANDBOX_DOCKER_HOSTS=with_a_dead_one)
     seen["doctor with a dead one"] = several.cli.run("doctor", SANDBOX_DOCKER_HOSTS=with_a_dead_one, COLUMNS="200")
     seen["left"] = [sorted(owners) for owners in several.owners()]
-    seen["workers"] = _workers(several)
+    seen["workers"] = _workers(several, with_a_dead_one)
     seen["moved"] = _moved(several)
+    seen["got"] = _got(several)
     return seen
 
 
-def _workers(several: Several) -> dict[str, str]:
-    """The engine of each of two workers of pytest-xdist, which both run one test with a sandbox."""
+def _workers(several: Several, listed: str) -> dict[str, Any]:
+    """The engine of each of two workers of pytest-xdist, which both run one test with a sandbox; what pytest says."""
     folder = several.cli.folder / "pytest"
     folder.mkdir()
     (folder / "test_workers.py").write_text(_WORKERS)
-    options = ["-q", "-n", "2", "--dist", "each", "-p", "no:cacheprovider"]
+    options = ["-n", "2", "--dist", "each", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(folder)],
         cwd=folder,
-        env={**several.cli.environment, "PYTHONPATH": str(Path.cwd())},
+        env={**several.cli.environment, "PYTHONPATH": str(Path.cwd()), "SANDBOX_DOCKER_HOSTS": listed},
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    found = {file.name: file.read_text() for file in folder.glob("gw*")}
-    return found or {"failed": done.stdout + done.stderr}
+    return {"engines": {file.name: file.read_text() for file in folder.glob("gw*")}, "said": done.stdout + done.stderr}
+
+
+def _got(several: Several) -> dict[str, Any]:
+    """What `images build` and `Images` get for the second engine: what it lacks, and what the first one has anew."""
+    nginx = next(name for name in several.images()[1] if "/nginx:" in name)
+    with (
+        contextlib.closing(several.engines[0].client()) as first,
+        contextlib.closing(several.engines[1].client()) as second,
+    ):
+        second.api.remove_image(nginx, force=True)
+        built = several.cli.run("images", "build", "nginx", within=120)
+        # An image of somebody's own, built again on the first engine alone.
+        first.api.tag(nginx, "shop", "1")
+        second.api.tag(next(name for name in several.images()[1] if "/toolbox:" in name), "shop", "1")
+        os.environ["SANDBOX_DOCKER_HOSTS"] = ",".join(several.hosts)
+        os.environ["XDG_CACHE_HOME"] = several.cli.environment["XDG_CACHE_HOME"]
+        said: list[str] = []
+        Images(second, "auto", said.append, OtherEngines(several.hosts[1], said.append)).resolve("shop:1")
+        ids = [image_copies.image_id(client, "shop:1") for client in (first, second)]
+    return {"built": built, "nginx": [images.get(nginx) for images in several.images()], "said": said, "shop": ids}
 
 
 def _moved(several: Several) -> dict[str, Any]:

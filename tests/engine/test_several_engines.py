@@ -49,12 +49,26 @@ def test_two_engines_share_runs_images_and_addresses(seen):
     # The next run removes what dead ones have left, of every engine.
     assert sorted(seen["after the next run"]) == [[], [seen["third"]]]
     # A worker is a process: each has an engine.
-    assert sorted(seen["workers"].values()) == sorted([first, second]), seen["workers"]
+    said = seen["workers"]["said"]
+    assert sorted(seen["workers"]["engines"].values()) == sorted([first, second]), said
+    assert f"sandbox: engine {second}\n" in said
+    assert f"sandbox: engine {seen['dead']} does not answer: " in said
 
 
 def test_a_process_whose_engine_has_died_goes_on_with_the_other(seen):
     assert sorted(seen["moved"]["engines"]) == sorted(seen["hosts"])
     assert seen["moved"]["left"] == [[], []]  # once the engine is back, and somebody has looked
+
+
+def test_an_engine_gets_what_it_lacks_and_what_the_first_one_has_anew(seen):
+    got, first = seen["got"], seen["hosts"][0]
+    code, _, err = got["built"]
+    assert code == 0
+    assert f"from engine {first}" in err
+    assert "building image" not in err
+    assert got["nginx"][0] == got["nginx"][1]
+    assert got["said"] == [f"copying image shop:1 from engine {first}"]
+    assert got["shop"][0] == got["shop"][1] == got["nginx"][0]
 
 
 def test_doctor_looks_at_every_engine_and_names_the_dead_one(seen):

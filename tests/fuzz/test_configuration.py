@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.checks import proxy_files
-from sandbox.controllers import stack_file
+from sandbox.controllers import stack_file, stacks
 from sandbox.errors import SandboxError
 from sandbox.model import image_definitions
 from sandbox.model.codebuild import buildspec
@@ -91,6 +91,21 @@ def test_any_stack_yaml_is_a_stack_or_refused(tmp_path, text):
         with suppress(SandboxError):
             stack_file.efs_folders(definition, values)
         stack_file.carry_out(definition, lambda service: Stack(), values, lambda call, known: None)
+
+
+@given(st.text(alphabet="[]{}=\"',.#\n abcdeklmnostuw-0129", max_size=60).map(lambda text: f"{text}\n"))
+@example("[[check]]\nkind = 'replay'\nevents = []\nhandler = ':'\n")
+@example("[[check]]\nkind = 'purge'\nurl = 'http://['\ngroup = 'g'\ncontains = 'c'\nsend = 's'\n")
+@example("[[check]]\nkind = 'eni'\ncount = 99999999999999999999\n")
+@example("[terraform]\nvariables = { a = [{ b = 12:00:00 }] }\n")
+@example("check = 1\n")
+@example("[[ready]]\nurl = 'http://['\n")
+@one_folder
+def test_any_sandbox_toml_says_something_or_is_refused(tmp_path, text):
+    (tmp_path / "main.tf").write_text('variable "a" {}\n')
+    (tmp_path / "sandbox.toml").write_text(text)
+    with suppress(SandboxError):
+        stacks.find(f"{tmp_path}/")
 
 
 @one_folder

@@ -82,6 +82,8 @@ def test_productions_own_counts_are_placed_on_the_instances_that_are_declared(fo
 def test_what_the_check_cannot_mean_is_named(folder):
     with pytest.raises(SandboxError, match=r"unknown instance type 't3.smal'\nnext: is 't3.small' meant"):
         judged(folder, type="t3.smal")
+    with pytest.raises(SandboxError, match=r"unknown instance type 'unheard'\nnext: known: c5.large, m5.large"):
+        judged(folder, type="unheard")
     with pytest.raises(SandboxError, match="desired_counts: unknown service 'ap'"):
         judged(folder, desired_counts={"ap": 1})
     with pytest.raises(SandboxError, match=r"t3.small has no ENI trunking"):
@@ -96,6 +98,51 @@ def test_a_stack_yaml_says_its_instances_itself():
     holds, evidence = judged(share() / "compose" / "apcu")
     assert holds
     assert evidence == ["on 2 × t3.small (2 awsvpc tasks each)", "service shop: all 2 tasks have a place"]
+
+
+TEMPLATE = """\
+Parameters:
+  Count: {Type: Number, Default: 5}
+Resources:
+  Cluster:
+    Type: AWS::ECS::Cluster
+    Properties: {ClusterName: prod}
+  Template:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateData: {InstanceType: t3.small, ImageId: ami-0123456789abcdef0}
+  Group:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      MinSize: "2"
+      MaxSize: "4"
+      LaunchTemplate: {LaunchTemplateId: !Ref Template, Version: !GetAtt Template.LatestVersionNumber}
+      VPCZoneIdentifier: [subnet-1]
+  Definition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      NetworkMode: awsvpc
+      RequiresCompatibilities: [EC2]
+      ContainerDefinitions: [{Name: web, Image: "nginx:1.27", Memory: 100}]
+  Service:
+    Type: AWS::ECS::Service
+    Properties:
+      ServiceName: app
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref Definition
+      DesiredCount: !Ref Count
+      LaunchType: EC2
+      NetworkConfiguration: {AwsvpcConfiguration: {Subnets: [subnet-1], SecurityGroups: [sg-1]}}
+"""
+
+
+def test_a_template_says_its_instances_itself(tmp_path):
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "sandbox.toml").write_text('[cloudformation]\ntemplate = "template.yaml"\n')
+    holds, evidence = judged(tmp_path)
+    assert not holds
+    assert evidence[0] == "on 2 × t3.small (2 awsvpc tasks each)"
+    assert "service app: 4 of 5 tasks have a place; the next one fails: RESOURCE:ENI" in evidence
 
 
 def test_no_engine_is_asked(cli):

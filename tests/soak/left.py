@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,36 +45,6 @@ class Machine:
         while (found := self._left()) and time.monotonic() < deadline:
             time.sleep(0.1)  # nobody tells of the end of a mount, a link or another's process
         return found
-
-    def end_orphaned_shims(self) -> int:
-        """End what an engine that was killed has lost sight of, as a person would; how many there were.
-
-        Each container has a process of containerd's beside it, a shim. If dockerd is killed with its containerd while
-        that starts a container, the shim stays for ever, with an empty control group: the engine shows no container, so
-        that nobody can remove one. A shim that has a process is another matter, and stays to be found by `left`.
-        """
-        found = dict(self._shims())
-        for pid, container in found.items():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            for group in Path("/sys/fs/cgroup").glob(f"*/{self._engine.cgroup}/{container}"):
-                with contextlib.suppress(OSError):
-                    group.rmdir()
-        return len(found)
-
-    def _shims(self) -> Iterator[tuple[int, str]]:
-        """The shims without a container's process that the engine has no container for: process id, container's id."""
-        with contextlib.closing(self._engine.client()) as client:
-            known = {container["Id"] for container in client.api.containers(all=True)}
-        parents: Counter[int] = Counter()
-        shims: dict[int, str] = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                parents[int((folder / "stat").read_text().rpartition(")")[2].split()[1])] += 1
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
-                if "containerd-shim" in words[0]:
-                    shims[int(folder.name)] = words[words.index("-id") + 1]
-        yield from ((pid, one) for pid, one in shims.items() if one not in known and not parents[pid])
 
     def _left(self) -> list[str]:
         with contextlib.closing(self._engine.client()) as client:

@@ -63,7 +63,6 @@ class Summary:
     trouble: Counter[str] = field(default_factory=Counter)
     exit_codes: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    orphaned_shims: int = 0
     seconds: float = 0.0
 
     def write(self, file: Path) -> None:
@@ -180,8 +179,6 @@ class Soak:
             code, said = self._down()
             if code != 0:
                 yield {"round": planned.number, "trouble": planned.trouble, "wrong": [f"down: {code}", *said]}
-        if planned.trouble == "engine is killed":
-            self._summary.orphaned_shims += self._machine.end_orphaned_shims()
         left = self._machine.left()
         if left:
             yield {"round": planned.number, "trouble": planned.trouble, "then": str(planned.then), "left": left}

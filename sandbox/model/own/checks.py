@@ -19,6 +19,7 @@ WHEN = ("end", "always")
 
 _NAME = re.compile(r"[\w.-]+")
 _NUMBER = (int, float)
+_URL = re.compile(r"http://[^/?#@\[\]\s]+(?:[/?]\S*)?\Z")
 _DELAY = re.compile(r"\d+(\.\d+)?(-\d+(\.\d+)?)?")
 _COMMON: Fields = {"name": str, "kind": str, "url": str}
 KINDS: Mapping[str, Fields] = {
@@ -71,6 +72,9 @@ KINDS: Mapping[str, Fields] = {
     },
 }
 """By kind, the bounds that a check may have."""
+
+MOST = 5000
+"""Tasks of a service, and instances of a cluster: AWS's own quotas ("Amazon ECS service quotas")."""
 
 WITHOUT_STACK = frozenset({"replay", "eni"})
 """Kinds that ask nothing of a stack that is up."""
@@ -127,6 +131,11 @@ def _check(number: int, item: Any) -> Check:
     return Check(name, kind, url, bounds)
 
 
+def is_url(text: str) -> bool:
+    """Whether it is http://NAME/PATH, as far as that can be seen; an output of Terraform's may stand for a part."""
+    return _URL.match(text) is not None
+
+
 def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> None:
     if kind == "eni":
         if url:
@@ -139,7 +148,7 @@ def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> No
     elif kind == "dns":
         if not url or "/" in url:
             raise OwnError(f"{place}: url of a dns check is the name that is asked for", 'url = "shop.example.com"')
-    elif not re.match(r"http://[^/]+", url):
+    elif not is_url(url):
         raise OwnError(f"{place}: url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
 
 
@@ -186,11 +195,11 @@ def _check_replay(place: str, bounds: Mapping[str, Any]) -> None:
 
 
 def _check_eni(place: str, bounds: Mapping[str, Any]) -> None:
-    if bounds.get("count", 1) < 1:
-        raise OwnError(f"{place}: count is 1 or more", f"found {bounds['count']!r}")
+    if not 1 <= bounds.get("count", 1) <= MOST:
+        raise OwnError(f"{place}: count is from 1 to {MOST}", f"found {bounds['count']!r}")
     for name, value in bounds.get("desired_counts", {}).items():
-        if type(value) is not int or value < 0:
-            raise OwnError(f"{place}: desired_counts {name} is a whole number, 0 or more", f"found {value!r}")
+        if type(value) is not int or not 0 <= value <= MOST:
+            raise OwnError(f"{place}: desired_counts {name} is a whole number from 0 to {MOST}", f"found {value!r}")
 
 
 def _check_purge(place: str, bounds: Mapping[str, Any]) -> None:

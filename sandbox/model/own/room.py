@@ -7,8 +7,9 @@ interfaces") and `sandbox.model.ecs.rollout` (what a rolling update may start an
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.model.ecs import instances, placement, services
@@ -19,13 +20,16 @@ from sandbox.model.ecs.instance_types import InstanceType
 from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.rollout import Limits
 from sandbox.model.ecs.service import Service
+from sandbox.model.ecs.taskdef import Port
 from sandbox.model.own.definitions import is_on_instances
 from sandbox.model.own.errors import OwnError
 
 Request = Mapping[str, Any]
 
-MOST = 100
-"""Instances of one type that are tried, at most."""
+MOST = 20
+"""How many numbers of instances are tried, from the least that could be enough."""
+MOST_INSTANCES = 5000
+"""Of a cluster ("Amazon ECS service quotas")."""
 
 _SUBNET, _ZONE = "subnet-1", "us-east-1a"
 # What has no influence on the instance that a task is placed on, and would have to exist.
@@ -148,26 +152,62 @@ def would_fit(
     Returns:
         The first of each kind, the smallest by CPU units, memory and name; none where none takes all.
     """
+    demands = _demands(definitions, wanted)
 
     def takes(candidate: Fleet) -> bool:
+        if any(_least(demand, candidate) > candidate.count for demand in demands):
+            return False  # without placing anything: whatever the order, something runs out
         return place(definitions, wanted, candidate, deploy=deploy).holds
 
     able = sorted((one for one in types if _is_like(one, fleet.type)), key=lambda one: (one.cpu, one.memory, one.name))
     family = fleet.type.name.partition(".")[0]
+    least = max([fleet.count + 1, *(_least(demand, fleet) for demand in demands)])
     kinds: list[Iterator[Fleet]] = [
-        (replace(fleet, count=count) for count in _counts(fleet.count)),
+        (replace(fleet, count=count) for count in range(least, least + MOST)),
         (replace(fleet, type=one) for one in able if one.name.partition(".")[0] == family),
     ]
     if not fleet.trunking:
         trunked = [one for one in able if one.trunked_task_interfaces is not None]
         kinds.append(Fleet(one, fleet.count, trunking=True) for one in trunked)
-    found = [next(filter(takes, itertools.islice(kind, MOST)), None) for kind in kinds]
+    found = [next(filter(takes, kind), None) for kind in kinds]
     return tuple(one for one in found if one is not None)
 
 
-def _counts(given: int) -> Iterator[int]:
-    """More and more instances, up to `MOST`."""
-    return iter(range(given + 1, MOST + 1))
+@dataclass
+class _Demand:
+    """What the services of a cluster want together; a daemon's tasks are as many as the instances, and not counted."""
+
+    interfaces: int = 0
+    cpu: int = 0
+    memory: int = 0
+    ports: Counter[Port] = field(default_factory=Counter)  # how many tasks want each static one
+
+
+def _demands(definitions: Sequence[Request], wanted: Sequence[Request]) -> list[_Demand]:
+    ecs = Ecs("", "", lambda: "0" * 32)
+    for request in definitions:
+        ecs.register_task_definition(request, 0.0)
+    clusters: dict[str, _Demand] = {}
+    for request in on_instances(wanted):
+        demand = clusters.setdefault(_cluster(request), _Demand())
+        definition = ecs.find_definition(str(request["taskDefinition"]).rpartition("/")[2])
+        count = 0 if request.get("schedulingStrategy") == "DAEMON" else int(request.get("desiredCount") or 0)
+        demand.interfaces += count * (definition.network_mode == "awsvpc")
+        demand.cpu += count * definition.cpu_units
+        demand.memory += count * definition.memory_mib
+        demand.ports.update(dict.fromkeys(definition.static_ports, count))
+    return list(clusters.values())
+
+
+def _least(demand: _Demand, fleet: Fleet) -> int:
+    """Fewer instances of the fleet's type than so many cannot take it."""
+    each = (
+        (demand.interfaces, fleet.task_interfaces),
+        (demand.cpu, fleet.type.cpu),
+        (demand.memory, fleet.type.memory),
+    )
+    apart = max(demand.ports.values(), default=0)
+    return max(apart, *(-(-wanted // there) if there else (MOST_INSTANCES if wanted else 0) for wanted, there in each))
 
 
 def _is_like(one: InstanceType, given: InstanceType) -> bool:

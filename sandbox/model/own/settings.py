@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.own.checks import Check, checks
+from sandbox.model.own.checks import Check, checks, is_url
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
 from sandbox.model.own.terraform import check_value
@@ -409,6 +409,6 @@ def _other_stack(name: str, value: Any) -> OtherStack:
 
 def _ready(number: int, value: Any) -> Mapping[str, Any]:
     found = read(f"[[ready]] number {number}", value, _READY)
-    if not found.get("url", "").startswith("http://") or not 0 < found.get("within", 1) < math.inf:
+    if not is_url(found.get("url", "")) or not 0 < found.get("within", 1) < math.inf:
         raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
     return found

@@ -81,6 +81,24 @@ def test_other_resources_are_named_as_ecs_names_them(container, reason):
     assert found.fits == (Fit("app", 2, 1, reason),)
 
 
+def test_as_many_instances_as_tasks_want_the_same_port_are_named():
+    hungry = definition("bridge", portMappings=[{"containerPort": 80, "hostPort": 80}])
+    (more,) = room.would_fit([hungry], [service(50, "bridge")], Fleet(T3_SMALL), TYPES)
+    assert more == Fleet(T3_SMALL, 50)
+
+
+@given(st.integers(1, 30), st.sampled_from(["awsvpc", "bridge"]), st.integers(0, 900), st.integers(6, 900))
+def test_what_is_named_takes_all_and_one_instance_less_does_not(count, mode, cpu, memory):
+    wanted = [service(count, mode)]
+    definitions = [definition(mode, cpu=cpu, memory=memory)]
+    if room.place(definitions, wanted, Fleet(T3_SMALL)).holds:
+        return
+    found = room.would_fit(definitions, wanted, Fleet(T3_SMALL), TYPES)
+    assert all(room.place(definitions, wanted, one).holds for one in found)
+    more = next(one for one in found if one.type == T3_SMALL)
+    assert not room.place(definitions, wanted, Fleet(T3_SMALL, more.count - 1)).holds
+
+
 def test_services_share_the_instances_of_their_cluster():
     other = service(1) | {"serviceName": "other"}
     together = room.place([definition()], [service(2), other], Fleet(T3_SMALL))
