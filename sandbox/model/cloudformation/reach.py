@@ -69,9 +69,18 @@ class Reach:
             if balancer.properties.get("Scheme") == "internal":
                 continue
             names = self._names(balancer) or [balancer.made.attributes["DNSName"]]
-            for listener in self._listeners(balancer):
-                if listener.properties.get("Protocol", "HTTP") == "HTTP":
-                    found += self._ready(listener, names)
+            asked = [
+                one
+                for listener in self._listeners(balancer)
+                if listener.properties.get("Protocol", "HTTP") == "HTTP"
+                for one in self._ready(listener, names)
+            ]
+            if not asked:
+                self._account.notes.append(
+                    f"{balancer.label} ({balancer.type}): no health check can be asked for by HTTP through it, so its "
+                    "answer is not waited for: [[ready]] may name a URL"
+                )
+            found += asked
         return found
 
     def _ready(self, listener: Finished, names: Sequence[Any]) -> Iterator[Mapping[str, Any]]:

@@ -191,7 +191,12 @@ def test_listeners_must_answer_by_the_names_that_lead_to_them():
     assert operation == "route53.change_resource_record_sets"
     assert parameters["HostedZoneId"] == Reference("zone#0.HostedZone.Id")
     assert calls(made)[2] == ("route53.create_hosted_zone", {"Name": "example.com", "CallerReference": "example.com"})
-    assert shop(desired_counts={"Service": 0}).ready == ()  # nobody is there to answer
+    nobody = shop(desired_counts={"Service": 0})
+    assert nobody.ready == ()
+    assert nobody.notes == (
+        "Balancer (AWS::ElasticLoadBalancingV2::LoadBalancer): no health check can be asked for by HTTP through it, so "
+        "its answer is not waited for: [[ready]] may name a URL",
+    )
     assert shop(ready=[{"url": "http://x/"}]).ready == ({"url": "http://x/"},)
 
 
