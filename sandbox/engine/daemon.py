@@ -7,13 +7,12 @@ helps and exits 2.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from docker.errors import DockerException
 
 from sandbox import paths
 from sandbox.engine import hosts
+from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
 
 # A stop waits for the container's own stop time-out (120 s at most on Fargate) before the engine answers.
@@ -108,7 +108,7 @@ def ensure(say: Callable[[str], object]) -> None:
             raise
     else:
         return
-    with _one_at_a_time():
+    with turn("engine"):
         if shutil.which("dockerd") is None:
             install(PACKAGES, say)
         if not _answers():  # the package starts it where a service manager runs; so may another `make`
@@ -155,14 +155,6 @@ def _answers() -> bool:
     except SandboxError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    paths.cache().mkdir(parents=True, exist_ok=True)
-    with (paths.cache() / "engine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _may_start() -> bool:

@@ -8,7 +8,6 @@ again and a stale image is never used.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import re
@@ -17,7 +16,7 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,10 @@ from docker.auth import resolve_repository_name
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_repository_tag
 
-from sandbox import paths
 from sandbox.engine import catalogue, daemon
 from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.image_copies import OtherEngines
+from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
 
 LOG_LINES = 20
@@ -245,17 +244,9 @@ class Images:
 
     # -- building --
 
-    @contextlib.contextmanager
-    def _turn_to_build(self) -> Iterator[None]:
+    def _turn_to_build(self) -> contextlib.AbstractContextManager[None]:
         """One build at a time on this machine: two runs at once build an image once, and not on the same cores."""
-        paths.cache().mkdir(parents=True, exist_ok=True)
-        with (paths.cache() / "build.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._progress("waiting for an image that is being built or copied already")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return turn("build", lambda: self._progress("waiting for an image that is being built or copied already"))
 
     def _build(self, component: Component, tag: str) -> None:
         begun = time.monotonic()

@@ -7,7 +7,6 @@ networks. So pytest-xdist's workers, which are processes, spread over the engine
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from dataclasses import dataclass
 
 import docker
 
-from sandbox import paths
 from sandbox.engine import daemon, hosts, sweep
 from sandbox.engine.run import LABEL_OWNER, LABEL_PROJECT, PROJECT, is_gone, owners_on
+from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
 
 _WORKER = re.compile(r"gw(\d+)")  # pytest-xdist's name of a worker
@@ -91,7 +90,7 @@ def placing(say: Callable[[str], object] = lambda text: None) -> Iterator[docker
     if len(hosts.listed()) == 1:
         yield daemon.connect()
         return
-    with _one_at_a_time(), opened() as engines:
+    with turn("placement"), opened() as engines:
         engines.complain(say)
         host = hosts.placed()
         if host not in engines.answering:
@@ -137,14 +136,6 @@ def _living(host: str, client: docker.DockerClient) -> int:
     things = [*client.api.networks(filters=filters), *client.api.containers(all=True, filters=filters)]
     owners = {thing["Labels"].get(LABEL_OWNER, "") for thing in things} | owners_on(host)
     return sum(not is_gone(owner) for owner in owners)
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    paths.cache().mkdir(parents=True, exist_ok=True)
-    with (paths.cache() / "placement.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _none(dead: Mapping[str, SandboxError]) -> SandboxError:
