@@ -30,7 +30,7 @@ IS_POSSIBLE = (
 )
 """Only root may have namespaces with a dockerd in them."""
 
-_START, _END = 60.0, 60.0  # seconds
+_START, _END, _GROUPS_END = 60.0, 60.0, 10.0  # seconds
 
 
 def run(module: str, *arguments: object, folder: Path, stdout: IO[str] | None = None) -> int:
@@ -58,8 +58,19 @@ def run(module: str, *arguments: object, folder: Path, stdout: IO[str] | None = 
         process.kill()
         process.wait()
         signal.signal(signal.SIGTERM, before)
-        for group in Path("/sys/fs/cgroup").glob(f"**/{_cgroup(folder)}*"):
-            _remove_group(group)
+        deadline = time.monotonic() + _GROUPS_END
+        while groups := control_groups(f"{_cgroup(folder)}*"):
+            for group in groups:
+                _remove_group(group)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)  # a group is empty once the last of its processes is gone: nothing tells
+
+
+def control_groups(pattern: str) -> list[Path]:
+    """The control groups of a name: one of each controller, or a single one where they are unified."""
+    root = Path("/sys/fs/cgroup")
+    return [*root.glob(pattern), *root.glob(f"*/{pattern}")]
 
 
 def _cgroup(folder: Path) -> str:

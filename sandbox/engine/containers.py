@@ -23,6 +23,8 @@ from sandbox.errors import SandboxError
 
 LOG_TAIL = 20
 _RUNS = 3  # of a command whose output is lost
+# What is raised where a container has been removed, or the engine has gone away, which a request says in our words.
+_GONE = (APIError, requests.RequestException, OSError, SandboxError)
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ class Containers:
         """A started container's output from its beginning, or from a time, in pieces as they come, until it ends."""
         try:
             pieces = self.client.api.logs(container_id, stream=True, follow=True, since=since)
-        except (APIError, requests.RequestException, OSError):
+        except _GONE:
             return
         yield from _until_lost(pieces)
 
@@ -261,7 +263,7 @@ class Containers:
         """All that a container has printed up to now, or since a time, as `follow` orders it; b"" where it is gone."""
         try:
             return bytes(self.client.api.logs(container_id, since=since))
-        except (APIError, requests.RequestException, OSError):
+        except _GONE:
             return b""
 
     def ran_out_of_memory(self, container_id: str) -> bool:
@@ -422,7 +424,7 @@ def closed_at_the_end(pieces: CancellableStream) -> Iterator[bytes]:
 def _until_lost(pieces: CancellableStream) -> Iterator[bytes]:
     try:
         yield from closed_at_the_end(pieces)
-    except (APIError, requests.RequestException, OSError):  # the container has been removed, or the engine is gone
+    except _GONE:
         return
 
 

@@ -3,16 +3,19 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import tempfile
 import threading
 import warnings
+from pathlib import Path
 
 import docker.types
 import pytest
 
-from sandbox.engine import commands, sweep
+from sandbox.engine import commands, daemon, hosts, sweep
 from sandbox.engine.containers import Containers, Exit, Spec
 from sandbox.engine.run import Run
 from sandbox.errors import SandboxError
+from tests.test_bad_input import Proxy
 
 pytestmark = pytest.mark.docker
 
@@ -132,3 +135,18 @@ def test_a_command_that_always_prints_is_run_again_when_its_output_is_lost(conta
     assert containers.execute(container_id, command, prints=True) == (0, "said\n", "")
     assert containers.execute(container_id, ["true"]) == (0, "", "")
     assert containers.execute(container_id, ["sh", "-c", "exit 3"], prints=True) == (3, "", "")
+
+
+def test_an_engine_that_has_gone_away_has_no_more_output(containers, toolbox):
+    made = containers.run_new(Spec("speaks", toolbox, command=["echo", "words"]))
+    with tempfile.TemporaryDirectory(prefix="acs-t-") as folder:  # with a short name, for the socket
+        proxy = Proxy(Path(folder) / "engine.sock", hosts.socket_path())
+        client = daemon.connect_to(f"unix://{folder}/engine.sock")
+        through = Containers(client, containers.run)
+        assert b"".join(through.follow(made)) == b"words\n"
+        proxy.die()
+        assert list(through.follow(made)) == []
+        assert through.output(made) == b""
+        with pytest.raises(SandboxError, match="the Docker engine went away"):
+            through.execute(made, ["true"])
+        client.close()

@@ -30,7 +30,7 @@ def seen(request):
         yield json.loads((folder / "seen.json").read_text())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/{folder.name}*"))
+    assert not apart.control_groups(f"{folder.name}*")
 
 
 def test_two_engines_share_runs_images_and_addresses(seen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import docker
 
 from sandbox.engine.run import LABEL_OWNER, OWNER_FILE
-from tests.apart import Dockerd
+from tests.apart import Dockerd, control_groups
 
 RUN_VARIABLE = "SOAK_RUN"
 """Of a run's environment: its number, by which its processes are known."""
@@ -35,6 +36,7 @@ class Machine:
         self._engine = engine
         self._folder = folder
         self._number_of = number_of
+        self._lost_groups: set[str] = set()
         with contextlib.closing(engine.client()) as client:
             self._images = {str(image["Id"]) for image in client.api.images(all=True)}
         self._before = set(self._on_machine())
@@ -46,7 +48,39 @@ class Machine:
             time.sleep(0.1)  # nobody tells of the end of a mount, a link or another's process
         return found
 
+    def end_what_the_engine_lost(self) -> list[str]:
+        """End what an engine that was killed has lost sight of, as a person would; what it was.
+
+        Each container's process has one of containerd's above it, a shim. If dockerd is killed after it has had a
+        container started and before it has written that down, it takes the container for one that has not started: it
+        is removed from the engine, and its process runs on. Nobody can end that through Docker's API.
+        """
+        with contextlib.closing(self._engine.client()) as client:
+            known = {container["Id"] for container in client.api.containers(all=True)}
+        children: dict[int, list[int]] = {}
+        shims: dict[int, str] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(folder.name))
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                if "containerd-shim" in words[0] and (container := words[words.index("-id") + 1]) not in known:
+                    shims[int(folder.name)] = container
+        for shim, container in shims.items():
+            for pid in (*children.get(shim, ()), shim):  # the first process of a container takes the others with it
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._lost_groups.add(container)
+        return sorted(shims.values())
+
+    def _remove_lost_groups(self) -> None:
+        for container in self._lost_groups:
+            for group in control_groups(f"{self._engine.cgroup}/{container}"):
+                with contextlib.suppress(OSError):  # its processes are just ending
+                    group.rmdir()
+
     def _left(self) -> list[str]:
+        self._remove_lost_groups()
         with contextlib.closing(self._engine.client()) as client:
             in_engine = list(self._in_engine(client))
         on_machine = [thing for thing in self._on_machine() if thing not in self._before]
@@ -88,7 +122,7 @@ class Machine:
         for table in ("filter", "nat"):
             done = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False)
             yield from (f"rule of {table}: {line}" for line in done.stdout.splitlines())
-        for group in Path("/sys/fs/cgroup").glob(f"*/{self._engine.cgroup}/*/"):
+        for group in control_groups(f"{self._engine.cgroup}/*/"):
             yield f"control group {group}"
         for what in ("containers", "volumes"):
             yield from (f"{what} {path.name} on the engine's disk" for path in (self._engine.data / what).glob("*/"))

@@ -63,6 +63,7 @@ class Summary:
     trouble: Counter[str] = field(default_factory=Counter)
     exit_codes: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    lost_by_engine: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def write(self, file: Path) -> None:
@@ -179,6 +180,9 @@ class Soak:
             code, said = self._down()
             if code != 0:
                 yield {"round": planned.number, "trouble": planned.trouble, "wrong": [f"down: {code}", *said]}
+        if planned.trouble == "engine is killed" and (lost := self._machine.end_what_the_engine_lost()):
+            self._say(f"the engine has lost sight of {len(lost)} containers")
+            self._summary.lost_by_engine += lost
         left = self._machine.left()
         if left:
             yield {"round": planned.number, "trouble": planned.trouble, "then": str(planned.then), "left": left}
