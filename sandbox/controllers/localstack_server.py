@@ -145,8 +145,6 @@ class OwnedServer:
             (self._folder / name).unlink(missing_ok=True)
             os.link(sockets / name, self._folder / name)
         (self._folder / "internet").write_text(f"{network.internet.cidr} {SOCKETS / _OUTSIDE_DNS}")
-        # Written in place: the container has this very file.
-        self._resolv_conf.write_text(f"nameserver {network.internet.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
         with self._joining:  # beside LocalStack's own start, unless that has ended
             if self._url_is_known:
                 _ = self.connection  # its port moves: nobody is to be asking there
@@ -155,6 +153,8 @@ class OwnedServer:
             if self._url_is_known:
                 self.connection.move_to(container.url())
         _ = self.connection
+        # Written in place: the container has this very file. Services that are loading would wait for names meanwhile.
+        self._resolv_conf.write_text(f"nameserver {network.internet.address(RESOLVER)}\noptions timeout:2 attempts:2\n")
 
     def check(self) -> None:
         """See `LocalStackServer`."""
