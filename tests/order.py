@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import zlib
 from collections.abc import Hashable, Sequence
 
 import pytest
@@ -31,8 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _weighed(item: pytest.Item) -> tuple[Hashable, float]:
     if marker := item.get_closest_marker("long"):
         return item.nodeid, marker.args[0]
-    if "localstack_server" in getattr(item, "fixturenames", ()):  # one LocalStack for all of them
-        return "localstack", ON_LOCALSTACK if "variant" in item.fixturenames else WITH_ENGINE
+    if "localstack_server" in getattr(item, "fixturenames", ()):  # a LocalStack for all of a group
+        is_scenario = "variant" in item.fixturenames
+        # Two groups: one takes longer than the rest of the suite.
+        number = zlib.crc32(item.nodeid.encode()) % 2 if is_scenario else 0
+        return f"localstack-{number}", ON_LOCALSTACK if is_scenario else WITH_ENGINE
     return item.path, WITH_ENGINE if item.get_closest_marker("docker") else 0.0
 
 
