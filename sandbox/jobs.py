@@ -32,7 +32,7 @@ class _Worker:
 
 
 def run(chosen: Sequence[Chosen], options: Options, listener: Listener, into: Run, count: int) -> None:
-    """Run the chosen variants, ``count`` at a time; results are added to ``into`` as they come.
+    """Run the chosen variants, ``count`` at a time; results are added to ``into`` as they come, and are sorted at last.
 
     An interruption ends all of them, and returns when each has cleaned up after itself. So does the end of this
     process, whatever ends it.
@@ -62,6 +62,8 @@ def run(chosen: Sequence[Chosen], options: Options, listener: Listener, into: Ru
         raise
     finally:
         _end(workers)
+        order = [(item.name, variant.name) for item, variant in chosen]
+        into.results.sort(key=lambda result: order.index((result.scenario, result.variant)))
 
 
 def _start(options: Options) -> _Worker:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import scenario
+
 SCENARIO = "eni-limit"  # four variants of some seconds each
 
 
@@ -35,6 +37,7 @@ def test_variants_run_side_by_side_and_nothing_is_left(cli):
     assert len(workers) == 2
     found = results(file)
     file.unlink()
+    assert list(found) == [variant.name for variant in scenario.load_all()[SCENARIO].variants]
     assert [found[name]["outcome"] for name in ("awsvpc", "trunking", "second-instance", "bridge")] == [
         "reproduces",
         "holds",
