@@ -9,9 +9,9 @@ import pytest
 
 from sandbox import paths, runner, scenario
 from sandbox.errors import NotRunnable
-from tests.scenarios.on_localstack import TOUCHING, touches
+from tests.scenarios.on_localstack import TOUCHING, chosen, touches
 
-VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in item.variants]
+VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in chosen(item)]
 
 PACKAGES = re.compile(r"Packages: \[([^]]+)]")
 
