@@ -13,7 +13,6 @@ import typer
 from sandbox import image_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
-from sandbox.model.own import FILE
 from sandbox.report.files import make_folder
 
 app = typer.Typer()
@@ -77,6 +76,7 @@ def run_checks(
 ) -> None:
     """Bring your own stack up once, run the checks of its sandbox.toml, and say whether each holds."""
     from sandbox import runner, suite
+    from sandbox.model.own import FILE
     from sandbox.report import failures, results, terminal
     from sandbox.report.page.folder import ReportFolder
 

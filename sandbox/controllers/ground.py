@@ -48,8 +48,9 @@ class Ground:
         try:
             with placement.placing(progress) as client:
                 self._closing.callback(client.close)
-                self.run = Run.begin()
-                self._closing.callback(self.run.end)
+                with held_back():  # its folder is there before its end is arranged for
+                    self.run = Run.begin()
+                    self._closing.callback(self.run.end)
             placement.remove_dead_runs(client)
             self.containers = Containers(client, self.run)
             self._closing.callback(self.remove_containers)

@@ -110,8 +110,9 @@ class OwnedServer:
         try:
             with placement.placing(progress) as self._client:
                 self._closing.callback(self._client.close)
-                self._run = Run.begin()
-                self._closing.callback(self._run.end)
+                with held_back():  # its folder is there before its end is arranged for
+                    self._run = Run.begin()
+                    self._closing.callback(self._run.end)
             placement.remove_dead_runs(self._client)
             self._closing.callback(lambda: sweep.remove_run(self._client, self._run.id))
             self._folder = self._run.folder / "localstack"

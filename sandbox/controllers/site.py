@@ -43,7 +43,8 @@ class Site:
             with contextlib.suppress(SandboxError):  # its engine is gone, and another one may be there
                 self.close()
         if self._run is None:
-            self._run = Run.begin()
+            with held_back():  # its folder is there before it is known whose it is
+                self._run = Run.begin()
             (self._run.folder / "sockets").mkdir()
         return self._run.folder / "sockets"
 
