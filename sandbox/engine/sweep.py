@@ -27,6 +27,7 @@ from sandbox.engine.run import (
 # Another process removes the same dead run: the container's removal is under way (409), or a network still has
 # a container that is on its way out (403). That process sees it through.
 _OTHERS_AT_WORK = {403, 409}
+_HAS_ENDPOINTS = 403  # for good, at times, though their containers are removed (Docker 20.10)
 _HALF_REMOVED = "unrecognized image ID"  # what the engine says of a layer that another removal has just taken
 _PASSES = 4
 
@@ -119,7 +120,7 @@ def _remove(
     for group in (joined, others):
         _each(lambda c: api.remove_container(c["Id"], force=True, v=True), group)
     networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
-    _each(lambda n: api.remove_network(n["Id"]), networks)
+    _each(lambda n: _remove_network(api, n["Id"]), networks)
     built = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})] if images else []
     # One after the other, what was built from another one before it: they share layers, over which the engine stumbles.
     for image in sorted(built, key=lambda i: -int(i["Created"])):
@@ -133,6 +134,19 @@ def _remove(
     volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
     _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
     return Swept(len(containers), len(networks), len(volumes), len(built))
+
+
+def _remove_network(api: docker.APIClient, network: str) -> None:
+    """Remove a network; what the engine believes to be on it still, of containers that are gone, is taken off first."""
+    try:
+        api.remove_network(network)
+    except APIError as error:
+        if error.status_code != _HAS_ENDPOINTS:
+            raise
+        for endpoint in (api.inspect_network(network)["Containers"] or {}).values():
+            with contextlib.suppress(APIError):  # it has gone meanwhile
+                api.disconnect_container_from_network(endpoint["Name"], network, force=True)
+        api.remove_network(network)
 
 
 def _each(remove: Callable[[Any], None], things: list[Any]) -> None:

@@ -117,6 +117,18 @@ def test_the_images_of_a_dead_run_go_with_it_and_no_others(client, begin, toolbo
         client.api.inspect_image(images[dead.id])
 
 
+def test_a_network_goes_though_something_is_on_it(client, toolbox):
+    run = Run.begin()
+    network = networks.create_vpc(client, run)
+    other = client.containers.run(toolbox, ["sleep", "60"], network=network.name, detach=True)
+    try:
+        assert sweep.remove_run(client, run.id).networks == 1
+        assert client.networks.list(names=[network.name]) == []
+    finally:
+        other.remove(force=True)
+        run.end()
+
+
 def test_a_kept_run_stays_until_it_is_asked_for(client, begin, toolbox, owner):
     kept = begin(owner.label)
     filled(client, kept, toolbox, how_many=1)
