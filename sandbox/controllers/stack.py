@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.controllers.sandbox import Sandbox
 
 RUNNING_WITHIN = 900.0  # seconds; a task may have to wait until its image is built
+_STARTING = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
 _FAILED = frozenset({"TaskFailedToStart", "EssentialContainerExited"})
 
 
@@ -46,16 +47,14 @@ class Stack:
         timeline = self._sandbox.timeline
 
         def decided(observation: Observation) -> bool:
-            if observation.kind != "task.state":
-                return False
-            return observation["stop_code"] in _FAILED or not self._starting()
+            return observation.kind == "task.state" and (self._has_failed(observation) or not self._starting())
 
         if self._starting():
             self._sandbox.progress("waiting for the tasks to run")
             observation = timeline.wait_for(
                 f"the tasks of stack '{self.name}' to run", decided, within=RUNNING_WITHIN, since=self._mark
             )
-            if observation["stop_code"] in _FAILED:
+            if self._has_failed(observation):
                 raise readiness.ended(self.name, observation, timeline.since(self._mark))
 
     def wait_ready(self) -> None:
@@ -88,7 +87,7 @@ class Stack:
         def decided(observation: Observation) -> bool:
             if observation.kind == "stack.ready":
                 return bool(observation["url"] == item.url)
-            return observation.kind == "task.state" and observation["stop_code"] in _FAILED
+            return self._has_failed(observation)
 
         threading.Thread(target=ask, name="wait-ready", daemon=True).start()
         observation = timeline.wait_for(f"{item.url}", decided, within=item.within + 15, since=self._mark)
@@ -101,10 +100,18 @@ class Stack:
             logs = {name: lines for task in self._states() for name, lines in self._sandbox.task_logs(task).items()}
             raise readiness.not_ready(self.name, item, observation["last"], seen, logs)
 
+    def _has_failed(self, seen: Observation) -> bool:
+        """Whether a task that has begun since the stack did has failed; one that was there before is another's."""
+        if seen.kind != "task.state" or seen["stop_code"] not in _FAILED:
+            return False
+        states = (o for o in self._sandbox.timeline.since(self._mark) if o.kind == "task.state")
+        first = next((o for o in states if o["task"] == seen["task"]), seen)
+        return first["last_status"] in _STARTING
+
     def _states(self) -> dict[str, str]:
         """The last status of each task since the stack was begun."""
         seen = self._sandbox.timeline.since(self._mark)
         return {o["task"]: o["last_status"] for o in seen if o.kind == "task.state"}
 
     def _starting(self) -> bool:
-        return any(status in {"PROVISIONING", "PENDING", "ACTIVATING"} for status in self._states().values())
+        return any(status in _STARTING for status in self._states().values())
