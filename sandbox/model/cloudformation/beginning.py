@@ -32,14 +32,10 @@ class Beginning:
         self._others = others
         self._content = content
         self._quoted = quoted
-        label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "web"
         balancers = [logical for logical, kind, _ in self._resources() if kind == _BALANCER]
         named = self._aliases()
         without = [logical for logical in balancers if logical not in named]
-        self.hosts = {
-            logical: f"{label}.example.com" if len(without) == 1 else f"{logical.lower()}.example.com"
-            for logical in without
-        }
+        self.hosts = {logical: host(name if len(without) == 1 else logical) for logical in without}
 
     def urls(self) -> list[str]:
         """The URLs that can be asked for."""
@@ -131,6 +127,12 @@ class Beginning:
                 default = one.get("Default")
                 if isinstance(default, str) and not default.startswith("/aws/service/"):
                     yield default
+
+
+def host(name: str) -> str:
+    """A host name for what has a name that need not be one: a folder, a service, a logical id."""
+    label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "web"
+    return f"{label}.example.com"
 
 
 def nested_templates(content: Mapping[str, Any]) -> list[str]:

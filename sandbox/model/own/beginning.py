@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model.cloudformation.beginning import Beginning
+from sandbox.model.cloudformation.beginning import Beginning, host
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.secrets import ManagedSecret, source
 from sandbox.model.own.compose import values
@@ -144,7 +144,7 @@ def text(found: Found) -> str:
     elif found.compose is not None:
         lines, urls = _compose(*found.compose), _compose_urls(found.compose[1])
     else:
-        lines, urls = _definitions(found), [f"http://{group.lower()}.example.com/" for group in _groups(found)]
+        lines, urls = _definitions(found), [f"http://{host(group)}/" for group in _groups(found)]
     url = _toml(urls[0] if urls else "http://NAME/")
     asked = [f'[[check]]\nkind = "http"\nurl = {_toml(one)}\nstatus = 200\nwithin = 30\n' for one in urls]
     further = [_FURTHER.format(url=url)]
@@ -174,7 +174,7 @@ def _definitions(found: Found) -> Iterator[str]:
         yield "\n[environment_files]\n"
         yield from (f'# {_toml(arn)} = "local.env"\n' for arn in dict.fromkeys(files))
     for group in _groups(found):
-        yield f'\n[target_groups.{group}]\nhost = "{group.lower()}.example.com"\nhealth_check = "/"\nmatcher = "200"\n'
+        yield f'\n[target_groups.{group}]\nhost = "{host(group)}"\nhealth_check = "/"\nmatcher = "200"\n'
     registries = [
         str(r.get("registryArn")).rpartition("/")[2] for s in services for r in s.get("serviceRegistries") or ()
     ]
@@ -258,7 +258,7 @@ def _compose(name: str, content: Mapping[str, Any]) -> Iterator[str]:
         yield f"# ignore = {_toml(unsupported)}\n"
     for one, ports in services.items():
         if ports and one not in private:
-            yield f"\n[compose.public.{_toml(one)}]\nport = {ports[0]}\nhost = {_toml(_host(one))}\n"
+            yield f"\n[compose.public.{_toml(one)}]\nport = {ports[0]}\nhost = {_toml(host(one))}\n"
             yield 'health_check = "/"\nmatcher = "200"\n'
     yield '\n# [environment.SERVICE]\n# REDIS_URL = "redis://redis.NAMESPACE:6379"\n'
 
@@ -280,7 +280,7 @@ def _services(content: Mapping[str, Any]) -> dict[str, list[int]]:
 
 def _compose_urls(content: Mapping[str, Any]) -> list[str]:
     services = _services(content)
-    return [f"http://{_host(one)}/" for one, ports in services.items() if ports and not set(ports) <= _PRIVATE_PORTS]
+    return [f"http://{host(one)}/" for one, ports in services.items() if ports and not set(ports) <= _PRIVATE_PORTS]
 
 
 def _unsupported(content: Mapping[str, Any]) -> list[str]:
@@ -291,8 +291,3 @@ def _unsupported(content: Mapping[str, Any]) -> list[str]:
             keys |= {str(key): None for key in one if key not in SUPPORTED and not str(key).startswith("x-")}
     top = [str(key) for key in content if key in {"networks", "configs", "secrets"}]
     return list(dict.fromkeys((*keys, *top)))
-
-
-def _host(name: str) -> str:
-    label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "web"
-    return f"{label}.example.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.model.cloudformation.document import document
@@ -170,6 +170,7 @@ def test_a_template_s_table_has_what_only_its_owner_knows():
 
 
 @given(changed(document(TEMPLATE).content))
+@example({"Resources": {name: {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer"} for name in ("\r", "", "A b")}})
 def test_whatever_a_template_has_the_table_is_toml_that_can_be_read(content):
     if is_template(content):
         settings(tomllib.loads(beginning.text(Found(None, {}, {}, template=("t.yaml", content), name="x"))))
