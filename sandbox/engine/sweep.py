@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -24,11 +25,13 @@ from sandbox.engine.run import (
     runs_folder,
 )
 
-# Another process removes the same dead run: the container's removal is under way (409), or a network still has
+# Another process removes the same dead run: an image's or a volume's removal is under way (409), or a network still has
 # a container that is on its way out (403). That process sees it through.
 _OTHERS_AT_WORK = {403, 409}
+_UNDER_WAY = 409  # somebody else's removal of a container
 _HAS_ENDPOINTS = 403  # for good, at times, though their containers are removed (Docker 20.10)
 _HALF_REMOVED = "unrecognized image ID"  # what the engine says of a layer that another removal has just taken
+_ENDPOINTS_GO_WITHIN = 10.0  # seconds
 _PASSES = 4
 
 
@@ -118,7 +121,7 @@ def _remove(
     joined = [c for c in containers if c["HostConfig"]["NetworkMode"].startswith("container:")]
     others = [c for c in containers if c not in joined]
     for group in (joined, others):
-        _each(lambda c: api.remove_container(c["Id"], force=True, v=True), group)
+        _each(lambda c: _remove_container(api, c["Id"]), group)
     networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
     _each(lambda n: _remove_network(api, n["Id"]), networks)
     built = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})] if images else []
@@ -136,17 +139,31 @@ def _remove(
     return Swept(len(containers), len(networks), len(volumes), len(built))
 
 
+def _remove_container(api: docker.APIClient, container: str) -> None:
+    """Remove a container; where somebody else does, wait until it is gone: its network cannot go before it."""
+    try:
+        api.remove_container(container, force=True, v=True)
+    except APIError as error:
+        if error.status_code != _UNDER_WAY:
+            raise
+        api.wait(container, condition="removed")
+
+
 def _remove_network(api: docker.APIClient, network: str) -> None:
     """Remove a network; what the engine believes to be on it still, of containers that are gone, is taken off first."""
-    try:
-        api.remove_network(network)
-    except APIError as error:
-        if error.status_code != _HAS_ENDPOINTS:
-            raise
+    deadline = time.monotonic() + _ENDPOINTS_GO_WITHIN
+    while True:
+        try:
+            api.remove_network(network)
+        except APIError as error:
+            if error.status_code != _HAS_ENDPOINTS or time.monotonic() > deadline:
+                raise
+        else:
+            return
         for endpoint in (api.inspect_network(network)["Containers"] or {}).values():
             with contextlib.suppress(APIError):  # it has gone meanwhile
                 api.disconnect_container_from_network(endpoint["Name"], network, force=True)
-        api.remove_network(network)
+        time.sleep(0.1)  # what is on its way out may be on no list, and nobody tells of its end
 
 
 def _each(remove: Callable[[Any], None], things: list[Any]) -> None:
