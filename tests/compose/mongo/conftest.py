@@ -82,6 +82,16 @@ class Mongo:
             assert time.monotonic() < deadline, "\n".join(lines)
             time.sleep(0.05)  # a log that has ended is not told of
 
+    def wait_for_tini(self, container: str, within: float = START_TIMEOUT) -> None:
+        """Wait until tini has started what it passes signals on to; the kernel drops those that come while it loads."""
+        deadline = time.monotonic() + within
+        while True:
+            found = self.containers.client.api.top(container)["Processes"]
+            if len(found) > 1 and any(process[-1].startswith("tini") for process in found):
+                return
+            assert time.monotonic() < deadline, f"{found}\n" + "\n".join(self.log(container))
+            time.sleep(0.02)  # nobody tells of a process's start
+
     def exit_code(self, container: str, within: float = START_TIMEOUT) -> int:
         """Wait for a container's end."""
         return self.containers.client.api.wait(container, timeout=within)["StatusCode"]

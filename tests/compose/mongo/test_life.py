@@ -192,6 +192,7 @@ def test_it_ends_on_sigterm_while_it_starts(mongo, only_stand_in):
     mongo.containers.client.api.stop(container, timeout=30)
     assert mongo.exit_code(container) == 0
     container = mongo.run("at-once")
+    mongo.wait_for_tini(container)
     mongo.containers.client.api.stop(container, timeout=30)
     assert mongo.exit_code(container) != 137
 
