@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -17,6 +18,18 @@ app = typer.Typer(
 )
 
 SEVERITIES = ("error", "warning", "info", "never")
+Severity = Annotated[
+    str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")]
+
+
+class _Outcome(Protocol):
+    def exit_code(self, severity: str) -> int: ...
+    def as_json(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=_Outcome)
 
 
 @app.callback()
@@ -53,10 +66,8 @@ def cache(
     depth: Annotated[int, typer.Option(min=0, help="Follow links so far; 0: the URLs and what they need.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, help="Crawl for at most so long.")] = 60.0,
     rate: Annotated[float, typer.Option(min=0.1, help="Requests a minute of the mix whose hit ratio is told.")] = 60.0,
-    severity: Annotated[
-        str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
-    ] = "error",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+    severity: Severity = "error",
+    json_file: JsonFile = None,
 ) -> None:
     """Say what CloudFront would keep of a site, for how long and why, and what to change."""
     from sandbox.checks import cache as check
@@ -64,18 +75,14 @@ def cache(
     from sandbox.report import cache as report
     from sandbox.report import terminal
 
-    quiet = _checked(severity, json_file)
+    _check(severity, json_file)
     limits = Limits(count, depth, seconds)
     request = check.Request(
         tuple(urls), policy, distribution, tuple(policy_file or ()), min_ttl, _headers(header or []), host, limits, rate
     )
     with terminal.Progress("check cache") as progress:
         outcome = check.carry_out(request, progress.step)
-    exit_code = outcome.exit_code(severity)
-    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
-    if not quiet:
-        report.show(outcome)
-    raise typer.Exit(exit_code)
+    _end(outcome, severity, json_file, report.show)
 
 
 @app.command()
@@ -116,17 +123,15 @@ def websocket(
     data: Annotated[str, typer.Option(metavar="JSON", help="The argument of the event.")] = '""',
     clients: Annotated[int, typer.Option(min=2, max=100, help="How many clients there are for --emit.")] = 4,
     timeout: Annotated[float, typer.Option(min=0.5, help="Seconds to wait for one answer.")] = 10.0,
-    severity: Annotated[
-        str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
-    ] = "error",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+    severity: Severity = "error",
+    json_file: JsonFile = None,
 ) -> None:
     """Say why WebSockets or Socket.IO fail behind a proxy, which hop breaks them, and the line that mends it."""
     from sandbox.checks import websocket as check
     from sandbox.report import terminal
     from sandbox.report import websocket as report
 
-    quiet = _checked(severity, json_file)
+    _check(severity, json_file)
     request = check.Request(
         url,
         tuple(behind or ()),
@@ -147,11 +152,7 @@ def websocket(
     )
     with terminal.Progress("check websocket") as progress:
         outcome = check.carry_out(request, progress.step)
-    exit_code = outcome.exit_code(severity)
-    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
-    if not quiet:
-        report.show(outcome)
-    raise typer.Exit(exit_code)
+    _end(outcome, severity, json_file, report.show)
 
 
 @app.command()
@@ -184,17 +185,15 @@ def assets(
     header: Annotated[
         list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Send this with each request; may be repeated.")
     ] = None,
-    severity: Annotated[
-        str, typer.Option(help="Exit 1 for findings of this severity and above: error, warning, info; or never.")
-    ] = "error",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result there (- is the output).")] = None,
+    severity: Severity = "error",
+    json_file: JsonFile = None,
 ) -> None:
     """Say which page loads, and which tabs left open, a deploy breaks, why, and what to change."""
     from sandbox.checks import assets as check
     from sandbox.report import assets as report
     from sandbox.report import terminal
 
-    quiet = _checked(severity, json_file)
+    _check(severity, json_file)
     request = check.Request(
         url,
         during,
@@ -210,26 +209,30 @@ def assets(
     )
     with terminal.Progress("check assets") as progress:
         outcome = check.carry_out(request, progress.step)
-    exit_code = outcome.exit_code(severity)
-    _write(json_file, {**outcome.as_json(), "exit_code": exit_code})
-    if not quiet:
-        report.show(outcome)
-    raise typer.Exit(exit_code)
+    _end(outcome, severity, json_file, report.show)
 
 
-def _checked(severity: str, json_file: Path | None) -> bool:
-    """Whether standard output is for the result alone; what is wrong with the options is told before anything runs."""
+def _check(severity: str, json_file: Path | None) -> None:
+    """Tell what is wrong with the options before anything runs."""
     if severity not in SEVERITIES:
         raise SandboxError(f"--severity {severity}: there is no such severity", hint=", ".join(SEVERITIES))
-    quiet = json_file is not None and str(json_file) == "-"
-    check_writable(None if quiet else json_file)
-    return quiet
+    check_writable(None if _is_output(json_file) else json_file)
 
 
-def _write(json_file: Path | None, content: dict[str, Any]) -> None:
+def _is_output(json_file: Path | None) -> bool:
+    """Whether standard output is for the result alone."""
+    return str(json_file) == "-"
+
+
+def _end(outcome: T, severity: str, json_file: Path | None, show: Callable[[T], None]) -> None:
+    """Write the result where it is asked for, show it, and exit."""
+    exit_code = outcome.exit_code(severity)
     if json_file is not None:
-        text = json.dumps(content, indent=2) + "\n"
-        sys.stdout.write(text) if str(json_file) == "-" else write_whole(json_file, text)
+        text = json.dumps({**outcome.as_json(), "exit_code": exit_code}, indent=2) + "\n"
+        sys.stdout.write(text) if _is_output(json_file) else write_whole(json_file, text)
+    if not _is_output(json_file):
+        show(outcome)
+    raise typer.Exit(exit_code)
 
 
 def _headers(given: list[str]) -> dict[str, str]:
