@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import parse_qs
-
-from cheroot import wsgi
 
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.errors import backend_refusal
+from sandbox.aws.listener import Listener
 from sandbox.aws.protocol import (
     REGION,
     AwsError,
@@ -45,12 +44,7 @@ Authorize = Callable[[HttpRequest, str, str, str | None], None]
 HEALTH_PATH = "/_sandbox/health"
 MAX_BODY = 200 * 2**20
 """Bytes. Larger than Lambda's largest direct upload (50 MB, a third more in base64) and than what S3 tests put."""
-_THREADS = 64
-# Calls may wait for long: for a Lambda function, for a message of SQS. Others must still get through.
-_SPARE_THREADS = 8
-_MOST_THREADS = 1200  # Lambda runs 1,000 invocations at once
 _SHUTDOWN = 0.8  # seconds that calls under way get to finish
-_READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?:([^/,\s]+)/)?([^/,\s]+)/aws4_request")
 _SIGNER = re.compile(r"Credential=([^/,\s]+)/")
@@ -134,7 +128,7 @@ class Gateway:
         self._authorize = authorize
         self._repeats = Repeats()
         self._on_call = on_call
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
         for service in services:
             self.add(service)
 
@@ -170,7 +164,7 @@ class Gateway:
             addresses.append(str(self._unix_socket))
         try:
             for address in addresses:
-                self._listeners.append(_Listener(address, self))
+                self._listeners.append(Listener(address, self))
         except SandboxError:
             self.close()
             raise
@@ -332,79 +326,6 @@ class Gateway:
             "others": self._fallback is not None,
         }
         return HttpResponse(200, {"Content-Type": "application/json"}, json.dumps(health).encode())
-
-
-class _Listener:
-    """One cheroot server on its own daemon threads: a call that never returns cannot keep the process alive."""
-
-    def __init__(self, address: tuple[str, int] | str, app: WsgiApp) -> None:
-        self._address = address
-        self._app = app
-        self._busy = 0
-        self._threads = _THREADS
-        self._counting = threading.Lock()
-        self._server = wsgi.Server(
-            address,
-            self._call,
-            numthreads=_THREADS,
-            server_name="sandbox",
-            request_queue_size=128,
-            timeout=_READ_TIMEOUT,
-            shutdown_timeout=1,
-        )
-        self._server.keep_alive_conn_limit = 4 * _THREADS  # cheroot's 10 would make many clients reconnect each time
-        self._server.expiration_interval = 0.1  # seconds; stopping waits for one
-        self._ready = threading.Event()
-        self._error: OSError | None = None
-        # Threads inherit "daemon" from the thread that starts them.
-        threading.Thread(target=self._serve, name=f"gateway {address}", daemon=True).start()
-        self._ready.wait()
-        if self._error is not None:
-            raise self._unusable(self._error)
-
-    @property
-    def port(self) -> int:
-        return cast("int", self._server.bind_addr[1])
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def _call(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        with self._counting:
-            self._busy += 1
-            more = _THREADS if self._busy > self._threads - _SPARE_THREADS and self._threads < _MOST_THREADS else 0
-            self._threads += more
-        try:
-            if more:
-                self._server.requests.grow(more)
-            return self._app(environ, start_response)
-        finally:
-            with self._counting:
-                self._busy -= 1
-
-    def _serve(self) -> None:
-        try:
-            self._server.prepare()
-        except OSError as error:
-            self._error = error
-            return
-        finally:
-            self._ready.set()
-        self._server.serve()
-
-    def _unusable(self, error: OSError) -> SandboxError:
-        if isinstance(self._address, str):
-            return SandboxError(
-                f"the AWS endpoint cannot listen on the socket {self._address}: {error}",
-                hint="use a shorter path (at most 107 bytes) in a directory that exists and is writable",
-            )
-        host, port = self._address
-        if "in use" not in str(error):
-            return SandboxError(f"the AWS endpoint cannot listen on {host}:{port}: {error}")
-        return SandboxError(
-            f"port {port} on {host} is in use, so the AWS endpoint cannot listen there",
-            hint=f"end what listens there (`ss -ltnp 'sport = :{port}'` names it) or choose another port",
-        )
 
 
 def _check_time(request: HttpRequest, service: str) -> None:
