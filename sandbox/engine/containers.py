@@ -17,7 +17,7 @@ import requests
 from docker.errors import APIError, NotFound
 from docker.types import CancellableStream, Mount
 
-from sandbox.engine import archives, daemon
+from sandbox.engine import archives, daemon, removal
 from sandbox.engine.run import LABEL_RUN, Run
 from sandbox.errors import SandboxError
 
@@ -217,7 +217,7 @@ class Containers:
     def remove(self, container_id: str) -> None:
         """Remove a container, running or not; one that is gone is fine."""
         try:
-            self.client.api.remove_container(container_id, force=True, v=True)
+            removal.remove(self.client.api, container_id)
         except NotFound:
             return
         except APIError as error:

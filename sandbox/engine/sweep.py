@@ -12,6 +12,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
+from sandbox.engine import removal
 from sandbox.engine.run import (
     LABEL_BUILDS,
     LABEL_OWNER,
@@ -120,8 +121,8 @@ def _remove(
     # Containers that joined another's network namespace first: removing the owner under them is noisy.
     joined = [c for c in containers if c["HostConfig"]["NetworkMode"].startswith("container:")]
     others = [c for c in containers if c not in joined]
-    for group in (joined, others):
-        _each(lambda c: _remove_container(api, c["Id"]), group)
+    _each(lambda c: api.remove_container(c["Id"], force=True, v=True), joined)
+    _each(lambda c: _remove_container(api, c["Id"]), others)
     networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
     _each(lambda n: _remove_network(api, n["Id"]), networks)
     built = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})] if images else []
@@ -142,7 +143,7 @@ def _remove(
 def _remove_container(api: docker.APIClient, container: str) -> None:
     """Remove a container; where somebody else does, wait until it is gone: its network cannot go before it."""
     try:
-        api.remove_container(container, force=True, v=True)
+        removal.remove(api, container)
     except APIError as error:
         if error.status_code != _UNDER_WAY:
             raise
