@@ -76,9 +76,8 @@ def build(
         for host, client in engines.answering.items():
             # What the first one has got, the others get from it.
             source = Images(client, images, progress.step, OtherEngines(host, progress.step))
-            for name in wanted:
-                reference = source.ensure(name)
-                if name == "compose-plugin":
-                    compose_plugin.extract(client, reference)
+            source.ensure_all(wanted)
+            if "compose-plugin" in wanted:
+                compose_plugin.extract(client, source.ensure("compose-plugin"))
         exit_code = engines.exit_code
     raise typer.Exit(exit_code)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import queue
 import re
 import shutil
 import subprocess
@@ -35,6 +36,7 @@ from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
 
 LOG_LINES = 20
+_AT_ONCE = 2  # images that are made
 _CA_IN_CONTEXT = "host-ca.crt"
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
 _CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -121,9 +123,41 @@ class Images:
             return self._known[name]
 
     def ensure_all(self, names: Iterable[str]) -> None:
-        """Make sure of several components, one after another (a build uses all the machine has)."""
+        """Make sure of several components, two at a time: a build waits for registries as long as it uses a core.
+
+        Raises:
+            SandboxError: As `ensure`; nothing more is begun then.
+        """
+        by_folder: dict[str, list[str]] = {}
         for name in names:
-            self.ensure(name)
+            by_folder.setdefault(_folder(name), []).append(name)
+        todo: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        for together in by_folder.values():  # they share stages, which are made once in turn
+            todo.put(together)
+        over = threading.Event()
+
+        def work() -> None:
+            while not over.is_set():
+                try:
+                    for name in todo.get_nowait():
+                        self.ensure(name)
+                except queue.Empty:
+                    return
+                except BaseException as error:
+                    done.put(error)
+                else:
+                    done.put(None)
+
+        # None is waited for after an error or an interruption: the engine ends a build whose connection ends.
+        for _ in range(_AT_ONCE):
+            threading.Thread(target=work, name="images", daemon=True).start()
+        try:
+            for _ in by_folder:
+                if (error := done.get()) is not None:
+                    raise error
+        finally:
+            over.set()
 
     def resolve(self, reference: str) -> str:
         """The reference to run for an ``image`` of a task definition.
@@ -141,7 +175,7 @@ class Images:
         if (own := self.in_registry(reference)) is not None:
             return own
         if self._others is not None:
-            with self._turn_to_build():
+            with self._turn("copy"):
                 self._others.renew(reference)
         if self._present(reference) or self._copied(reference) or self._pull(reference):
             return reference
@@ -187,8 +221,10 @@ class Images:
         if not self._present(local) and not self._copied(local):
             if component.folder:
                 self.ensure(component.base)
-            self.ensure_all(component.images.values())
-            with self._turn_to_build():
+            for other in component.images.values():
+                self.ensure(other)
+            # One at a time of what is of one folder: an image is built once, and so are the stages that it shares.
+            with self._turn(f"build-{Path(_folder(component.name)).name}"):
                 if not self._present(local):  # another process may have built it while we waited
                     self._build(component, local)
         return local
@@ -209,7 +245,7 @@ class Images:
         """Whether another engine had the image, which this one has now, too."""
         if self._others is None:
             return False
-        with self._turn_to_build():
+        with self._turn("copy"):
             return self._present(reference) or self._others.bring(reference)
 
     def _pull(self, reference: str) -> bool:
@@ -244,9 +280,8 @@ class Images:
 
     # -- building --
 
-    def _turn_to_build(self) -> contextlib.AbstractContextManager[None]:
-        """One build at a time on this machine: two runs at once build an image once, and not on the same cores."""
-        return turn("build", lambda: self._progress("waiting for an image that is being built or copied already"))
+    def _turn(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return turn(name, lambda: self._progress("waiting for an image that is being built or copied already"))
 
     def _build(self, component: Component, tag: str) -> None:
         begun = time.monotonic()
@@ -319,6 +354,12 @@ class Images:
             )
         name, tag = parse_repository_tag(tag)
         self._api.import_image_from_data(done.stdout, repository=name, tag=tag)
+
+
+def _folder(name: str) -> str:
+    """What components of one Dockerfile have in common."""
+    component = CATALOGUE.get(name)
+    return component.folder or name if component else name
 
 
 def host_ca() -> Path | None:

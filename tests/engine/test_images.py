@@ -110,6 +110,38 @@ def test_an_image_that_many_want_at_once_is_built_once(engine, component):
     assert [line for line in said if line == "building image under-test"] == ["building image under-test"]
 
 
+def test_two_images_are_built_at_a_time(engine, component):
+    names = ["one-under-test", "two-under-test"]
+    for name in names:
+        component("RUN sleep 1", name)
+    said: list[str] = []
+    images(engine, said.append).ensure_all(names)
+    told = [line.partition(" image ")[0] for line in said if "Step" not in line]
+    assert told == ["building", "building", "built", "built"]
+
+
+def test_images_of_one_folder_are_built_one_after_another(engine, component, monkeypatch):
+    folder = component("RUN sleep 1", "one-under-test")
+    component("", "two-under-test")
+    monkeypatch.setitem(
+        CATALOGUE, "two-under-test", Component("two-under-test", "", str(folder), "", arguments={"A": "2"})
+    )
+    said: list[str] = []
+    images(engine, said.append).ensure_all(["one-under-test", "two-under-test"])
+    told = [line.partition(" image ")[0] for line in said if "Step" not in line]
+    assert told == ["building", "built", "building", "built"]
+
+
+def test_after_an_image_that_cannot_be_built_no_other_is_begun(engine, component):
+    component("RUN false", "bad-under-test")
+    component("RUN sleep 5", "long-under-test")
+    component("", "third-under-test")
+    said: list[str] = []
+    with pytest.raises(SandboxError, match="image 'bad-under-test' could not be built"):
+        images(engine, said.append).ensure_all(["bad-under-test", "long-under-test", "third-under-test"])
+    assert not [line for line in said if "third" in line or "built" in line]
+
+
 def test_an_unknown_component_names_the_known_ones(engine):
     with pytest.raises(SandboxError) as caught:
         images(engine).ensure("ghots")
