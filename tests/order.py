@@ -17,7 +17,7 @@ from collections.abc import Hashable, Sequence
 
 import pytest
 
-ON_LOCALSTACK = 15.0  # seconds; a scenario on LocalStack
+ON_LOCALSTACK = 18.0  # seconds; a scenario on LocalStack
 WITH_ENGINE = 1.5  # seconds; a usual test that needs the engine
 
 

@@ -23,13 +23,13 @@ def build(folder: Path, version: str) -> Path:
     """What a build leaves: the page, its assets, and a chunk with a style sheet that are loaded later."""
     assets = folder / "_nuxt"
     assets.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(PAGE.format(v=version))
     (folder / "logo.png").write_bytes(b"\x89PNG")
     (assets / "vendor.js").write_text("export const a=1;")
     (assets / f"entry.{version}.js").write_text(ENTRY.format(v=version))
     (assets / f"style.{version}.css").write_text("body{}")
     (assets / f"about.{version}.js").write_text('import{a}from"./vendor.js";export default a;')
     (assets / f"about.{version}.css").write_text("p{}")
+    (folder / "index.html").write_text(PAGE.format(v=version))  # last: what it names is there
     return folder
 
 

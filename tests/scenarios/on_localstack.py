@@ -6,8 +6,6 @@ backend's are: a scenario that calls no more than those would be run twice on th
 
 from __future__ import annotations
 
-from sandbox.scenario import Scenario, Variant
-
 INDEPENDENT = frozenset({"events", "lambda", "s3", "scheduler", "sns", "sqs", "states", "cloudformation", "kms"})
 """By the name in the signature."""
 
@@ -43,11 +41,3 @@ TOUCHING = frozenset(
 def touches(called: frozenset[str]) -> bool:
     """Whether these calls have gone to what is LocalStack's own."""
     return not INDEPENDENT.isdisjoint(called)
-
-
-def chosen(scenario: Scenario) -> list[Variant]:
-    """A scenario's variants that run on LocalStack in the suite: the first that reproduces, and the first that holds.
-
-    All of them would take a tenth of the suite's time more; `pytest --sandbox-aws localstack tests/scenarios` has them.
-    """
-    return [next(one for one in scenario.variants if one.expect == wanted) for wanted in ("reproduces", "holds")]

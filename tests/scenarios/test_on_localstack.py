@@ -9,9 +9,9 @@ import pytest
 
 from sandbox import paths, runner, scenario
 from sandbox.errors import NotRunnable
-from tests.scenarios.on_localstack import TOUCHING, chosen, touches
+from tests.scenarios.on_localstack import TOUCHING, touches
 
-VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in chosen(item)]
+VARIANTS = [(item, one) for item in scenario.load_all().values() if item.name in TOUCHING for one in item.variants]
 
 PACKAGES = re.compile(r"Packages: \[([^]]+)]")
 
