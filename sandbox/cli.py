@@ -7,7 +7,6 @@ Docker, boto3 and moto are imported by the commands that need them, so that ``--
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, image_commands, interrupts, own_commands, report_commands
+from sandbox import completion, fault_commands, garbage, image_commands, interrupts, own_commands, report_commands
 from sandbox.checks import commands as checks
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
@@ -30,10 +29,6 @@ from sandbox.simulate import commands as simulate
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-# Objects made before Python looks for garbage. Boto3, moto and botocore's models make half a million that stay; at
-# Python's own 700 the looking took a third of the time until a stack's first container started.
-_GARBAGE_THRESHOLD = 200_000
 
 app = typer.Typer(
     cls=ManualGroup,
@@ -441,7 +436,7 @@ def doctor(
 
 def main() -> None:
     """Entry point: errors become a message and an exit code, never a trace."""
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    garbage.look_rarely()
     interrupts.install()
     try:
         app()  # prints usage errors itself, and exits

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from sandbox import interrupts, runner, scenario
+from sandbox import garbage, interrupts, runner, scenario
 from sandbox.errors import SandboxError
 from sandbox.runner import Listener, Options, Result, Run
 from sandbox.scenario import Scenario, Variant
@@ -146,6 +146,7 @@ def _work(connection: Connection[Told, tuple[str, str]], options: Options) -> No
         with lock, contextlib.suppress(OSError):  # nobody wants to know
             connection.send(told)
 
+    garbage.look_rarely()
     try:
         interrupts.install()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

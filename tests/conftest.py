@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sandbox import garbage
 from tests import forks
 from tests.order import pytest_collection_modifyitems  # noqa: F401 -- a hook
 from tests.terraform import make_terraform, provider_settings  # noqa: F401 -- fixtures
@@ -44,6 +45,7 @@ def pytest_collection() -> Iterator[object]:
     finally:
         gc.freeze()
         gc.enable()
+        garbage.look_rarely()
 
 
 def examples(usual: int) -> int:
