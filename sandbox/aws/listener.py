@@ -7,15 +7,27 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from cheroot import wsgi
+from cheroot.workers.threadpool import ThreadPool, WorkerThread
 
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.errors import SandboxError
 
-_THREADS = 64
+_THREADS = 16
 # Calls may wait for long: for a Lambda function, for a message of SQS. Others must still get through.
 _SPARE_THREADS = 8
 _MOST_THREADS = 1200  # Lambda runs 1,000 invocations at once
 _READ_TIMEOUT = 30  # seconds until a client that sends half a request is dropped
+
+
+class _Workers(ThreadPool):
+    """Cheroot's threads; its own pool sleeps a tenth of a second where it finds one of them not begun yet."""
+
+    def grow(self, amount: int) -> None:
+        """Start so many more."""
+        for _ in range(amount):
+            worker = WorkerThread(self.server)  # type: ignore[no-untyped-call]
+            worker.start()
+            self._threads.append(worker)  # type: ignore[attr-defined]
 
 
 class Listener:
@@ -30,13 +42,13 @@ class Listener:
         self._server = wsgi.Server(
             address,
             self._call,
-            numthreads=_THREADS,
             server_name="sandbox",
             request_queue_size=128,
             timeout=_READ_TIMEOUT,
             shutdown_timeout=1,
         )
-        self._server.keep_alive_conn_limit = 4 * _THREADS  # cheroot's 10 would make many clients reconnect each time
+        self._server.requests = _Workers(self._server, min=_THREADS)
+        self._server.keep_alive_conn_limit = 256  # cheroot's 10 would make many clients reconnect each time
         self._server.expiration_interval = 0.1  # seconds; stopping waits for one
         self._ready = threading.Event()
         self._error: OSError | None = None
