@@ -56,16 +56,17 @@ def plain(images: dict[str, str], *, owner: bool) -> float:
     variables = [part for item in ghost["environment"] for part in ("-e", f"{item['name']}={item['value']}")]
     memory = ["-m", f"{taskdef['memory']}m"]  # Node collects more garbage where its container has less
     conf = ["-v", f"{paths.share() / 'compose/ghost/nginx'}:/etc/nginx/conf.d:ro"]
-    # Ghost asks for names on the internet at its start; here, as in the sandbox, they fail at once.
+    # Ghost asks for names at its start. As in the sandbox, its site's own leads to nginx, from which Ghost then gets
+    # pages of itself, and those on the internet fail at once.
     first = ["-p", "127.0.0.1::80", "-p", "127.0.0.1::2368", "--dns", "127.0.0.1"]
     names = {name: f"bench-up-{os.getpid()}-{name}" for name in ("owner", "ghost", "nginx")}
     with tempfile.TemporaryDirectory() as folder:
         hosts = Path(folder) / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n")
+        hosts.write_text("127.0.0.1 localhost blog.example.com\n")
         begun = time.monotonic()
         try:
+            named = ["-v", f"{hosts}:/etc/hosts"]
             if owner:
-                named = ["-v", f"{hosts}:/etc/hosts"]
                 _run(names["owner"], *first, *named, images["toolbox"], "sleep", "infinity").wait()
                 join = ["--network", f"container:{names['owner']}", *named]
                 both = [
@@ -75,7 +76,7 @@ def plain(images: dict[str, str], *, owner: bool) -> float:
                 for one in both:
                     one.wait()
             else:
-                _run(names["ghost"], *first, *memory, *variables, images["ghost"]).wait()
+                _run(names["ghost"], *first, *named, *memory, *variables, images["ghost"]).wait()
                 join = ["--network", f"container:{names['ghost']}"]
                 _run(names["nginx"], *join, *memory, *conf, images["nginx"]).wait()
                 first_good_page(f"http://{_published(names['ghost'], 2368)}/", begun)
