@@ -26,10 +26,9 @@ from sandbox.engine.run import (
     runs_folder,
 )
 
-# Another process removes the same dead run: an image's or a volume's removal is under way (409), or a network still has
+# Another process removes the same dead run: the container's removal is under way (409), or a network still has
 # a container that is on its way out (403). That process sees it through.
 _OTHERS_AT_WORK = {403, 409}
-_UNDER_WAY = 409  # somebody else's removal of a container
 _HAS_ENDPOINTS = 403  # for good, at times, though their containers are removed (Docker 20.10)
 _HALF_REMOVED = "unrecognized image ID"  # what the engine says of a layer that another removal has just taken
 _ENDPOINTS_GO_WITHIN = 10.0  # seconds
@@ -122,7 +121,7 @@ def _remove(
     joined = [c for c in containers if c["HostConfig"]["NetworkMode"].startswith("container:")]
     others = [c for c in containers if c not in joined]
     _each(lambda c: api.remove_container(c["Id"], force=True, v=True), joined)
-    _each(lambda c: _remove_container(api, c["Id"]), others)
+    _each(lambda c: removal.remove(api, c["Id"]), others)
     networks = [n for n in api.networks(filters=filters) if chosen(n["Labels"])]
     _each(lambda n: _remove_network(api, n["Id"]), networks)
     built = [i for i in api.images(filters=filters) if chosen(i["Labels"] or {})] if images else []
@@ -138,16 +137,6 @@ def _remove(
     volumes = [v for v in api.volumes(filters=filters)["Volumes"] or () if chosen(v["Labels"] or {})]
     _each(lambda v: api.remove_volume(v["Name"], force=True), volumes)
     return Swept(len(containers), len(networks), len(volumes), len(built))
-
-
-def _remove_container(api: docker.APIClient, container: str) -> None:
-    """Remove a container; where somebody else does, wait until it is gone: its network cannot go before it."""
-    try:
-        removal.remove(api, container)
-    except APIError as error:
-        if error.status_code != _UNDER_WAY:
-            raise
-        api.wait(container, condition="removed")
 
 
 def _remove_network(api: docker.APIClient, network: str) -> None:
