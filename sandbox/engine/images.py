@@ -145,6 +145,7 @@ class Images:
                 except queue.Empty:
                     return
                 except BaseException as error:
+                    over.set()  # here, not where it is raised: this thread would begin the next before that
                     done.put(error)
                 else:
                     done.put(None)

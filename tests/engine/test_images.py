@@ -5,6 +5,7 @@ import io
 import socket
 import tarfile
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,20 +33,21 @@ def engine():
 def component(tmp_path, monkeypatch, engine):
     """Makes components whose Dockerfile the test gives; their images are removed afterwards."""
     made: list[str] = []
+    # Makes every test's image another one; without it an earlier run's layers would be taken and nothing be built.
+    label = f"LABEL test={uuid.uuid4()}"
 
     def make(dockerfile: str, name: str = "under-test") -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        # The name of the folder makes every test's image another one.
-        (folder / "Dockerfile").write_text(f"# {tmp_path}\nARG BASE=debian:trixie-slim\nFROM ${{BASE}}\n{dockerfile}\n")
+        (folder / "Dockerfile").write_text(f"ARG BASE=debian:trixie-slim\nFROM ${{BASE}}\n{label}\n{dockerfile}\n")
         monkeypatch.setitem(CATALOGUE, name, Component(name, "", str(folder), "under test"))
-        made.append(catalogue.local_tag(name))
+        made.append(name)
         return folder
 
     yield make
-    for tag in made:
+    for name in made:
         with contextlib.suppress(ImageNotFound):
-            engine.api.remove_image(tag, force=True)
+            engine.api.remove_image(catalogue.local_tag(name), force=True)
 
 
 def images(engine, progress=lambda text: None, mode="auto"):
@@ -58,7 +60,7 @@ def test_a_failing_build_shows_the_step_and_its_last_lines(engine, component):
         images(engine).ensure("under-test")
     error = caught.value
     assert error.message == "image 'under-test' could not be built"
-    assert "Step 3/3 : RUN for i" in error.state
+    assert "Step 4/4 : RUN for i" in error.state
     assert "non-zero code: 7" in error.state
     assert error.log == (*(f"line {i}" for i in range(12, 31)), "the reason")
     assert "Dockerfile" in error.hint
@@ -132,14 +134,27 @@ def test_images_of_one_folder_are_built_one_after_another(engine, component, mon
     assert told == ["building", "built", "building", "built"]
 
 
-def test_after_an_image_that_cannot_be_built_no_other_is_begun(engine, component):
+def test_after_an_image_that_cannot_be_built_no_other_is_begun(engine, component, until):
+    command = f"sleep 600 # {uuid.uuid4()}"
     component("RUN false", "bad-under-test")
-    component("RUN sleep 5", "long-under-test")
+    component(f"RUN {command}", "long-under-test")
     component("", "third-under-test")
     said: list[str] = []
     with pytest.raises(SandboxError, match="image 'bad-under-test' could not be built"):
         images(engine, said.append).ensure_all(["bad-under-test", "long-under-test", "third-under-test"])
+    until(lambda: bool(_builds(engine, command)), within=60)
+    for build in _builds(engine, command):
+        build.kill()
+    for thread in threading.enumerate():
+        if thread.name == "images":
+            thread.join(60)
+            assert not thread.is_alive()
     assert not [line for line in said if "third" in line or "built" in line]
+
+
+def _builds(engine, command):
+    """The containers in which the classic builder runs this step."""
+    return [made for made in engine.containers.list() if command in " ".join(made.attrs["Config"]["Cmd"] or ())]
 
 
 def test_an_unknown_component_names_the_known_ones(engine):
@@ -215,7 +230,7 @@ def test_another_image_of_this_machine_is_used_as_it_is(engine):
 def test_an_engine_that_ends_in_the_middle_of_a_build_is_an_error(engine, component, tmp_path):
     component("RUN sleep 5")
     images(engine).ensure("base")
-    with contextlib.closing(Cut(tmp_path / "engine.sock", engine.api.base_url, after=b"Step 3/3")) as cut:
+    with contextlib.closing(Cut(tmp_path / "engine.sock", engine.api.base_url, after=b"Step 4/4")) as cut:
         client = docker.DockerClient(f"unix://{cut.path}", version="auto")
         with pytest.raises(SandboxError) as caught:
             images(client).ensure("under-test")
