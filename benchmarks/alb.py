@@ -23,7 +23,8 @@ from docker.types import Mount
 
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine.containers import Spec
-from sandbox.model.elb.config import Forward, HealthCheck, Listener, LoadBalancer, Rule, Target, TargetGroup
+from sandbox.model.elb.config import Forward, HealthCheck, Listener, LoadBalancer, Rule, TargetGroup
+from sandbox.model.elb.target import Target
 
 ROUNDS, SECONDS, CONNECTIONS, SOCKETS = 8, 3, 16, 16
 CHANGES = 50

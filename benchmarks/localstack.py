@@ -28,8 +28,8 @@ from rich.table import Column, Table
 from testcontainers.community.localstack import LocalStackContainer
 from testcontainers.core.config import testcontainers_config
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.localstack.container import ENVIRONMENT
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.controllers.localstack_server import OwnedServer
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine import daemon

@@ -56,7 +56,7 @@ _VALUES = {
 def pages() -> dict[str, str]:
     """The pages, by the names of their files."""
     return {
-        "commands.md": commands(typer.main.get_command(cli.app)),
+        "commands.md": commands(typer.main.get_command(cli.app).with_all()),
         "pytest.md": plugin(),
         "api.md": api(),
         "sandbox-toml.md": toml(),

@@ -18,28 +18,32 @@ from typing import Annotated, Any
 import typer
 
 import sandbox
-from sandbox import completion, fault_commands, garbage, image_commands, interrupts, own_commands, report_commands
-from sandbox.checks import commands as checks
+from sandbox import completion, garbage, image_commands, interrupts, own_commands
 from sandbox.errors import SandboxError
 from sandbox.image_commands import ImagesOption
 from sandbox.manual import ManualGroup
 from sandbox.own_commands import AnnotationsOption, CodeQualityOption
 from sandbox.report.files import check_writable, write_whole
-from sandbox.simulate import commands as simulate
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+
+class _Commands(ManualGroup):
+    later = {  # noqa: RUF012
+        "images": "sandbox.image_commands",
+        "check": "sandbox.checks.commands",
+        "fault": "sandbox.fault_commands",
+        "report": "sandbox.report_commands",
+        "simulate": "sandbox.simulate.commands",
+    }
+
+
 app = typer.Typer(
-    cls=ManualGroup,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(image_commands.app, name="images")
-app.add_typer(checks.app, name="check")
-app.add_typer(fault_commands.app, name="fault")
-app.add_typer(report_commands.app, name="report")
-app.add_typer(simulate.app, name="simulate")
 app.add_typer(own_commands.app)
 
 

@@ -161,10 +161,11 @@ def _work(connection: Connection[Told, tuple[str, str]], options: Options) -> No
 def _run_what_comes(
     connection: Connection[Told, tuple[str, str]], options: Options, tell: Callable[[Told], None]
 ) -> None:
+    from sandbox.controllers.localstack_choice import localstack_of
     from sandbox.controllers.site import Site  # loads Docker
 
     known = scenario.load_all()
-    with runner.localstack_of(options.aws, options.images, options.speed, tell) as localstack, Site() as site:
+    with localstack_of(options.aws, options.images, options.speed, tell) as localstack, Site() as site:
         while True:
             name, variant = connection.recv()
             tell(runner.run_variant(known[name], known[name].variant(variant), options, tell, site, localstack))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from typer.core import TyperGroup
+from sandbox.later import LaterGroup
 
 _OK = ("0: done", "2: usage or environment", "130: interrupted")
 
@@ -145,13 +145,19 @@ _PANELS: Mapping[str, str] = {
 _PANEL_OF = {option: panel for panel, options in _PANELS.items() for option in options.split()}
 
 
-class ManualGroup(TyperGroup):
+class ManualGroup(LaterGroup):
     """A group whose commands, and theirs, have all this in their help."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.epilog = _epilog("sandbox")
         _write(self.commands, "")
+
+    def prepare(self, name: str, group: Any) -> Any:
+        """A sub-group with its help."""
+        group = super().prepare(name, group)
+        _write({name: group}, "")
+        return group
 
 
 def examples() -> dict[str, tuple[str, ...]]:

@@ -158,10 +158,10 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def sandbox_localstack(request: pytest.FixtureRequest) -> Iterator[LocalStackServer | None]:
     """The LocalStack of ``--sandbox-aws``, which the sandboxes of this process share; None for ``embedded``."""
-    from sandbox import runner
+    from sandbox.controllers.localstack_choice import localstack_of
 
     option = request.config.getoption
-    with runner.localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
+    with localstack_of(option("--sandbox-aws"), option("--sandbox-images"), option("--sandbox-speed")) as server:
         yield server
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -128,6 +127,7 @@ def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: 
         SandboxError: There is no such LocalStack. One that cannot be used is in the results.
     """
     try:
+        from sandbox.controllers.localstack_choice import localstack_of
         from sandbox.controllers.site import Site  # loads Docker
 
         with (
@@ -142,24 +142,6 @@ def run(chosen: Sequence[tuple[Scenario, Variant]], options: Options, listener: 
     except KeyboardInterrupt:
         into.interrupted = True
         raise
-
-
-@contextmanager
-def localstack_of(
-    aws: str, images: str, speed: float, progress: Callable[[str], None] = lambda text: None
-) -> Iterator[LocalStackServer | None]:
-    """The LocalStack that ``--aws`` names, which sandboxes share as long as the block lasts; None: it is ``embedded``.
-
-    Raises:
-        SandboxError: There is no such LocalStack.
-    """
-    if aws == "embedded":
-        yield None
-        return
-    from sandbox.controllers import localstack_server  # loads Testcontainers
-
-    with localstack_server.opened(aws, images, speed, progress) as server:
-        yield server
 
 
 def run_variant(

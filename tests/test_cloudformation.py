@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.controllers import own_stack, stacks
 from sandbox.model.cloudformation.account import Account
 from sandbox.model.cloudformation.document import document

@@ -18,6 +18,7 @@ import yaml
 from sandbox import cli, doctor, scenario
 from sandbox.engine import catalogue, images
 from sandbox.faults import base as faults
+from sandbox.later import LaterGroup
 from sandbox.model.own import checks, settings
 
 ROOT = Path(__file__).parents[1]
@@ -86,10 +87,10 @@ def test_every_row_of_the_fidelity_tables_has_all_its_cells():
 
 
 @cache
-def command_tree() -> typer.core.TyperGroup:
+def command_tree() -> LaterGroup:
     tree = typer.main.get_command(cli.app)
-    assert isinstance(tree, typer.core.TyperGroup)
-    return tree
+    assert isinstance(tree, LaterGroup)
+    return tree.with_all()
 
 
 def check_call(words: list[str]) -> None:

@@ -27,7 +27,7 @@ def commands(group, before=""):
             yield before + name, command
 
 
-ROOT = typer.main.get_command(command_line.app)
+ROOT = typer.main.get_command(command_line.app).with_all()
 COMMANDS = dict(commands(ROOT))
 EXAMPLES = [(name, example) for name, examples in manual.examples().items() for example in examples]
 

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.identities import Identities, Role
-from sandbox.aws.protocol import ACCOUNT_ID, AwsError, HttpRequest, ServiceEndpoint, botocore_data
+from sandbox.aws.protocol import AwsError, HttpRequest, ServiceEndpoint, botocore_data
 from sandbox.aws.sessions import Session, Sessions
 from sandbox.clock import Clock
 from sandbox.model.iam.evaluation import Decision, Principal, Request, evaluate

@@ -13,7 +13,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from sandbox.aws.protocol import REGION, botocore_data
+from sandbox.aws.account import REGION
+from sandbox.aws.protocol import botocore_data
 from sandbox.aws.sessions import Session
 from sandbox.errors import SandboxError
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+from sandbox.aws.account import REGION
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.errors import backend_refusal
 from sandbox.aws.listener import Listener
 from sandbox.aws.protocol import (
-    REGION,
     AwsError,
     HttpRequest,
     HttpResponse,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.backend import Backend
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.controllers.ecs import EcsController
 from sandbox.controllers.serverless import Functions
 from sandbox.model.ecs.control import Ecs

@@ -14,9 +14,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.scaling import LAUNCH, Change, ScalingGroups, Seen
 from sandbox.aws.clients import Clients
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock, Timer
 from sandbox.errors import SandboxError, log_failure
 from sandbox.model import autoscaling as model

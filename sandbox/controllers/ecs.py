@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sandbox.clock import Clock
 from sandbox.controllers.ecs_registration import Registrar, Registry, Targets
@@ -38,8 +38,11 @@ from sandbox.model.ecs.placement import Unplaced
 from sandbox.model.ecs.registration import DeregisterTask, RegisterTask, SetInstanceHealth
 from sandbox.model.ecs.service import Wake
 from sandbox.model.ecs.service_events import PublishService, ServiceSaid
-from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 from sandbox.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sandbox.model.elb.config import TargetGroup
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

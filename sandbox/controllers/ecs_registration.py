@@ -17,7 +17,7 @@ from sandbox.model.ecs.registration import (
     RegistrationFailed,
     SetInstanceHealth,
 )
-from sandbox.model.elb.config import Target
+from sandbox.model.elb.target import Target
 
 Report = Callable[[str, TaskEvent], None]
 

@@ -18,7 +18,7 @@ from sandbox.clock import Clock, Timer, aws_seconds
 from sandbox.controllers.interfaces import ImageSource, Interfaces
 from sandbox.engine.containers import Containers
 from sandbox.model.elb import checks
-from sandbox.model.elb.config import Forward, LoadBalancer, Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import Forward, LoadBalancer, TargetGroup
 from sandbox.model.elb.messages import (
     IP_UNUSABLE,
     Add,
@@ -40,6 +40,7 @@ from sandbox.model.elb.messages import (
     Used,
     invalid_state,
 )
+from sandbox.model.elb.target import Target, TargetHealth
 from sandbox.model.elb.targets import GroupTargets
 from sandbox.timeline import Timeline
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws.account import REGION
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.protocol import REGION
 from sandbox.clock import RealClock
 from sandbox.controllers import stack_file
 from sandbox.controllers.ground import Ground

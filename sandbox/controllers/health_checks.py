@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.model.elb import checks
-from sandbox.model.elb.config import TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
 from sandbox.model.elb.messages import FAILED, TIMED_OUT
+from sandbox.model.elb.target import TargetHealth
 
 LEAST_TIMEOUT = 0.25
 """Seconds of the wall clock that a target has for an answer, however fast the sandbox's time goes."""

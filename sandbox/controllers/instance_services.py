@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.scaling import follow_with
-from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.controllers.auto_scaling import AutoScaling
 from sandbox.controllers.container_instances import ContainerInstances
 from sandbox.controllers.instance_machine import Machine, Machines

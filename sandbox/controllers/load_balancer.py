@@ -38,7 +38,8 @@ from sandbox.dataplane.alb.runtime import Runtime
 from sandbox.engine.containers import Containers, Spec
 from sandbox.errors import SandboxError
 from sandbox.model.ecs.messages import Network
-from sandbox.model.elb.config import LoadBalancer, Target, TargetGroup
+from sandbox.model.elb.config import LoadBalancer, TargetGroup
+from sandbox.model.elb.target import Target
 
 _UP_WITHIN = 30.0
 

@@ -19,10 +19,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.localstack.backend import LocalStack
 from sandbox.aws.lambda_runtime.function import Result
 from sandbox.aws.lambda_runtime.workers import Workers
-from sandbox.aws.protocol import ACCOUNT_ID, AwsError
+from sandbox.aws.protocol import AwsError
 from sandbox.controllers.events import ECS_FIELDS
 from sandbox.controllers.serverless import Parts, Serverless
 from sandbox.errors import SandboxError

@@ -20,7 +20,7 @@ from pathlib import Path
 import docker
 from docker.types import Mount
 
-from sandbox.aws.protocol import REGION
+from sandbox.aws.account import REGION
 from sandbox.engine import networks
 from sandbox.engine.containers import Containers, Spec
 from sandbox.engine.networks import Network

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.controllers import stack_file, terraform_apply
 from sandbox.controllers.stack_file import Call, Ready, StackDefinition
 from sandbox.errors import SandboxError

@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.clients import Clients
-from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.clock import Clock
 from sandbox.engine.containers import Containers
 from sandbox.engine.image_builds import ImageBuilder

@@ -12,7 +12,8 @@ from typing import IO, Any, Protocol, TypeVar
 
 import docker
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.aws.account import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
 from sandbox.controllers.ssm_agent import Finished, Running
 from sandbox.errors import SandboxError, log_failure

@@ -13,7 +13,7 @@ import docker
 from docker.errors import APIError
 from docker.utils.socket import frames_iter
 
-from sandbox.aws.protocol import REGION
+from sandbox.aws.account import REGION
 from sandbox.clock import Clock, aws_seconds
 from sandbox.engine import archives
 from sandbox.errors import SandboxError

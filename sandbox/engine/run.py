@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ class Run:
         Raises:
             SandboxError: There can be no folder.
         """
-        run = cls(secrets.token_hex(4), owner_of_this_process(), Path())
+        run = cls(os.urandom(4).hex(), owner_of_this_process(), Path())
         folder = runs_folder() / run.id
         # Whole at once: a run whose owner cannot be read yet is taken for nobody's by another process that sweeps. And
         # if this process is killed meanwhile, the name says whose it was.

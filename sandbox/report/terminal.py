@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox.errors import SandboxError
-from sandbox.runner import Result
 
 if TYPE_CHECKING:  # these load Docker, which most commands that print do not need
     from sandbox.doctor import Check
     from sandbox.engine.images import Row
+    from sandbox.runner import Result
     from sandbox.scenario import Scenario
 
 out = Console(highlight=False, emoji=False)

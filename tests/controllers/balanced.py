@@ -16,16 +16,8 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from sandbox.model.elb.config import (
-    Attributes,
-    Forward,
-    HealthCheck,
-    Listener,
-    LoadBalancer,
-    Rule,
-    Target,
-    TargetGroup,
-)
+from sandbox.model.elb.config import Attributes, Forward, HealthCheck, Listener, LoadBalancer, Rule, TargetGroup
+from sandbox.model.elb.target import Target
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 PATIENCE = 15.0

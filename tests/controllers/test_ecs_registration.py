@@ -19,7 +19,8 @@ from sandbox.model.ecs.registration import (
     RegistrationFailed,
     SetInstanceHealth,
 )
-from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
+from sandbox.model.elb.target import Target, TargetHealth
 
 BLUE = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/blue/0123456789abcdef"
 REGISTRY = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"

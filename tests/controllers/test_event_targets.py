@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, RequestContext
+from sandbox.aws.protocol import RequestContext
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.events import EventsService
 from sandbox.aws.services.lambda_ import LambdaService

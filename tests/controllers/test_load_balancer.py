@@ -10,7 +10,8 @@ import pytest
 
 from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
-from sandbox.model.elb.config import HealthCheck, Target
+from sandbox.model.elb.config import HealthCheck
+from sandbox.model.elb.target import Target
 from tests.controllers.balanced import Backend, ask, make_site, read_all, until, upgrade
 
 pytestmark = pytest.mark.docker

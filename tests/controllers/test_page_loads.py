@@ -10,7 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sandbox.controllers.sandbox import Sandbox
-from sandbox.model.elb.config import Stickiness, Target
+from sandbox.model.elb.config import Stickiness
+from sandbox.model.elb.target import Target
 from tests.controllers.balanced import make_site
 from tests.probes import asset_sites
 

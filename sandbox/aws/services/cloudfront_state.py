@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sandbox.aws.protocol import ACCOUNT_ID, AwsError
+from sandbox.aws.account import ACCOUNT_ID
+from sandbox.aws.protocol import AwsError
 from sandbox.model.cloudfront.config import Distribution, parse
 from sandbox.model.cloudfront.errors import CloudFrontError
 from sandbox.model.cloudfront.managed import CACHE, ORIGIN_REQUEST, RESPONSE_HEADERS

@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError, RequestContext
+from sandbox.aws.account import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.clock import Clock
 from sandbox.model.codebuild.build import Build
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.ec2_records import Subnet
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError, RequestContext
+from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.elbv2_shown import shown_attributes, shown_balancer, shown_zones
 from sandbox.aws.services.elbv2_state import Answer, ElbActions, Request, new_id, paged, tag_map
 from sandbox.model.elb.arns import balancer_arn, dns_name, require

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError, RequestContext
+from sandbox.aws.account import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.elbv2_shown import shown_attributes, shown_group
 from sandbox.aws.services.elbv2_state import Answer, ElbActions, Request, new_id, paged, tag_map
 from sandbox.model.elb.arns import group_arn, require

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.protocol import AwsError
 from sandbox.errors import log_failure
-from sandbox.model.elb.config import LoadBalancer, Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import LoadBalancer, TargetGroup
 from sandbox.model.elb.errors import ElbError
 from sandbox.model.elb.records import Records
+from sandbox.model.elb.target import Target, TargetHealth
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,9 @@ from sandbox.aws.backends.ec2_records import Subnet
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.elbv2_state import Answer, ElbActions, Request
 from sandbox.model.elb import limits
-from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
 from sandbox.model.elb.errors import not_carried_out
+from sandbox.model.elb.target import Target, TargetHealth
 
 _ANYWHERE = "all"
 _OUTSIDE = tuple(

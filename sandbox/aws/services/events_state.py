@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws.protocol import ACCOUNT_ID, AwsError, RequestContext
+from sandbox.aws.account import ACCOUNT_ID
+from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.events_schedules import Schedules
 from sandbox.model.eventbridge import Pattern, compile_pattern
 from sandbox.model.eventbridge_operators import InvalidEventPatternError

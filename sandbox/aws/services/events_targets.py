@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.services.events_state import Request, invalid, not_carried_out
 from sandbox.model.eventbridge_input import UnsupportedInputPathError, parse_path
 from sandbox.model.eventbridge_transformer import InvalidTemplateError, transformer_of

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sandbox.aws.account import REGION
 from sandbox.aws.lambda_runtime.function import FunctionConfig
 from sandbox.aws.protocol import AwsError, RequestContext
 from sandbox.aws.services.lambda_functions import Function, FunctionStore
 from sandbox.aws.services.lambda_layers import code_sha256
 from sandbox.aws.services.lambda_requests import invalid, parse_name
 from sandbox.clock import Clock
-from sandbox.model.cloudfront.lambda_edge import REGION
 from sandbox.timeline import Timeline
 
 Request = dict[str, Any]

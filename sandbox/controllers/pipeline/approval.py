@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
+from sandbox.aws.account import REGION
 from sandbox.aws.clients import Clients
-from sandbox.aws.protocol import REGION
 from sandbox.clock import Clock
 from sandbox.controllers.pipeline.job import ActionFailedError, Job
 

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.aws.account import REGION
 from sandbox.aws.clients import Clients
-from sandbox.aws.protocol import REGION
 from sandbox.aws.services.codebuild import CodeBuildService
 from sandbox.aws.services.codepipeline import CodePipelineService
 from sandbox.clock import Clock

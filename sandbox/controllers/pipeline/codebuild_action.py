@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.aws.account import ACCOUNT_ID, REGION
+from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.codebuild import CodeBuildService
 from sandbox.controllers.pipeline.job import ActionFailedError, Artifacts, Job
 from sandbox.model.codebuild.build import Build

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.clock import Clock, Timer
 from sandbox.controllers.pipeline.job import ActionFailedError, Job, Runner
 from sandbox.errors import log_failure

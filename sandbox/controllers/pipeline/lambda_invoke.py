@@ -17,8 +17,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.clients import ACCESS_KEY, SECRET_KEY, Clients
-from sandbox.aws.protocol import ACCOUNT_ID, AwsError
+from sandbox.aws.protocol import AwsError
 from sandbox.clock import Clock
 from sandbox.controllers.pipeline.job import ActionFailedError, Job
 from sandbox.model.codepipeline.execution import Artifact, Failure, Success

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.lambda_runtime.function import FunctionConfig, Result
 from sandbox.aws.lambda_runtime.runtime import FunctionRuntime
-from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.clock import VirtualClock
 from sandbox.controllers.replay.aws import ReplayedAws
 from sandbox.controllers.replay.handler import Handler

@@ -15,16 +15,8 @@ import jinja2
 from sandbox.dataplane.alb import rules, sessions
 from sandbox.dataplane.alb.answers import LOG_FORMAT
 from sandbox.dataplane.alb.text import word
-from sandbox.model.elb.config import (
-    Attributes,
-    FixedResponse,
-    Forward,
-    Listener,
-    LoadBalancer,
-    Redirect,
-    Target,
-    TargetGroup,
-)
+from sandbox.model.elb.config import Attributes, FixedResponse, Forward, Listener, LoadBalancer, Redirect, TargetGroup
+from sandbox.model.elb.target import Target
 
 FOLDER = "/alb"
 """Where HAProxy finds its files."""

@@ -31,7 +31,7 @@ from sandbox.model.ecs.service_events import PublishService, ServiceSaid
 from sandbox.model.ecs.settings import Settings
 from sandbox.model.ecs.task import Task
 from sandbox.model.ecs.taskdef import TaskDefinition
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 
 Command = TaskCommand | PublishService | ServiceSaid | Wake | PublishInstance | DropInstance | Unplaced
 Request = Mapping[str, Any]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 
 if TYPE_CHECKING:
     from sandbox.model.ecs.task import Task

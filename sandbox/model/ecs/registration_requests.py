@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.model.ecs.errors import invalid_parameter, not_carried_out
 from sandbox.model.ecs.registration import GroupUse, Registrations, RegistryUse
 from sandbox.model.ecs.taskdef import TaskDefinition
-from sandbox.model.elb.config import TargetGroup
+
+if TYPE_CHECKING:
+    from sandbox.model.elb.config import TargetGroup
 
 Request = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.model.elb.config import Target
+from sandbox.model.elb.target import Target
 
 
 @dataclass

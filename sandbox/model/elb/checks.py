@@ -6,8 +6,9 @@ Rules: Application Load Balancer guide, "Health checks for Application Load Bala
 
 from __future__ import annotations
 
-from sandbox.model.elb.config import HealthCheck, Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import HealthCheck, TargetGroup
 from sandbox.model.elb.messages import mismatch
+from sandbox.model.elb.target import Target, TargetHealth
 
 
 def port(check: HealthCheck, target: Target) -> int:

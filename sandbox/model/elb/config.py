@@ -9,17 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, order=True)
-class Target:
-    """A target of a group: a private address or an instance's id, and the port that gets requests."""
-
-    id: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.id}:{self.port}"
-
-
 @dataclass(frozen=True)
 class HealthCheck:
     """How targets are checked (API reference "TargetGroup").
@@ -236,18 +225,3 @@ class LoadBalancer:
     attributes: Attributes = field(default_factory=Attributes)
     listeners: Sequence[Listener] = ()
     groups: Mapping[str, TargetGroup] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TargetHealth:
-    """What DescribeTargetHealth says of a target (API reference "TargetHealth").
-
-    Attributes:
-        state: initial, healthy, unhealthy, unhealthy.draining, unused, draining or unavailable.
-        reason: AWS's reason code, such as Target.ResponseCodeMismatch ("" for healthy).
-        description: In AWS's words ("" for healthy).
-    """
-
-    state: str
-    reason: str = ""
-    description: str = ""

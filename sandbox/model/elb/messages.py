@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
+from sandbox.model.elb.target import Target, TargetHealth
 
 FULL = 100
 """The weight of a target that gets its full share."""

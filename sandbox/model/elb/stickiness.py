@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandbox.model.elb.config import Forward, Stickiness, Target, TargetGroup
+from sandbox.model.elb.config import Forward, Stickiness, TargetGroup
+from sandbox.model.elb.target import Target
 
 COOKIE_LIFETIME = 7 * 86400
 """Seconds: the Expires of every cookie that a load balancer makes."""

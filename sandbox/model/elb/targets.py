@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sandbox.model.elb.config import Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
 from sandbox.model.elb.messages import (
     CHECKING,
     DRAINING,
@@ -41,6 +41,7 @@ from sandbox.model.elb.messages import (
     Usable,
     Used,
 )
+from sandbox.model.elb.target import Target, TargetHealth
 
 SLOW_START_STEPS = 20
 """A target in slow start gets its growing share in so many steps."""

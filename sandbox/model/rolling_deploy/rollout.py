@@ -42,7 +42,8 @@ from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import Service, Wake
 from sandbox.model.ecs.service_events import was_unhealthy
 from sandbox.model.elb import messages as elb
-from sandbox.model.elb.config import HealthCheck, Target, TargetGroup
+from sandbox.model.elb.config import HealthCheck, TargetGroup
+from sandbox.model.elb.target import Target
 from sandbox.model.elb.targets import GroupTargets
 from sandbox.model.rolling_deploy.fleet import Fleet
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model.elb.config import LoadBalancer, Target, TargetGroup, TargetHealth
+from sandbox.model.elb.config import LoadBalancer, TargetGroup
+from sandbox.model.elb.target import Target, TargetHealth
 
 HEALTHY = TargetHealth("healthy")
 UNUSED = TargetHealth(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 from tests.aws.services.balancing_recorder import HEALTHY
 from tests.aws.services.elbv2_control import Control, controlled, forward, refused
 

@@ -21,7 +21,8 @@ from sandbox.aws.services.elbv2 import ElbService
 from sandbox.clock import RealClock
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.model.cloudfront.config import Distribution
-from sandbox.model.elb.config import Condition, FixedResponse, Forward, LoadBalancer, Redirect, Target
+from sandbox.model.elb.config import Condition, FixedResponse, Forward, LoadBalancer, Redirect
+from sandbox.model.elb.target import Target
 from sandbox.timeline import Timeline
 from tests.aws.lambda_runtime.conftest import function
 from tests.aws.services.balancing_recorder import Recorder as Balancing

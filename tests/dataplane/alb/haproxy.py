@@ -12,8 +12,9 @@ from docker.types import Mount
 from sandbox.dataplane.alb.config import FOLDER, Policies, Server, files
 from sandbox.dataplane.alb.runtime import Runtime
 from sandbox.engine.containers import Containers, Spec
-from sandbox.model.elb.config import FixedResponse, Listener, LoadBalancer, Rule, Target, TargetGroup
+from sandbox.model.elb.config import FixedResponse, Listener, LoadBalancer, Rule, TargetGroup
 from sandbox.model.elb.routing import Request
+from sandbox.model.elb.target import Target
 
 PATIENCE = 10.0
 GROUPS = [TargetGroup(f"arn:group-{n}", f"group-{n}", "HTTP", 8000 + n, "ip", "vpc-1") for n in range(3)]

@@ -14,9 +14,9 @@ from sandbox.model.elb.config import (
     LoadBalancer,
     Rule,
     Stickiness,
-    Target,
     TargetGroup,
 )
+from sandbox.model.elb.target import Target
 
 TARGET = Target("10.0.0.4", 80)
 

@@ -50,7 +50,8 @@ from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import Service, Wake
 from sandbox.model.ecs.service_events import PublishService, ServiceSaid
 from sandbox.model.ecs.task import Task
-from sandbox.model.elb.config import TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
+from sandbox.model.elb.target import TargetHealth
 from tests.model.ecs.fleet import Fleet
 
 ARN_PREFIX = "arn:aws:ecs:us-east-1:123456789012"

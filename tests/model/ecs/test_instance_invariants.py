@@ -45,7 +45,8 @@ from sandbox.model.ecs.registration import (
 )
 from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.service import Wake
-from sandbox.model.elb.config import TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
+from sandbox.model.elb.target import TargetHealth
 from tests.conftest import examples
 
 SMALL = InstanceType("t3.small", 2048, 1996, 3)

@@ -52,7 +52,8 @@ from sandbox.model.ecs.registration_requests import Lookups
 from sandbox.model.ecs.rollout import Limits, Standing, standing_of
 from sandbox.model.ecs.service import Wake
 from sandbox.model.ecs.task import STATUSES, Task
-from sandbox.model.elb.config import TargetGroup, TargetHealth
+from sandbox.model.elb.config import TargetGroup
+from sandbox.model.elb.target import TargetHealth
 from tests.conftest import examples
 
 INTERFACE = Interface("eni-1", "subnet-a", "02:00:00:00:00:01", "ip-10-0-0-9.ec2.internal", "10.0.0.9", "us-east-1a")

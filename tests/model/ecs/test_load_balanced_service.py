@@ -9,7 +9,7 @@ import pytest
 from sandbox.model.ecs.errors import EcsError
 from sandbox.model.ecs.messages import ContainerExited, HealthChanged
 from sandbox.model.ecs.registration import RegistrationFailed
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 
 if TYPE_CHECKING:
     from tests.model.ecs.conftest import Account

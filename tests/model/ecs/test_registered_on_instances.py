@@ -18,7 +18,7 @@ from sandbox.model.ecs.messages import (
     StopRequested,
 )
 from sandbox.model.ecs.registration import Deregistered, DrainOver, Registered, RegisterTask
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 
 if TYPE_CHECKING:
     from tests.model.ecs.fleet import Fleet

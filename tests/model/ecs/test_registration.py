@@ -30,7 +30,7 @@ from sandbox.model.ecs.registration import (
     RegistryUse,
     TargetHealthChanged,
 )
-from sandbox.model.elb.config import Target, TargetHealth
+from sandbox.model.elb.target import Target, TargetHealth
 
 Play = Any  # the class of conftest.py
 Make = Callable[..., Play]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.model.elb.balancing import RoundRobin, least_outstanding, weighted_random
-from sandbox.model.elb.config import Target
+from sandbox.model.elb.target import Target
 
 A, B, C = (Target(f"10.0.0.{number}", 80) for number in (4, 5, 6))
 ROUTES = st.dictionaries(st.sampled_from([A, B, C]), st.integers(1, 100), min_size=1)

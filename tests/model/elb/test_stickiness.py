@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model.elb.config import Forward, Stickiness, Target, TargetGroup
+from sandbox.model.elb.config import Forward, Stickiness, TargetGroup
 from sandbox.model.elb.stickiness import Session, bound_group, bound_target, choose_group, cookies_set
+from sandbox.model.elb.target import Target
 
 A, B = (Target(f"10.0.0.{number}", 80) for number in (4, 5))
 LB = Stickiness(True, "lb_cookie", 60)

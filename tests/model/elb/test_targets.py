@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sandbox.clock import VirtualClock
-from sandbox.model.elb.config import HealthCheck, Target, TargetGroup
+from sandbox.model.elb.config import HealthCheck, TargetGroup
 from sandbox.model.elb.messages import (
     CHECKING,
     DRAINING,
@@ -38,6 +38,7 @@ from sandbox.model.elb.messages import (
     invalid_state,
     mismatch,
 )
+from sandbox.model.elb.target import Target
 from sandbox.model.elb.targets import GroupTargets
 
 GROUP = TargetGroup("arn:tg", "web", "HTTP", 80, "ip", "vpc-1")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.model.elb.balancing import RoundRobin
-from sandbox.model.elb.config import Target
 from sandbox.model.elb.messages import FULL
+from sandbox.model.elb.target import Target
 from sandbox.model.rolling_deploy.chance import Kind, at_random, in_turns, independent
 
 OLD, NEW, NOTHING = Kind.OLD, Kind.NEW, Kind.NOTHING
