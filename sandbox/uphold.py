@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sandbox import runner
-from sandbox.controllers import up as states
 from sandbox.controllers.ground import Ground
 from sandbox.engine import placement, sweep
 from sandbox.engine.run import runs_folder
-from sandbox.report import live, terminal
+from sandbox.report import terminal
 from sandbox.timeline import Observation
 
 if TYPE_CHECKING:
-    from sandbox.controllers.localstack_server import LocalStackServer
     from sandbox.controllers.sandbox import Sandbox
     from sandbox.controllers.stack import Stack
     from sandbox.controllers.stack_file import StackDefinition
@@ -56,8 +53,7 @@ def up(request: Request) -> None:
     with ExitStack() as closing:
         view = _live_view(request, closing)
         progress = closing.enter_context(terminal.Progress(f"up {request.stack}"))
-        given = runner.localstack_of(request.aws, request.images, request.speed, progress.step)
-        sandbox, definition = _sandbox(request, progress, closing.enter_context(given))
+        sandbox, definition = _sandbox(request, progress, closing)
         closing.enter_context(sandbox)
         if view is not None:
             view.begin(sandbox, definition.name)
@@ -70,6 +66,8 @@ def up(request: Request) -> None:
                 sandbox.keep()
             raise
         progress.stop()
+        from sandbox.controllers import up as states
+
         for note in stack.definition.notes:
             terminal.err.print(f"note: {note}", soft_wrap=True, markup=False)
         host, port = sandbox.dns_address
@@ -80,6 +78,7 @@ def up(request: Request) -> None:
         unsubscribe = sandbox.timeline.subscribe(_follow)
         try:
             _show(sandbox, stack, urls)
+            sandbox.preload()
             sandbox.timeline.wait_for("the end", lambda seen: False, within=threading.TIMEOUT_MAX)
         except KeyboardInterrupt:
             terminal.err.print("taking the stack down ...")
@@ -101,21 +100,25 @@ def _live_view(request: Request, closing: ExitStack) -> LiveServer | None:
     return view
 
 
-def _sandbox(
-    request: Request, progress: terminal.Progress, localstack: LocalStackServer | None
-) -> tuple[Sandbox, StackDefinition]:
-    """A sandbox, and the stack that is to come up in it: the engine begins with that before the sandbox is whole."""
+def _sandbox(request: Request, progress: terminal.Progress, closing: ExitStack) -> tuple[Sandbox, StackDefinition]:
+    """A sandbox, and the stack that is to come up in it: the engine begins with that before the sandbox is whole.
+
+    ``closing`` gets what the sandbox is given, and is not its own to end.
+    """
     with ExitStack() as undone:
         ground = Ground(request.images, progress.step)
         undone.callback(ground.close)
         # This takes as long to load as the engine needs for the networks,
         from sandbox.controllers import stacks
         from sandbox.controllers.estate import Estate
+        from sandbox.controllers.localstack_choice import localstack_of
 
         definition = stacks.find(request.stack)
         estate = Estate(ground, request.speed, request.timeline)
         undone.callback(estate.close)
         estate.make_ahead(definition, estate.known(definition, request.parameters))
+        given = localstack_of(request.aws, request.images, request.speed, progress.step)
+        localstack = closing.enter_context(given)
         # and this as long as it needs for the first task's interface.
         from sandbox.controllers.sandbox import Sandbox
 
@@ -183,6 +186,8 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
 
 
 def _follow(seen: Observation) -> None:
+    from sandbox.report import live
+
     if told := live.line(seen):
         terminal.out.print(f"  {told}", soft_wrap=True, markup=False)
 
@@ -196,6 +201,8 @@ def down(*, everything: bool) -> int:
     Raises:
         SandboxError: No engine answers.
     """
+    from sandbox.controllers import up as states
+
     living = states.living()
     for state in living:
         terminal.out.print(f"taking down {state.stack} (process {state.pid})")

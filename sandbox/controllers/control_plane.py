@@ -11,14 +11,15 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.authorization import Authorization
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.identities import identify_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.log_writer import LogWriter
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.aws.services.ecs import EcsService
+from sandbox.aws.services.route53 import Route53Service
 from sandbox.aws.sessions import Sessions
 from sandbox.clock import Clock
 from sandbox.controllers.account import Account
@@ -179,6 +180,8 @@ class ControlPlane:
             api = EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts)
             for service in (*self._serverless.services, api):
                 self.gateway.add(service)
+            if backend.zones is not None:
+                self.gateway.add(Route53Service(backend.zones))
             self.gateway.add_later("servicediscovery", self._make_cloudmap)
         except BaseException:
             self.close()

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sandbox.aws.account import REGION
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.certificates import issue_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients, without_configuration
-from sandbox.aws.protocol import REGION
 from sandbox.controllers import faults, own_images, spot, stack_file, stacks, task_endpoint
 from sandbox.controllers.cloudfront import CloudFrontController
 from sandbox.controllers.container_logs import ContainerLogs
@@ -107,8 +107,6 @@ class Sandbox(Viewers, Operator):
 
         self._closers.append(without_configuration())
         self._backend = self._estate.backend
-        if self._localstack is None:
-            self._backend.preload("route53")
         self._start_control_plane(endpoint_port, dns_port)
         self._network = self._ground.network
         names = {**self._network.endpoint_names(), **self._network.bucket_names()}
@@ -307,8 +305,8 @@ class Sandbox(Viewers, Operator):
         return Stack(self, definition.settled(values), values, mark)
 
     def preload(self) -> None:
-        """Load what takes long and is needed soon, in the background: EC2, the slowest of moto's services."""
-        self._backend.preload("ec2")
+        """Load in the background what takes long, for whoever calls AWS next."""
+        self._backend.preload(*(["ec2"] if self._localstack else ["route53", "ec2"]))
 
     @cached_property
     def load_balancers(self) -> ElbController:

@@ -64,8 +64,6 @@ class Stack:
             SandboxError: One did not in time, or a task's container ended before; the error has its last log lines.
         """
         self.wait_running()
-        # What the first page does not need comes after the containers that it does need.
-        self._sandbox.preload()
         for item in self.definition.ready:
             self._sandbox.progress(f"waiting for {item.url} to answer {item.status}")
             self._wait_ready(item)

@@ -10,11 +10,20 @@ from urllib.parse import urlencode
 import botocore.parsers
 import botocore.serialize
 import pytest
+from botocore.loaders import Loader
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.aws.protocol import AwsError, HttpRequest, HttpResponse, RequestContext, ServiceEndpoint, service_model
+from sandbox.aws.protocol import (
+    AwsError,
+    HttpRequest,
+    HttpResponse,
+    RequestContext,
+    ServiceEndpoint,
+    botocore_data,
+    service_model,
+)
 from sandbox.aws.validation import constraint_errors
 from tests.conftest import examples
 
@@ -331,3 +340,8 @@ def test_a_bug_in_a_handler_is_an_internal_failure_that_names_it(caplog: pytest.
 def test_timestamps_may_be_seconds_since_the_epoch() -> None:
     _, answer = call("ecs", "DescribeTasks", {"tasks": ["t"]}, {"tasks": [{"createdAt": 1_700_000_000.5}]})
     assert answer["tasks"][0]["createdAt"] == datetime(2023, 11, 14, 22, 13, 20, 500_000, UTC)
+
+
+@pytest.mark.parametrize("type_name", ["service-2", "endpoint-rule-set-1"])
+def test_the_services_are_those_that_botocore_finds(type_name: str) -> None:
+    assert botocore_data().list_available_services(type_name) == Loader().list_available_services(type_name)

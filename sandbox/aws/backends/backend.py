@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from sandbox.aws.backends.early_zones import Zones
 from sandbox.aws.backends.identities import Identities
 from sandbox.model.route53 import HostedZone
 
@@ -16,6 +17,10 @@ class Backend(Protocol):
 
     EC2's records are `Embedded`'s with either: they say what the sandbox itself runs.
     """
+
+    @property
+    def zones(self) -> Zones | None:
+        """Makes and changes Route 53's hosted zones; None where the backend's own Route 53 does."""
 
     def wsgi_app(self) -> WsgiApp:
         """The application for the gateway; asked for at the first request that needs it."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.health_checks import put_health_check, remove_health_check
 from sandbox.aws.backends.zone_changes import OWNER, changing
-from sandbox.aws.backends.zones import OURS, moto_fields
-from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.aws.backends.zones import OURS, moto_fields, private_zones
 from sandbox.model.cloudmap_messages import PutHealthCheck
 from sandbox.model.cloudmap_records import Namespace
 from sandbox.model.route53 import RecordSet, canonical
+from sandbox.model.route53_new_zones import conflict
 
 
 class CloudMapZones:
@@ -30,13 +31,8 @@ class CloudMapZones:
         """The zone of a namespace, with its id; what Route 53 says where it cannot be had, else ""."""
         backend, name = self._backend(), canonical(namespace.name)
         private = namespace.type == "DNS_PRIVATE"
-        for zone in list(backend.zones.values()):
-            vpcs = [vpc.get("vpc_id") for vpc in zone.vpcs]
-            if private and zone.private_zone and namespace.vpc in vpcs and canonical(zone.name) == name:
-                return (
-                    f"The VPC {namespace.vpc} in region {self._region} has already been associated with the hosted "
-                    f"zone {zone.resource_id} with the same domain name. (ConflictingDomainExists)"
-                )
+        if private and (told := conflict(name, namespace.vpc, self._region, private_zones(backend))):
+            return f"{told} (ConflictingDomainExists)"
         made = backend.create_hosted_zone(
             name + ".",
             private_zone=private,

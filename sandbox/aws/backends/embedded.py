@@ -1,15 +1,18 @@
 """moto in this process: the AWS services that we do not own, and the network interfaces that our ECS attaches.
 
 moto's state is global to the process: one process, one sandbox. moto is imported when it is first used, and each of its
-services at the service's first request; `Embedded.preload` does that ahead in the background. Loading EC2 takes moto a
-second of processor time, in which a stack can be half up. So what the sandbox itself makes in EC2 (its VPC, its tasks'
-interfaces) gets its ids and addresses here at once and is entered into moto as soon as that is loaded; whoever reads
-EC2 waits until everything is entered.
+services at the service's first request; `Embedded.preload` does that ahead in the background. Loading EC2 and Route 53
+takes moto half a second of processor time, in which a stack can be half up. So what the sandbox itself makes in EC2
+(its VPC, its tasks' interfaces) gets its ids and addresses here at once, and is shown from here to who asks for an
+interface; hosted zones and their records are here, too (`early_zones`). Whoever wants more waits until moto is loaded
+and everything is entered into it.
 """
 
 from __future__ import annotations
 
+import io
 import ipaddress
+import os
 import secrets
 import sys
 import threading
@@ -18,14 +21,17 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.certificates import Users, certificate, issue_with, used_by
+from sandbox.aws.backends.early_zones import ZONES, Zones
 from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.identities import Identities, identify_with
+from sandbox.aws.backends.network_interfaces import Attachment, Interface, InUse, asked_for, described
 from sandbox.aws.backends.scaling import ScalingGroups
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.backends.zones import hosted_zones
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, AwsError
+from sandbox.aws.protocol import AwsError
 from sandbox.model.iam.evaluation import Principal, Request, evaluate
 from sandbox.model.route53 import HostedZone
 from sandbox.model.security_groups import ALL_PROTOCOLS, Group, Member, Records, Rule
@@ -37,19 +43,8 @@ if TYPE_CHECKING:
 _WITHOUT_EC2 = frozenset(
     {"route53", "sts", "iam", "logs", "s3", "sns", "sqs", "ssm", "secretsmanager", "ecr", "codecommit"}
 )
+_YIELDING = 10  # the priority of what nobody waits for yet
 FIRST_HOST = 4  # AWS keeps a subnet's network address, router, DNS server and one more
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """An elastic network interface of a task, as DescribeNetworkInterfaces shows it."""
-
-    id: str
-    private_ip: str
-    mac: str
-    private_dns_name: str
-    subnet_id: str
-    availability_zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +82,7 @@ class _Subnet:
 
     cidr: ipaddress.IPv4Network
     availability_zone: str
+    vpc_id: str
     default_group: str
     next_host: int = FIRST_HOST
 
@@ -113,23 +109,34 @@ class Embedded:
         # Until moto is loaded, all that EC2 knows is what was made here.
         self._groups: dict[str, Group] = {}
         self._members: dict[str, Member] = {}
+        self._group_names: dict[str, str] = {}
+        self._in_use: dict[str, InUse] = {}
         self._pending: list[Callable[[MotoNetwork], object]] = []
         self._loaded = False
 
     def wsgi_app(self) -> WsgiApp:
         """The application that answers for every service moto has."""
-        application: WsgiApp = _moto().application
 
         def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if environ["sandbox.service"] == "ec2" and (early := self._answer_early(environ)) is not None:
+                start_response("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(early)))])
+                return [early]
             if environ["sandbox.service"] not in _WITHOUT_EC2:
                 self._network()
+            application: WsgiApp = _moto().application
             return application(environ, start_response)
 
         return answer
 
     def hosted_zones(self, is_healthy: Callable[[str], bool] = lambda health_check_id: True) -> list[HostedZone]:
         """Route 53's hosted zones as they are now, in order of creation."""
-        return hosted_zones(self._account_id, is_healthy)
+        early = ZONES.early()
+        return hosted_zones(self._account_id, is_healthy) if early is None else early
+
+    @property
+    def zones(self) -> Zones:
+        """Makes and changes Route 53's hosted zones."""
+        return ZONES
 
     def ec2_records(self) -> Ec2Records:
         """What EC2 has, for services of ours that are given its ids; waits until moto's EC2 is loaded."""
@@ -178,6 +185,8 @@ class Embedded:
         """Import moto's services (by moto's names: "ec2", "route53") on a background thread, which is returned."""
 
         def load() -> None:
+            if sys.platform == "linux":  # where it is this thread alone that makes way for containers
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _YIELDING)
             moto = _moto()
             for service in services:
                 if service == "ec2":
@@ -193,15 +202,18 @@ class Embedded:
         """Forget everything that was created, in every service, account and region."""
         with self._lock:
             self._pending.clear()
+            self._in_use.clear()
         deliver_with(None)
         issue_with(None)
         used_by(None)
         identify_with(None)
+        ZONES.forget()
         _moto().reset()
 
     def create_vpc(self, cidr: str) -> str:
         """A VPC with DNS host names on; its id."""
         vpc_id, default_group = _new_id("vpc"), _new_id("sg")
+        self._group_names[default_group] = "default"
         self._default_groups[vpc_id] = default_group
         self._groups[default_group] = Group(ingress=(Rule(ALL_PROTOCOLS, group=default_group),))
         self._enter(lambda network: network.create_vpc(vpc_id, cidr, default_group))
@@ -216,7 +228,7 @@ class Embedded:
         """
         subnet_id = subnet_id or _new_id("subnet")
         default_group = self._default_groups.get(vpc_id, "")
-        self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone, default_group)
+        self._subnets[subnet_id] = _Subnet(ipaddress.IPv4Network(cidr), availability_zone, vpc_id, default_group)
         self._enter(lambda network: network.create_subnet(subnet_id, vpc_id, cidr, availability_zone))
         return subnet_id
 
@@ -241,6 +253,7 @@ class Embedded:
     def create_security_group(self, vpc_id: str, name: str, description: str, ingress: Iterable[Rule] = ()) -> str:
         """A security group that lets everything out, and in what ``ingress`` says; its id."""
         group_id, rules = _new_id("sg"), tuple(ingress)
+        self._group_names[group_id] = name
         self._groups[group_id] = Group(ingress=rules)
         self._enter(lambda network: network.create_security_group(group_id, vpc_id, name, description, rules))
         return group_id
@@ -300,16 +313,22 @@ class Embedded:
             AwsError: InvalidGroup.NotFound.
         """
         groups = list(security_groups)
+        attachment = Attachment(instance_id, self._account_id) if instance_id else Attachment()
         with self._lock:
             if self._loaded or not self._groups.keys() >= set(groups):
-                self._network().enter_interface(interface, groups, description, instance_id)
-            else:
-                self._members[interface.id] = Member(
-                    self.security_groups_of(interface.subnet_id, groups), (interface.private_ip,)
-                )
-                self._pending.append(
-                    lambda network: network.enter_interface(interface, groups, description, instance_id)
-                )
+                self._network().enter_interface(interface, groups, description, attachment)
+                return
+            held = self.security_groups_of(interface.subnet_id, groups)
+            self._members[interface.id] = Member(held, (interface.private_ip,))
+            self._in_use[interface.id] = InUse(
+                interface,
+                self._subnets[interface.subnet_id].vpc_id,
+                {group_id: self._group_names[group_id] for group_id in held},
+                description,
+                attachment,
+                self._account_id,
+            )
+            self._pending.append(lambda network: network.enter_interface(interface, groups, description, attachment))
 
     def assign_public_ip(self, interface_id: str, ip: str) -> None:
         """Show ``ip`` as the interface's public address, one of Amazon's own (no Elastic IP).
@@ -317,7 +336,10 @@ class Embedded:
         Raises:
             AwsError: InvalidNetworkInterfaceID.NotFound.
         """
-        self._enter(lambda network: network.assign_public_ip(interface_id, ip))
+        with self._lock:
+            if interface_id in self._in_use:
+                self._in_use[interface_id].public_ip = ip
+            self._enter(lambda network: network.assign_public_ip(interface_id, ip))
 
     def set_security_groups(self, interface_id: str, security_groups: Iterable[str]) -> None:
         """Give an interface other security groups.
@@ -334,6 +356,7 @@ class Embedded:
             AwsError: InvalidNetworkInterfaceID.NotFound.
         """
         self._members.pop(interface_id, None)
+        self._in_use.pop(interface_id, None)
         self._enter(lambda network: network.delete_interface(interface_id))
 
     def instances(self) -> list[Ec2Instance]:
@@ -378,6 +401,18 @@ class Embedded:
         """Show ``ip`` as the public address of an instance's interface ("": it has none yet)."""
         _moto().instances(self._account_id, self._region).show_instance_address(interface_id, ip)
 
+    def _answer_early(self, environ: dict[str, Any]) -> bytes | None:
+        """What EC2 answers to who asks for interfaces made here, before moto is loaded; None: moto has to answer."""
+        with self._lock:
+            if self._loaded:
+                return None
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
+            wanted = asked_for(body)
+            if wanted is None or not self._in_use.keys() >= set(wanted):
+                return None
+            return described(self._in_use[interface_id] for interface_id in wanted)
+
     def _enter(self, change: Callable[[MotoNetwork], object]) -> None:
         """Make a change now where moto's EC2 is loaded, else as soon as it is."""
         with self._lock:
@@ -391,6 +426,7 @@ class Embedded:
         network: MotoNetwork = _moto().network(self._account_id, self._region)  # takes a second at first: not locked
         with self._lock:
             self._loaded = True
+            self._in_use.clear()
             while self._pending:
                 self._pending.pop(0)(network)
         return network

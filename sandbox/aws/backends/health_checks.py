@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.model.cloudmap_messages import PutHealthCheck
 from sandbox.model.route53_health import DEFAULT_INTERVAL, DEFAULT_THRESHOLD, ENDPOINT_TYPES, EndpointCheck
 

@@ -24,10 +24,13 @@ from moto.core.request import Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.certificates import correct_certificates
+from sandbox.aws.backends.early_zones import ZONES
 from sandbox.aws.backends.errors import error_answer
 from sandbox.aws.backends.health_checks import correct_health_checks
 from sandbox.aws.backends.identities import correct_caller_identity, correct_identities
+from sandbox.aws.backends.moto_core import spare_first_requests
 from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_offerings
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
@@ -35,7 +38,7 @@ from sandbox.aws.backends.scaling import correct_groups
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
-from sandbox.aws.protocol import ACCOUNT_ID, REGION, botocore_data
+from sandbox.aws.protocol import botocore_data
 
 if TYPE_CHECKING:
     from sandbox.aws.backends.moto_instances import MotoInstances
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Any, str, Any], Any]
+
+spare_first_requests()
 
 _load_lock = threading.RLock()
 _loaded: dict[str, Any] = {}
@@ -63,6 +68,7 @@ def load(service: str) -> Any:
         if service == "route53":
             enforce_change_rules()
             correct_health_checks()
+            ZONES.enter(backends)
         elif service == "sqs":
             correct_queues()
         elif service == "acm":

@@ -14,8 +14,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.subnets import Subnet
 
-from sandbox.aws.backends.embedded import Ec2Instance, Interface
+from sandbox.aws.backends.embedded import Ec2Instance
 from sandbox.aws.backends.moto_network import free_address
+from sandbox.aws.backends.network_interfaces import Interface
 from sandbox.aws.protocol import AwsError
 
 _OPTIMIZED_AMIS = "/aws/service/ecs/optimized-ami"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -15,38 +13,21 @@ from moto.ec2.models import security_groups as groups
 from moto.ec2.models import subnets, vpcs
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 
-from sandbox.aws.backends.embedded import FIRST_HOST, Interface
+from sandbox.aws.backends.embedded import FIRST_HOST
 from sandbox.aws.backends.moto_groups import security_records
+from sandbox.aws.backends.network_interfaces import Attachment, Interface, public_dns_name
 from sandbox.aws.protocol import AwsError
 from sandbox.model.security_groups import Records, Rule
-
-FARGATE_OWNER = "612493284715"
-"""The account that owns Fargate's instances; AWS shows one of its own there, never the customer's."""
-
-
-class _Attachment:
-    """The attachment of a task's interface: to its container instance, on Fargate to one that no customer sees."""
-
-    delete_on_termination = False
-    device_index = 1
-    network_card_index = 0
-    status = "attached"
-
-    def __init__(self, instance_id: str, owner: str) -> None:
-        self.instance_id = instance_id or None
-        self.instance_owner_id = owner if instance_id else FARGATE_OWNER
-        self.attachment_id = f"eni-attach-{uuid.uuid4().hex[:17]}"
-        self.attach_time = datetime.now(UTC)
 
 
 class FargateInterface(NetworkInterface):
     """A network interface as ECS makes it (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html)."""
 
-    def __init__(self, *args: Any, attached_to: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, attachment: Attachment | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.status = "in-use"
         self.requester_managed = True
-        self._fargate_attachment = _Attachment(attached_to, self.ec2_backend.account_id)
+        self._fargate_attachment = attachment or Attachment()
         region = self.ec2_backend.region_name
         domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
         self.private_dns_name = f"ip-{(self.private_ip_address or '').replace('.', '-')}.{domain}"
@@ -66,8 +47,7 @@ class FargateInterface(NetworkInterface):
         if not self.public_ip:
             return {}
         region = self.ec2_backend.region_name
-        domain = "compute-1.amazonaws.com" if region == "us-east-1" else f"{region}.compute.amazonaws.com"
-        name = f"ec2-{self.public_ip.replace('.', '-')}.{domain}"
+        name = public_dns_name(self.public_ip, region)
         return {"PublicIp": self.public_ip, "PublicDnsName": name, "IpOwnerId": "amazon"}
 
 
@@ -156,7 +136,7 @@ class MotoNetwork:
         subnet.sandbox_next_address = int(ipaddress.ip_address(interface.private_ip)) + 1
 
     def enter_interface(
-        self, given: Interface, security_groups: list[str], description: str, instance_id: str = ""
+        self, given: Interface, security_groups: list[str], description: str, attachment: Attachment
     ) -> None:
         subnet = self._ec2.get_subnet(given.subnet_id)
         self._check_groups(security_groups)
@@ -166,7 +146,7 @@ class MotoNetwork:
             given.private_ip,
             group_ids=security_groups,
             description=description,
-            attached_to=instance_id,
+            attachment=attachment,
         )
         interface.id, interface.mac_address = given.id, given.mac
         _reserved(subnet).discard(given.private_ip)

@@ -34,23 +34,8 @@ def enforce_change_rules() -> None:
         return delete(self, id_)
 
     backend.delete_hosted_zone = delete_hosted_zone
-    _make_zones_of_vpcs_private()
     # AccessDenied is in no service's model; moto tells of that on the standard error.
     warnings.filterwarnings("ignore", r"Exception\(Route53ClientError\) with code AccessDenied", UserWarning)
-
-
-def _make_zones_of_vpcs_private() -> None:
-    """A VPC makes a new zone a private one (API Reference, "CreateHostedZone"); moto wants to be told a second time."""
-    from moto.route53.responses import Route53
-
-    responses: Any = Route53
-    read = responses._get_bool_param
-
-    def get_bool_param(self: Any, name: str, otherwise: Any = None) -> Any:
-        of_vpc = name == "HostedZoneConfig.PrivateZone" and self._get_param("VPC.VPCId")
-        return True if of_vpc else read(self, name, otherwise)
-
-    responses._get_bool_param = get_bool_param
 
 
 def _check_owner(zone: Any) -> None:

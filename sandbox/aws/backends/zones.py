@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.aws.protocol import ACCOUNT_ID
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.model.route53 import HostedZone, RecordSet, canonical
 
 OURS = "sandbox_record_set"
@@ -53,6 +53,15 @@ def put_hosted_zones(zones: Iterable[HostedZone], account_id: str = ACCOUNT_ID) 
         given = {(canonical(one.name), one.type) for one in zone.record_sets}
         made.rrsets = [one for one in made.rrsets if (canonical(one.name), one.type) not in given]
         made.rrsets += [make(moto_fields(one)) for one in zone.record_sets]
+
+
+def private_zones(backend: Any) -> list[tuple[str, str, list[str]]]:
+    """Id, name and VPCs of each private zone in a backend of moto's Route 53."""
+    return [
+        (zone.resource_id, zone.name, [vpc.get("vpc_id") for vpc in zone.vpcs])
+        for zone in list(backend.zones.values())
+        if zone.private_zone
+    ]
 
 
 def moto_fields(one: RecordSet) -> dict[str, Any]:

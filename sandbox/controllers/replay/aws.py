@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.backends.embedded import Interface as Entered
+from sandbox.aws.backends.network_interfaces import Interface as Entered
 from sandbox.aws.backends.zones import hosted_zones, put_hosted_zones
 from sandbox.aws.clients import Clients, without_configuration
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.protocol import AwsError
 from sandbox.aws.services.ecs_shown import ShownEcs
+from sandbox.aws.services.route53 import Route53Service
 from sandbox.controllers import process
 from sandbox.controllers.dns import DnsController
 from sandbox.errors import SandboxError
@@ -75,7 +76,8 @@ class ReplayedAws:
             self._loading = self._backend.preload("route53", "ec2")
             self._dns = DnsController(hosted_zones, timeline)
             self._closers.append(timeline.subscribe(self._observed))
-            gateway = Gateway([self.ecs], self._backend, before_call=self._go_on, on_call=self._called)
+            route53 = Route53Service(self._backend.zones)
+            gateway = Gateway([self.ecs, route53], self._backend, before_call=self._go_on, on_call=self._called)
             self._closers.append(gateway.close)
             gateway.start()
             self.endpoint_url = gateway.url

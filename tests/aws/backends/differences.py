@@ -109,6 +109,16 @@ def change_record(*changes: tuple[str, str]) -> Callable[[Place], str]:
     return probe
 
 
+def create_zone(*requests: dict[str, Any]) -> Callable[[Place], str]:
+    """CreateHostedZone again and again; the outcome of the last."""
+
+    def probe(place: Place) -> str:
+        create = place.client("route53").create_hosted_zone
+        return [outcome(lambda request=request: create(**request)) for request in requests][-1]
+
+    return probe
+
+
 def read_unsigned(key: str) -> Callable[[Place], str]:
     def probe(place: Place) -> str:
         s3 = place.client("s3")
@@ -221,6 +231,26 @@ DIFFERENCES = (
         "InvalidChangeBatch",
         TAKEN,
         change_record(("UPSERT", "nonsense")),
+    ),
+    Difference(
+        "route53",
+        "CreateHostedZone with the caller reference of another zone",
+        "refuses it",
+        "API reference, CreateHostedZone: HostedZoneAlreadyExists",
+        "HostedZoneAlreadyExists",
+        TAKEN,
+        create_zone(
+            {"Name": "a.example", "CallerReference": "the same"}, {"Name": "b.example", "CallerReference": "the same"}
+        ),
+    ),
+    Difference(
+        "route53",
+        "CreateHostedZone with a name that is none, `a..example`",
+        "refuses it",
+        "API reference, CreateHostedZone: InvalidDomainName",
+        "InvalidDomainName",
+        TAKEN,
+        create_zone({"Name": "a..example", "CallerReference": "no name"}),
     ),
     Difference(
         "s3",

@@ -10,8 +10,8 @@ import pytest
 from botocore.config import Config
 from localstack_client.session import Session
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.embedded import Embedded
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.clock import RealClock
 from sandbox.controllers.control_plane import ControlPlane
 from sandbox.controllers.localstack_server import OwnedServer

@@ -10,7 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.backends.embedded import Embedded, Interface
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.backends.network_interfaces import Interface
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.protocol import AwsError
@@ -242,3 +243,59 @@ def test_sts_and_sns_may_be_loaded_and_empty(backend: Embedded) -> None:
     assert identities.assumed("ASIAEXAMPLE") is None
     assert backend.topic_policy("arn:aws:sns:us-east-1:123456789012:none") is None
     assert backend.instance_tags("i-0") == {}
+
+
+# A process in which moto has not been loaded: its EC2 then shows what was shown before.
+EARLY = """
+import sys
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.aws.clients import Clients
+from sandbox.aws.gateway import Gateway
+
+backend = Embedded()
+vpc = backend.create_vpc("10.20.0.0/16")
+subnet = backend.create_subnet(vpc, "10.20.1.0/24", "us-east-1a")
+group = backend.create_security_group(vpc, "tasks", "the tasks")
+made = [backend.reserve_interface(subnet) for _ in range(3)]
+backend.enter_interface(made[0], [group], "on <Fargate>")
+backend.enter_interface(made[1], [], "on an instance", "i-0123456789abcdef0")
+backend.assign_public_ip(made[0].id, "198.51.100.7")
+with Gateway([], backend) as gateway:
+    ec2 = Clients(gateway.url)("ec2")
+
+    def shown(*interfaces, **more):
+        given = {"NetworkInterfaceIds": [interface.id for interface in interfaces]} if interfaces else {}
+        return ec2.describe_network_interfaces(**given, **more)["NetworkInterfaces"]
+
+    early = shown(*made[:2]), shown(made[1])
+    assert [one["NetworkInterfaceId"] for one in early[0]] == [made[0].id, made[1].id]
+    assert early[0][0]["Association"]["PublicIp"] == "198.51.100.7"
+    assert "moto" not in sys.modules, "moto has been loaded"
+    listed = shown()
+    assert "moto" in sys.modules
+    assert listed == early[0], (listed, early[0])
+    assert (shown(*made[:2]), shown(made[1])) == early
+    assert shown(Filters=[{"Name": "description", "Values": ["on an instance"]}]) == early[1]
+"""
+
+
+def test_interfaces_are_shown_before_moto_is_loaded_as_they_are_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("asked", ["made.id, 'eni-0123456789abcdef0'", "free.id"])
+def test_whoever_asks_for_another_interface_waits_for_moto(asked: str) -> None:
+    code = (
+        "import sys; from sandbox.aws.backends.embedded import Embedded; from sandbox.aws.clients import Clients;"
+        "from sandbox.aws.gateway import Gateway; from botocore.exceptions import ClientError\n"
+        "backend = Embedded(); vpc = backend.create_vpc('10.0.0.0/16')\n"
+        "subnet = backend.create_subnet(vpc, '10.0.0.0/24', 'us-east-1a')\n"
+        "made, free = backend.reserve_interface(subnet), backend.reserve_interface(subnet)\n"
+        "backend.enter_interface(made); backend.enter_interface(free); backend.delete_interface(free.id)\n"
+        "with Gateway([], backend) as gateway:\n"
+        f"    try: Clients(gateway.url)('ec2').describe_network_interfaces(NetworkInterfaceIds=[{asked}])\n"
+        "    except ClientError as error: print(error.response['Error']['Code'], 'moto' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.stdout == "InvalidNetworkInterfaceID.NotFound True\n", done.stderr

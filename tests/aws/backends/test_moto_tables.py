@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from moto.core.base_backend import BackendDict
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.clients import Clients
 from sandbox.aws.gateway import Gateway
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 
 ORIGINAL = f"""
 from moto.ec2.models import ec2_backends

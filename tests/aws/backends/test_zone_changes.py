@@ -11,7 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.route53.models import Route53Backend
-from moto.route53.responses import Route53
 
 from sandbox.aws.backends.zone_changes import enforce_change_rules
 from sandbox.aws.backends.zones import hosted_zones
@@ -23,7 +22,6 @@ def route53(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for owner, name in [
         (Route53Backend, "change_resource_record_sets"),
         (Route53Backend, "delete_hosted_zone"),
-        (Route53, "_get_bool_param"),
     ]:
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back at the end
     enforce_change_rules()
@@ -113,11 +111,3 @@ def test_listing_shows_what_was_changed(route53: Any, zone_id: str) -> None:
     change(route53, zone_id, a("DELETE", "www.example.com", "192.0.2.1", "192.0.2.2"))
     route53.delete_hosted_zone(Id=zone_id)
     assert hosted_zones() == []
-
-
-def test_a_vpc_makes_a_zone_private(route53: Any) -> None:
-    vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}
-    made = route53.create_hosted_zone(Name="shop.local", CallerReference="1", VPC=vpc)
-    assert made["HostedZone"]["Config"]["PrivateZone"]
-    route53.create_hosted_zone(Name="example.com", CallerReference="2")
-    assert [zone.private for zone in hosted_zones()] == [True, False]

@@ -14,13 +14,14 @@ from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.backend import WsgiApp
 from sandbox.aws.backends.embedded import Embedded
 from sandbox.aws.backends.identities import Identities
 from sandbox.aws.backends.localstack.identities import FunctionIdentities, HasConnection
 from sandbox.aws.backends.localstack.services import ANSWERED, authorization
 from sandbox.aws.backends.localstack.zones import read_zones
-from sandbox.aws.protocol import ACCOUNT_ID, service_model
+from sandbox.aws.protocol import service_model
 from sandbox.model.route53 import HostedZone
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class LocalStack:
     Attributes:
         on_events: Told of each PutEvents that LocalStack has answered.
     """
+
+    zones = None
 
     def __init__(self, server: HasConnection, embedded: Embedded) -> None:
         self._server = server

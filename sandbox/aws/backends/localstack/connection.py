@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.backends.localstack.services import authorization
-from sandbox.aws.protocol import ACCOUNT_ID, REGION
 from sandbox.errors import SandboxError
 from sandbox.model.s3 import bucket_of
 

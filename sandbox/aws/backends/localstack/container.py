@@ -16,7 +16,7 @@ from testcontainers.community.localstack import LocalStackContainer
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from sandbox.aws.protocol import REGION
+from sandbox.aws.account import REGION
 from sandbox.errors import SandboxError
 
 PORT = 4566

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from botocore.parsers import create_parser
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.identities import Identities
 from sandbox.aws.backends.localstack.connection import Connection
 from sandbox.aws.backends.localstack.services import authorization
-from sandbox.aws.protocol import ACCOUNT_ID, service_model
+from sandbox.aws.protocol import service_model
 from sandbox.aws.sessions import Session
 
 _BODY = b"Action=GetCallerIdentity&Version=2011-06-15"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.localstack.connection import Connection
 from sandbox.aws.backends.localstack.services import NEEDED, Call, authorization
-from sandbox.aws.protocol import ACCOUNT_ID
 from sandbox.errors import SandboxError
 
 _WITHIN = 180.0  # seconds for a service's first call, which loads it: 1 to 4 on two idle cores

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.aws.protocol import REGION
+from sandbox.aws.account import REGION
 
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 

@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 
 from botocore.parsers import ResponseParser, create_parser
 
+from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.localstack.connection import Connection
 from sandbox.aws.backends.localstack.services import authorization
-from sandbox.aws.protocol import ACCOUNT_ID, service_model
+from sandbox.aws.protocol import service_model
 from sandbox.errors import SandboxError
 from sandbox.model.route53 import HostedZone, RecordSet
 
