@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ parameters: {{handler: by_name}}
 images: [toolbox, nginx]
 efs: {{fs-00000001: {{/conf: conf/}}}}
 calls:
-  - route53.create_hosted_zone: {{Name: example.org, CallerReference: small}}
+  - route53.create_hosted_zone: {{Name: example.org, CallerReference: "{reference}"}}
     as: zone
   - lambda.create_function:
       FunctionName: writes-dns
@@ -148,7 +149,7 @@ def make_small_stack(folder: Path, *, within: float = 30) -> SmallStack:
         (folder / name).mkdir(parents=True)
     shutil.copy(REPOSITORY / "compose" / "ghost" / "lambda" / "by_name.py", folder / "lambda")
     (folder / "taskdef.json").write_text(json.dumps(TASKDEF))
-    (folder / "stack.yaml").write_text(STACK.format(within=within))
+    (folder / "stack.yaml").write_text(STACK.format(within=within, reference=uuid.uuid4()))
     return SmallStack(folder).conf("return 200 small;")
 
 

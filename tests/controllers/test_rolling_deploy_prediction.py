@@ -8,7 +8,7 @@ from tests.controllers.rolling_site import SPEED, compare
 
 pytestmark = pytest.mark.docker
 
-POINTS = 0.03
+POINTS = 0.05  # of a machine that does other things, too
 
 
 @pytest.fixture(scope="module")
