@@ -70,11 +70,12 @@ class LogWriter:
 
     Args:
         clients: Of the sandbox's endpoint.
-        gather: Seconds of the wall clock for which lines are gathered before they are written. The first ones cost the
-            most, since CloudWatch Logs is loaded for them: not while whoever wrote them is at work, if it is quick.
+        gather: Seconds of the wall clock for which lines are gathered before they are written, unless somebody wants
+            them (`flush`). The first ones cost the most, since CloudWatch Logs is loaded for them: not while the
+            containers of a stack start.
     """
 
-    def __init__(self, clients: Clients, *, gather: float = 1.0) -> None:
+    def __init__(self, clients: Clients, *, gather: float = 5.0) -> None:
         self._clients = clients
         self._gather = gather
         self._pending: dict[_Key, list[LogEvent]] = {}

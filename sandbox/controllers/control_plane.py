@@ -18,6 +18,7 @@ from sandbox.aws.backends.identities import identify_with
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.log_writer import LogWriter
+from sandbox.aws.protocol import HttpRequest
 from sandbox.aws.services.ecs import EcsService
 from sandbox.aws.services.route53 import Route53Service
 from sandbox.aws.sessions import Sessions
@@ -147,7 +148,7 @@ class ControlPlane:
                 backend,
                 port=endpoint_port,
                 unix_socket=sockets / GATEWAY,
-                authorize=self.authorization.check,
+                authorize=self._admit,
                 on_call=self._called,
             )
             self.gateway.start()
@@ -249,6 +250,11 @@ class ControlPlane:
     def close(self) -> None:
         """Stop listening, and end functions and deliveries. What ECS has under way is its own to end."""
         self._closing.close()
+
+    def _admit(self, request: HttpRequest, service: str, region: str, operation: str | None) -> None:
+        self.authorization.check(request, service, region, operation)
+        if service == "logs" and f"={OWN_ACCESS_KEY}/" not in request.headers.get("authorization", ""):
+            self.logs.flush()  # so that whoever asks has all that was written before
 
     def _called(self, call: ApiCall) -> None:
         if call.access_key != OWN_ACCESS_KEY:

@@ -75,7 +75,7 @@ def start_control() -> Iterator[Callable[..., Control]]:
         gateway = Gateway([], backend)
         gateway.start()
         aws = Clients(gateway.url)
-        logs = LogWriter(aws)
+        logs = LogWriter(aws, gather=0.1)
         runtime = FunctionRuntime(aws.environment(), timeline, logs=logs)
         functions = LambdaService(runtime, timeline, clock, aws)
         targets = EventTargets(functions, aws, clock)
