@@ -78,7 +78,6 @@ def up(request: Request) -> None:
         unsubscribe = sandbox.timeline.subscribe(_follow)
         try:
             _show(sandbox, stack, urls)
-            sandbox.preload()
             sandbox.timeline.wait_for("the end", lambda seen: False, within=threading.TIMEOUT_MAX)
         except KeyboardInterrupt:
             terminal.err.print("taking the stack down ...")

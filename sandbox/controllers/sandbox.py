@@ -304,10 +304,6 @@ class Sandbox(Viewers, Operator):
             values["output"] = outputs
         return Stack(self, definition.settled(values), values, mark)
 
-    def preload(self) -> None:
-        """Load in the background what takes long, for whoever calls AWS next."""
-        self._backend.preload(*(["ec2"] if self._localstack else ["route53", "ec2"]))
-
     @cached_property
     def load_balancers(self) -> ElbController:
         """Carries out what Elastic Load Balancing's API decides; made when it is first asked for."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import ipaddress
-import os
 import secrets
 import sys
 import threading
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 _WITHOUT_EC2 = frozenset(
     {"route53", "sts", "iam", "logs", "s3", "sns", "sqs", "ssm", "secretsmanager", "ecr", "codecommit"}
 )
-_YIELDING = 10  # the priority of what nobody waits for yet
 FIRST_HOST = 4  # AWS keeps a subnet's network address, router, DNS server and one more
 
 
@@ -185,8 +183,6 @@ class Embedded:
         """Import moto's services (by moto's names: "ec2", "route53") on a background thread, which is returned."""
 
         def load() -> None:
-            if sys.platform == "linux":  # where it is this thread alone that makes way for containers
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _YIELDING)
             moto = _moto()
             for service in services:
                 if service == "ec2":
