@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -137,13 +136,23 @@ class Clients:
             # A proxy of the caller's environment must not see, or break, calls to the loopback interface.
             proxies={},
         )
-        return self._isolated_session().client(
+        return self._maker(service)(
             service,
             region_name=region,
             endpoint_url=self.endpoint_url,
             config=config,
             **self._credentials,
         )
+
+    def _maker(self, service: str) -> Callable[..., Any]:
+        """What makes a client as boto3 does, which takes a while to load and adds methods to S3's clients alone."""
+        session = self._isolated_session()
+        make: Callable[..., Any] = session.create_client
+        if service == "s3":
+            import boto3
+
+            make = boto3.Session(botocore_session=session, **self._credentials).client
+        return make
 
     def _isolated_session(self) -> Any:
         if self._session is None:
@@ -157,5 +166,5 @@ class Clients:
                 }
             )
             session.register_component("data_loader", botocore_data())
-            self._session = boto3.Session(botocore_session=session, **self._credentials)
+            self._session = session
         return self._session

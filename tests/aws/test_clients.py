@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from sandbox.aws.clients import Clients
@@ -95,3 +96,12 @@ def test_the_environment_is_complete() -> None:
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
+
+
+def test_clients_are_as_boto3_makes_them() -> None:
+    clients = Clients("http://127.0.0.1:1")
+    for service, method in (("s3", "upload_file"), ("ecs", "get_waiter"), ("route53", "get_paginator")):
+        theirs = boto3.client(service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        assert hasattr(clients(service), method)
+        assert {name for name in dir(clients(service)) if name[0] != "_"} == {n for n in dir(theirs) if n[0] != "_"}
+        assert clients(service).meta.config.signature_version == theirs.meta.config.signature_version
