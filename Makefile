@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 # Where it is set, each of pytest's workers rewrites the assertions of every test module, which is most of collecting them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test cache-tests soak lint docs setup images bench clean
+.PHONY: run test test-again cache-tests soak lint docs setup images bench clean
 .DEFAULT_GOAL := run
 
 # Variants at a time.
@@ -21,6 +21,13 @@ WORKERS ?= 4
 HYPOTHESIS ?=
 test: setup
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(if $(HYPOTHESIS),--hypothesis-profile=$(HYPOTHESIS))
+
+# What failed in `make test`, once more and one after another: real servers on a machine that others keep busy may be late.
+# More than MOST are no accident. What fails here, too, fails; what passes has been told of above.
+MOST := 3
+test-again:
+	@$(BIN)/python scripts/failed.py $(MOST)
+	@$(BIN)/pytest --last-failed --last-failed-no-failures none -v
 
 # The CDN against the public suite http-tests/cache-tests; `make cache-tests UPDATE=1` writes down what came as expected.
 cache-tests: setup

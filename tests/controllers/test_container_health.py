@@ -50,7 +50,7 @@ def test_containers_start_in_the_order_of_their_dependencies_and_stop_the_other_
     volumes = [{"name": "own", "efsVolumeConfiguration": {"fileSystemId": "fs-order"}}]
     mount = {"mountPoints": [{"sourceVolume": "own", "containerPath": "/own"}]}
     says = "trap 'echo stop {0} >> /own/log; exit 0' TERM; echo start {0} >> /own/log; while :; do sleep 0.1; done"
-    shell = {"entryPoint": ["sh", "-c"], **mount}
+    shell = {"entryPoint": ["sh", "-c"], "stopTimeout": 120, **mount}  # 12 s of the wall clock
 
     def after(name, condition):
         return {"dependsOn": [{"containerName": name, "condition": condition}]}
