@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Change:
     record_set: RecordSet
 
 
+_MAX_RECORDS = 1000  # of a batch
 _SOA = re.compile(r"\S+ +\S+( +[0-9]+){5}")
 _AT_THE_APEX = {
     "SOA": "exactly one SOA record.",
@@ -46,6 +47,16 @@ class ChangeRefused(Exception):
 def key_of(record_set: RecordSet) -> Key:
     """What makes it that record set and no other."""
     return canonical(record_set.name), record_set.type, record_set.set_identifier
+
+
+def over_quota(changes: Iterable[tuple[str, int]]) -> str:
+    """Why a batch is too large; "" where it is not. Developer Guide, "Quotas on ChangeResourceRecordSets API requests".
+
+    Args:
+        changes: The action of each, and how many records it has: those of an UPSERT count twice.
+    """
+    records = sum(count * (2 if action == "UPSERT" else 1) for action, count in changes)
+    return f"Number of records limit of {_MAX_RECORDS} exceeded." if records > _MAX_RECORDS else ""
 
 
 def apply_changes(zone_name: str, current: Mapping[Key, RecordSet], changes: list[Change]) -> dict[Key, RecordSet]:

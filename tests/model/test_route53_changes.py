@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.model.route53 import RecordSet
-from sandbox.model.route53_changes import Change, ChangeRefused, apply_changes, key_of
+from sandbox.model.route53_changes import Change, ChangeRefused, apply_changes, key_of, over_quota
 
 SOA = RecordSet("example.com.", "SOA", 900, ("ns. host. 1 7200 900 1209600 86400",))
 NS = RecordSet("example.com.", "NS", 172800, ("ns-1.awsdns-01.com.",))
@@ -126,3 +126,9 @@ def test_one_bad_change_refuses_the_batch_and_every_bad_one_is_named() -> None:
     )
     assert len(messages) == 2
     assert str(ChangeRefused(["a", "b"])) == "[a, b]"
+
+
+def test_a_batch_has_a_thousand_records_at_most_and_those_of_an_upsert_count_twice():
+    assert over_quota([("CREATE", 600), ("DELETE", 400)]) == over_quota([("UPSERT", 500)]) == over_quota([]) == ""
+    assert over_quota([("CREATE", 1001)]) == "Number of records limit of 1000 exceeded."
+    assert over_quota([("CREATE", 1), ("UPSERT", 500)]) == "Number of records limit of 1000 exceeded."

@@ -19,12 +19,10 @@ from sandbox.aws.account import ACCOUNT_ID
 from sandbox.aws.backends.zones import moto_fields, private_zones, read_record_set
 from sandbox.aws.protocol import AwsError
 from sandbox.model.route53 import HostedZone, RecordSet
-from sandbox.model.route53_changes import Change, ChangeRefused, Key, apply_changes, key_of
+from sandbox.model.route53_changes import Change, ChangeRefused, Key, apply_changes, key_of, over_quota
 from sandbox.model.route53_new_zones import NAME_SERVERS, NewZone, apex_record_sets, conflict
 
 _ID_CHARACTERS = string.ascii_uppercase + string.digits
-# Developer Guide, "Quotas on ChangeResourceRecordSets": those of an UPSERT count twice.
-_MAX_RECORDS = 1000
 _SIMPLE = {"Name", "Type", "TTL", "ResourceRecords"}  # what a simple record set has, no less and no more
 _ACTIONS = {"CREATE", "UPSERT", "DELETE"}
 _SIMPLE_NAME = re.compile(r"[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*\.?")
@@ -98,12 +96,9 @@ class Zones:
             AwsError: NoSuchHostedZone, InvalidChangeBatch or InvalidInput; AccessDenied where another service manages
                 the zone.
         """
-        records = sum(
-            len(one["ResourceRecordSet"].get("ResourceRecords") or ()) * (2 if one["Action"] == "UPSERT" else 1)
-            for one in changes
-        )
-        if records > _MAX_RECORDS:
-            raise AwsError("InvalidChangeBatch", f"Number of records limit of {_MAX_RECORDS} exceeded.")
+        sizes = ((one["Action"], len(one["ResourceRecordSet"].get("ResourceRecords") or ())) for one in changes)
+        if told := over_quota(sizes):
+            raise AwsError("InvalidChangeBatch", told)
         with self._lock:
             zone = self._early.get(zone_id)
             if zone is not None and all(map(_is_simple, changes)):

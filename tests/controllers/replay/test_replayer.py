@@ -138,6 +138,20 @@ def handler(event, context):
     assert [report.steps[0].result for report in reports] == ["0", "0"]
 
 
+def test_a_hosted_zone_can_be_made_anew_in_each_run(source, replayer):
+    text = """
+import boto3
+
+def handler(event, context):
+    boto3.client("route53").create_hosted_zone(Name="new.example", CallerReference="always the same")
+"""
+    runner = replayer(events(), source(text))
+    for _ in range(2):
+        (step,) = runner.run().steps
+        assert not step.error, step.error
+        assert any(change.startswith("new.example NS: none -> ") for change in step.changes), step.changes
+
+
 def test_ecs_answers_with_the_present_and_refuses_what_it_cannot_do(source, replayer):
     code = """
 import boto3
