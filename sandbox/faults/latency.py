@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sandbox.errors import SandboxError
 from sandbox.faults.base import Fault, Option, Reach, Undo
-from sandbox.faults.namespaces import HELPER_USER, in_each, redirect, run, run_if_there
+from sandbox.faults.namespaces import HELPER_USER, already_held, in_each, redirect, run, run_if_there
 from sandbox.faults.targets import NETWORKS, Target
 
-_NO_NETEM = ("qdisc kind is unknown", "No such file or directory")  # what new and old kernels say
+# What kernels say that have no module for it, and that there is something of the kind.
+_NO_NETEM = ("qdisc kind is unknown", "classifier not found", "No such file or directory")
+_HELD = ("Exclusivity flag on", "File exists")
 
 
 def rules(port: int) -> str:
@@ -31,6 +35,8 @@ def inject(reach: Reach, target: Target, *, milliseconds: int) -> Undo:
         try:
             return _by_netem(reach, container, milliseconds)
         except SandboxError as error:
+            if any(words in error.state for words in _HELD):
+                raise already_held("latency") from None
             if not any(words in error.state for words in _NO_NETEM):
                 raise
         return redirect(reach, container, rules, "delay.pl", str(milliseconds), only="latency")
@@ -39,10 +45,18 @@ def inject(reach: Reach, target: Target, *, milliseconds: int) -> Undo:
 
 
 def _by_netem(reach: Reach, container: str, milliseconds: int) -> Undo:
-    # Whatever its interfaces are called; the loopback is not the network.
-    each = 'for i in $(ls /sys/class/net | grep -vx lo); do tc qdisc "$0" dev "$i" root "$@" || exit; done'
-    run(reach, container, ["sh", "-c", each, "add", "netem", "delay", f"{milliseconds}ms", "limit", "100000"])
-    return lambda: run_if_there(reach, container, ["sh", "-c", each, "del"])
+    def command(words: str) -> list[str]:
+        # Whatever its interfaces are called; the loopback is not the network.
+        return ["sh", "-c", f"for i in $(ls /sys/class/net | grep -vx lo); do tc {words} || exit; done"]
+
+    # Only IP is late: a VPC answers ARP itself, and a Linux that gets no answer for 3 s tells of no route.
+    run(reach, container, command('qdisc add dev "$i" root handle 1: prio bands 2 priomap' + " 0" * 16))
+    with contextlib.ExitStack() as undo:
+        undo.callback(run_if_there, reach, container, command('qdisc del dev "$i" root'))
+        delay = f"{milliseconds}ms limit 100000"
+        run(reach, container, command(f'qdisc add dev "$i" parent 1:2 netem delay {delay}'))
+        run(reach, container, command('filter add dev "$i" parent 1: protocol ip matchall flowid 1:2'))
+        return undo.pop_all().close
 
 
 FAULT = Fault(

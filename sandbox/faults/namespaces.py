@@ -73,9 +73,14 @@ def add_rules(reach: Reach, container: str, rules: str, only: str = "") -> Undo:
         run(reach, container, ["nft", f"create table {table}\ntable {table} {{\n{rules}\n}}\n"])
     except SandboxError as error:
         if "File exists" in error.state:
-            raise SandboxError(f"the target has a fault of this kind already ({only})", hint="end that first") from None
+            raise already_held(only) from None
         raise
     return lambda: run_if_there(reach, container, ["nft", f"delete table {table}"])
+
+
+def already_held(kind: str) -> SandboxError:
+    """What to raise where there can be one fault of a kind, and there is one."""
+    return SandboxError(f"the target has a fault of this kind already ({kind})", hint="end that first")
 
 
 def run_if_there(reach: Reach, container: str, command: Sequence[str]) -> None:

@@ -61,6 +61,9 @@ def test_containers_start_in_the_order_of_their_dependencies_and_stop_the_other_
         {"name": "init", **shell, "command": ["echo init >> /own/log"], "essential": False},
         volumes=volumes,
     )
+    # Before its trap is set the first process of a container ignores SIGTERM.
+    code, _ = tasks.sh(task, "timeout 30 sh -c 'until grep -q web /own/log; do sleep 0.1; done'")
+    assert code == 0, "the container web has not begun"
     tasks.stop(task)
     reader = tasks.start(mount, volumes=volumes)
     assert tasks.sh(reader, "cat /own/log")[1].splitlines() == [
