@@ -8,25 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sandbox import completion
+from sandbox import completion, options
 from sandbox.errors import SandboxError
+from sandbox.options import ImagesOption
 
 app = typer.Typer(no_args_is_help=True, help="The images that stacks are made of.")
-
-ImagesOption = Annotated[
-    str,
-    typer.Option("--images", help="Where images come from: auto (present, else pull, else build), official, build."),
-]
-
-
-def check_mode(images: str) -> None:
-    """Refuse what ``--images`` cannot be.
-
-    Raises:
-        SandboxError: There is no such mode.
-    """
-    if images not in {"auto", "official", "build"}:
-        raise SandboxError(f"--images {images}: there is no such mode", hint="auto, official or build")
 
 
 @app.command("list")
@@ -65,7 +51,7 @@ def build(
     from sandbox.engine.images import Images
     from sandbox.report import terminal
 
-    check_mode(images)
+    options.check(images)
     for name in names or ():
         if name not in CATALOGUE:
             raise SandboxError(f"there is no component '{name}'", hint=f"components: {', '.join(CATALOGUE)}")

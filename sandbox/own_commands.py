@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sandbox import image_commands
+from sandbox import options
 from sandbox.errors import SandboxError
-from sandbox.image_commands import ImagesOption
+from sandbox.options import AnnotationsOption, CodeQualityOption, ImagesOption, SpeedOption
 from sandbox.report.files import make_folder
 
 app = typer.Typer()
-
-AnnotationsOption = Annotated[
-    str,
-    typer.Option(
-        "--annotations",
-        metavar="auto|github|none",
-        help="Show failures as annotations of GitHub Actions; auto: where GITHUB_ACTIONS is true.",
-    ),
-]
-CodeQualityOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write failures there as GitLab's code quality report.")
-]
 
 
 @app.command()
@@ -70,7 +57,7 @@ def run_checks(
         Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
     ] = None,
     images: ImagesOption = "auto",
-    speed: Annotated[float, typer.Option("--speed", min=0.001, help="Divide every AWS timer by this.")] = 1.0,
+    speed: SpeedOption = 1.0,
     annotate: AnnotationsOption = "auto",
     code_quality: CodeQualityOption = None,
 ) -> None:
@@ -80,9 +67,7 @@ def run_checks(
     from sandbox.report import failures, results, terminal
     from sandbox.report.page.folder import ReportFolder
 
-    image_commands.check_mode(images)
-    if not math.isfinite(speed):
-        raise SandboxError(f"--speed {speed}: not a number to divide by")
+    options.check(images, speed)
     failures.check_mode(annotate)
     root, file = failures.repository(), folder / FILE
 
@@ -121,8 +106,8 @@ def run_checks(
 
     try:
         with failures.nothing_obeyed(annotate), terminal.Progress(f"test {name}") as progress:
-            options = runner.Options(images, speed, keep, timelines)
-            suite.run(folder, options, name, checks, progress.step, show, finished)
+            asked = runner.Options(images, speed, keep, timelines)
+            suite.run(folder, asked, name, checks, progress.step, show, finished)
     finally:  # whatever ends a run, nothing is lost that it already knows
         exit_code = files.finish(finished)
         if finished.results and not files.is_output:
