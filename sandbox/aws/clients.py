@@ -78,6 +78,7 @@ class Clients:
             "aws_session_token": session.token if session else None,
         }
         self._session: Any = None
+        self._boto3_session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -151,7 +152,9 @@ class Clients:
         if service == "s3":
             import boto3
 
-            make = boto3.Session(botocore_session=session, **self._credentials).client
+            if self._boto3_session is None:  # each one adds its methods once more, which botocore refuses
+                self._boto3_session = boto3.Session(botocore_session=session, **self._credentials)
+            make = self._boto3_session.client
         return make
 
     def _isolated_session(self) -> Any:

@@ -30,6 +30,7 @@ from sandbox.aws.protocol import (
     RequestContext,
     ServiceEndpoint,
     error_response,
+    regions,
 )
 from sandbox.aws.repeats import Repeats
 from sandbox.errors import SandboxError, log_failure
@@ -234,7 +235,7 @@ class Gateway:
         endpoint = self._endpoint(service)
         operation = _operation_of(request)
         try:
-            _check_time(request, service)
+            _check_signature(request, service, region)
             if self._authorize is not None:
                 self._authorize(request, service, region, operation)
         except AwsError as error:
@@ -328,18 +329,19 @@ class Gateway:
         return HttpResponse(200, {"Content-Type": "application/json"}, json.dumps(health).encode())
 
 
-def _check_time(request: HttpRequest, service: str) -> None:
-    """Refuse a signature whose clock is off. That of a presigned URL has a time to live of its own."""
+def _check_signature(request: HttpRequest, service: str, region: str) -> None:
+    """Refuse a signature whose region there is not, or whose clock is off.
+
+    Of the clock only headers are asked: a presigned URL has a time to live of its own.
+    """
+    is_form = request.headers["content-type"].startswith("application/x-www-form-urlencoded")
+    has_target = "x-amz-target" in request.headers
+    found = None
+    if region != REGION:  # others are looked up, in a list that has to be read first
+        found = signature.region_refusal(service, region, regions(), is_form=is_form, has_target=has_target)
     signed = request.headers.get("x-amz-date")
-    if signed is None or not request.headers.get("authorization", "").startswith("AWS4"):
-        return
-    found = signature.refusal(
-        service,
-        signed,
-        time.time(),
-        is_form=request.headers["content-type"].startswith("application/x-www-form-urlencoded"),
-        has_target="x-amz-target" in request.headers,
-    )
+    if found is None and signed is not None and request.headers.get("authorization", "").startswith("AWS4"):
+        found = signature.refusal(service, signed, time.time(), is_form=is_form, has_target=has_target)
     if found is not None:
         raise AwsError(found.code, found.message, found.status)
 

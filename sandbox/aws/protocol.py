@@ -122,6 +122,14 @@ def botocore_data() -> Loader:
     return loader
 
 
+@cache
+def regions() -> frozenset[str]:
+    """The regions that botocore knows, of all partitions, such as "eu-west-1"; among them "aws-global" and its like."""
+    return frozenset(
+        region for one in botocore_data().load_data("partitions")["partitions"] for region in one["regions"]
+    )
+
+
 def error_response(error: AwsError, shape: Shape | None = None, operation: str | None = None) -> HttpResponse:
     """The answer of a JSON service to a request that failed.
 

@@ -1,14 +1,18 @@
-"""The time of a signature: AWS refuses a request whose clock is too far from its own.
+"""The time and the region of a signature: AWS refuses a request whose clock is too far from its own, or whose region
+there is not.
 
-Rules: IAM user guide "AWS Signature Version 4 for API requests" (in most cases a request has to come within five
-minutes of its time stamp); Amazon S3 API reference "Error responses" (RequestTimeTooSkewed) and its answers, which say
-900 s. Codes and words of the others as seen: amazon-ecs-agent 1513 and aws-sdk-js 527 (InvalidSignatureException, JSON
-services), convox/rack 235 (SignatureDoesNotMatch, query services).
+Rules of the time: IAM user guide "AWS Signature Version 4 for API requests" (in most cases a request has to come
+within five minutes of its time stamp); Amazon S3 API reference "Error responses" (RequestTimeTooSkewed) and its
+answers, which say 900 s. Codes and words of the others as seen: amazon-ecs-agent 1513 and aws-sdk-js 527
+(InvalidSignatureException, JSON services), convox/rack 235 (SignatureDoesNotMatch, query services). Of regions:
+aws-sdk-java 1097, JuliaCloud/AWS.jl 565 (SignatureDoesNotMatch), aws-sdk-js 4545 (InvalidSignatureException); Amazon
+S3 API reference "Error responses" (AuthorizationHeaderMalformed).
 """
 
 from __future__ import annotations
 
 from calendar import timegm
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +56,34 @@ def refusal(service: str, signed: str, now: float, *, is_form: bool, has_target:
     else:
         late = _shown(now + allowed)
         message = f"Signature not yet current: {signed} is still later than {late} ({here} + {MINUTES} min.)"
+    return _refused(service, message, is_form=is_form, has_target=has_target)
+
+
+def region_refusal(
+    service: str, region: str, regions: Container[str], *, is_form: bool, has_target: bool
+) -> Refusal | None:
+    """Why a request's region will not do; None where there is such a region.
+
+    Args:
+        service: As in the credential scope.
+        region: As in the credential scope.
+        regions: Those that there are.
+        is_form: See `refusal`.
+        has_target: See there.
+    """
+    if region in regions:
+        return None
+    if service == "s3":
+        return Refusal(
+            "AuthorizationHeaderMalformed",
+            f"The authorization header is malformed; the region '{region}' is wrong; expecting 'us-east-1'",
+            400,
+        )
+    message = f"Credential should be scoped to a valid region, not '{region}'."
+    return _refused(service, message, is_form=is_form, has_target=has_target)
+
+
+def _refused(service: str, message: str, *, is_form: bool, has_target: bool) -> Refusal:
     if is_form or service in _REST_XML:
         return Refusal("SignatureDoesNotMatch", message, 403)
     return Refusal("InvalidSignatureException", message, 400 if has_target else 403)

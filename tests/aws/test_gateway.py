@@ -116,6 +116,26 @@ def test_a_clock_that_is_off_is_refused(
     assert len(calls) == (0 if code else 1)
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("ecs", "list_clusters", "InvalidSignatureException"),
+        ("ecr", "describe_repositories", "InvalidSignatureException"),
+        ("ec2", "describe_vpcs", "SignatureDoesNotMatch"),
+        ("s3", "list_buckets", "AuthorizationHeaderMalformed"),
+    ],
+)
+def test_a_region_that_there_is_not_is_refused(
+    aws: Clients, calls: list[ApiCall], service: str, operation: str, code: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(aws(service, "us-esat-1"), operation)()
+    assert refused.value.response["Error"]["Code"] == code
+    assert "'us-esat-1'" in refused.value.response["Error"]["Message"]
+    assert calls == []
+    getattr(aws(service, "eu-north-1"), operation)()
+
+
 def send(gateway: Gateway, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, Any]:
     connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
     connection.request(method, path, body, headers)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.model.signature import Refusal, refusal
+from sandbox.model.signature import Refusal, refusal, region_refusal
 
 NOW = 1767258000.0  # 2026-01-01T09:00:00Z
 FORM = "%Y%m%dT%H%M%SZ"
@@ -68,3 +68,28 @@ def test_exactly_those_more_than_five_minutes_off_are_refused(seconds):
 def test_whatever_the_header_says(signed):
     found = refusal("ecs", signed, NOW, is_form=False, has_target=True)
     assert found is None or found.code == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize(
+    ("service", "is_form", "has_target", "expected"),
+    [
+        ("ecs", False, True, ("InvalidSignatureException", 400)),
+        ("lambda", False, False, ("InvalidSignatureException", 403)),
+        ("ec2", True, False, ("SignatureDoesNotMatch", 403)),
+        ("cloudfront", False, False, ("SignatureDoesNotMatch", 403)),
+    ],
+)
+def test_a_region_that_there_is_not(service, is_form, has_target, expected):
+    protocol = {"is_form": is_form, "has_target": has_target}
+    assert region_refusal(service, "eu-west-1", {"eu-west-1"}, **protocol) is None
+    found = region_refusal(service, "us-esat-1", {"us-east-1", "eu-west-1"}, **protocol)
+    assert (found.code, found.status) == expected
+    assert found.message == "Credential should be scoped to a valid region, not 'us-esat-1'."
+
+
+def test_s3_tells_of_the_header():
+    assert region_refusal("s3", "us-esat-1", {"us-east-1"}, is_form=False, has_target=False) == Refusal(
+        "AuthorizationHeaderMalformed",
+        "The authorization header is malformed; the region 'us-esat-1' is wrong; expecting 'us-east-1'",
+        400,
+    )
