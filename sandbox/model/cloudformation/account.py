@@ -53,6 +53,7 @@ class Account:
     used_code: set[str] = field(default_factory=set)
     used_ignore: set[str] = field(default_factory=set)
     used_zones: set[str] = field(default_factory=set)
+    used_certificates: dict[str, str] = field(default_factory=dict)  # by ARN: names of answers
     _remembered: list[tuple[str, Any, Any]] = field(default_factory=list)  # keys may stand for what is known later
     _before: dict[str, str] = field(default_factory=dict)  # hosted zones that are there beforehand: names of answers
 
@@ -140,12 +141,45 @@ class Account:
             self.notes.append(f"the hosted zone {zone} is not the template's: an empty one is made beforehand")
         return Reference(f"{self._before[zone]}.HostedZone.Id")
 
+    # -- certificates --
+
+    def certificate(self, arn: Any) -> Any:
+        """The ARN of a certificate: the template's, or one that is issued beforehand for the names that are given.
+
+        Raises:
+            ValueError: It is neither.
+        """
+        if not isinstance(arn, str):
+            return arn
+        if arn not in self._certificates:
+            raise ValueError(
+                f"there is no certificate {arn}: "
+                f'[cloudformation.certificates] "{arn}" = "www.example.com" issues one for that name'
+            )
+        answer = self.used_certificates.setdefault(arn, f"certificate#{len(self.used_certificates)}")
+        return Reference(f"{answer}.CertificateArn")
+
+    @property
+    def _certificates(self) -> Mapping[str, str]:
+        return self.settings.cloudformation.certificates if self.settings.cloudformation else {}
+
+    # -- what is there beforehand --
+
     def before(self) -> list[Step]:
         """The calls that come before those of the stack."""
-        return [
+        zones = [
             Step("route53.create_hosted_zone", {"Name": name, "CallerReference": name}, answer)
             for name, answer in self._before.items()
         ]
+        return zones + [
+            Step("acm.request_certificate", _request(self._certificates[arn]), answer)
+            for arn, answer in self.used_certificates.items()
+        ]
+
+
+def _request(names: str) -> dict[str, Any]:
+    first, *others = names.split()
+    return {"DomainName": first, **({"SubjectAlternativeNames": others} if others else {})}
 
 
 def _zone_name(name: Any) -> Any:

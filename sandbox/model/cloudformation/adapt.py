@@ -130,6 +130,7 @@ class Adaptation:
             ("[cloudformation.imports]", given.imports, account.used_imports, "import"),
             ("[cloudformation.code]", given.code, account.used_code or set(functions), "function"),
             ("[cloudformation.hosted_zones]", given.hosted_zones, account.used_zones, "hosted zone"),
+            ("[cloudformation.certificates]", given.certificates, account.used_certificates, "certificate"),
             ("[cloudformation] ignore", given.ignore, account.used_ignore, "name"),
         ):
             for name in names:

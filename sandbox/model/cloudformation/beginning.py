@@ -56,6 +56,12 @@ class Beginning:
         if self.hosts:
             yield "\n# Names that lead to its load balancers.\n[cloudformation.hosts]\n"
             yield from (f"{_key(logical, quoted)} = {quoted(host)}\n" for logical, host in self.hosts.items())
+        certificates = dict.fromkeys(self._certificates())
+        if certificates:
+            yield "\n# Certificates that are there beforehand: the names that they are for.\n"
+            yield "[cloudformation.certificates]\n"
+            names = quoted(" ".join(self.hosts.values()) or host("www"))
+            yield from (f"{quoted(arn)} = {names}\n" for arn in certificates)
         images = dict.fromkeys(self._images())
         yield "\n[images]\n# Local images, or builds, in the place of those that this machine cannot pull.\n"
         yield from (f'# {quoted(image)} = {{ build = "." }}\n' for image in images or ("IMAGE",))
@@ -110,13 +116,26 @@ class Beginning:
         records = (one for _, kind, one in self._resources() if kind.startswith("AWS::Route53::RecordSet"))
         return {name for one in records for name in _attributes(one, "DNSName")}
 
+    def _certificates(self) -> Iterator[str]:
+        for _, _, properties in self._resources():
+            for one in _members(properties, "CertificateArn", "AcmCertificateArn"):
+                yield from self._known(one)
+
+    def _known(self, value: Any) -> Iterator[str]:
+        """A text that is written out, or is the default of the parameter that is referred to."""
+        declared = self._content.get("Parameters")
+        name = value.get("Ref") if isinstance(value, Mapping) else None
+        parameter = declared.get(name) if isinstance(declared, Mapping) and isinstance(name, str) else None
+        text = parameter.get("Default") if isinstance(parameter, Mapping) else value
+        if isinstance(text, str) and text:
+            yield text
+
     def _images(self) -> Iterator[str]:
         for _, kind, one in self._resources():
             containers = one.get("ContainerDefinitions") if kind == _TASK else None
             for container in containers if isinstance(containers, list) else ():
-                image = container.get("Image") if isinstance(container, Mapping) else None
-                if isinstance(image, str):
-                    yield image
+                if isinstance(container, Mapping):
+                    yield from self._known(container.get("Image"))
 
     def _secrets(self) -> Iterator[str]:
         for text in _texts(self._content.get("Resources")):
@@ -166,6 +185,14 @@ def _attributes(value: Any, name: str) -> Iterator[str]:
         yield from re.findall(rf"\$\{{([A-Za-z0-9]+)\.{name}\}}", value)
     for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
         yield from _attributes(one, name)
+
+
+def _members(value: Any, *names: str) -> Iterator[Any]:
+    """What stands under one of these names, at any depth."""
+    if isinstance(value, Mapping):
+        yield from (one for name, one in value.items() if name in names)
+    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _members(one, *names)
 
 
 def _texts(value: Any) -> Iterator[str]:

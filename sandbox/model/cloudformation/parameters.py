@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameter
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -24,13 +25,18 @@ _SSM = re.compile(r"AWS::SSM::Parameter::Value<(.+)>")
 _NAME_OF_SSM = "AWS::SSM::Parameter::Name"
 # Ids of production mean nothing here: the sandbox's own stand for them.
 _VPC, _SUBNETS, _GROUP = Reference("sandbox.vpc"), Reference("sandbox.subnets"), Reference("sandbox.security_group")
-_OWN: Mapping[str, tuple[str, Any]] = {
-    "AWS::EC2::VPC::Id": ("VPC", _VPC),
-    "AWS::EC2::Subnet::Id": ("subnet", Reference("sandbox.subnets.0")),
-    "AWS::EC2::SecurityGroup::Id": ("security group, which lets everything through", _GROUP),
-    "List<AWS::EC2::VPC::Id>": ("VPC", apply(only, _VPC)),
-    "List<AWS::EC2::Subnet::Id>": ("subnets", _SUBNETS),
-    "List<AWS::EC2::SecurityGroup::Id>": ("security group, which lets everything through", apply(only, _GROUP)),
+_OPEN = "security group, which lets everything through"
+# One after another, for a load balancer is to have subnets in two Availability Zones.
+_OWN: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "AWS::EC2::VPC::Id": (("VPC", _VPC),),
+    "AWS::EC2::Subnet::Id": (
+        ("first subnet", Reference("sandbox.subnets.0")),
+        ("second subnet", Reference("sandbox.subnets.1")),
+    ),
+    "AWS::EC2::SecurityGroup::Id": ((_OPEN, _GROUP),),
+    "List<AWS::EC2::VPC::Id>": (("VPC", apply(only, _VPC)),),
+    "List<AWS::EC2::Subnet::Id>": (("subnets", _SUBNETS),),
+    "List<AWS::EC2::SecurityGroup::Id>": ((_OPEN, apply(only, _GROUP)),),
 }
 _TEXTS = frozenset(
     {
@@ -95,11 +101,12 @@ class Parameters:
                 f"in {self._where}: {examples}",
             )
         found: dict[str, Any] = {}
+        own = {kind: itertools.cycle(things) for kind, things in _OWN.items()}
         for name, one in declared.items():
-            own = _OWN.get(str(one["Type"]))
-            if own is not None and name not in given:
-                found[name] = own[1]
-                self._notes.append(f"parameter {name} ({one['Type']}) is the sandbox's own {own[0]}")
+            things = own.get(str(one["Type"]))
+            if things is not None and name not in given:
+                what, found[name] = next(things)
+                self._notes.append(f"parameter {name} ({one['Type']}) is the sandbox's own {what}")
             else:
                 found[name] = self._of(name, one, given[name] if name in given else one["Default"])
         return found

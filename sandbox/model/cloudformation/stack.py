@@ -57,6 +57,7 @@ class Stack:
         self.secret = self.account.secret
         self.remember = self.account.remember
         self.zone = self.account.zone
+        self.certificate = self.account.certificate
         self.imported = self.account.imported
         self._made: dict[str, Made] = {}
 

@@ -133,3 +133,19 @@ def test_a_production_s_network_is_the_sandbox_s_and_that_is_told():
         "parameter V (AWS::EC2::VPC::Id) is the sandbox's own VPC",
         "parameter S (List<AWS::EC2::Subnet::Id>) is the sandbox's own subnets",
     )
+
+
+def test_subnets_that_are_given_one_by_one_are_in_two_availability_zones_by_turns():
+    made = planned("""
+        Parameters:
+          PublicA: {Type: "AWS::EC2::Subnet::Id"}
+          Given: {Type: "AWS::EC2::Subnet::Id"}
+          PublicB: {Type: "AWS::EC2::Subnet::Id", Default: subnet-0}
+          PrivateA: {Type: "AWS::EC2::Subnet::Id"}
+        Resources: {C: {Type: AWS::ECS::Cluster}}
+        """, cloudformation={"parameters": {"Given": "subnet-1"}})  # fmt: skip
+    assert made.notes == (
+        "parameter PublicA (AWS::EC2::Subnet::Id) is the sandbox's own first subnet",
+        "parameter PublicB (AWS::EC2::Subnet::Id) is the sandbox's own second subnet",
+        "parameter PrivateA (AWS::EC2::Subnet::Id) is the sandbox's own first subnet",
+    )

@@ -171,6 +171,57 @@ def test_a_secret_of_the_template_may_have_a_value_for_this_machine():
         assert calls(made) == [("secretsmanager.create_secret", {"Name": "db", "SecretString": '{"user": "u"}'})]
 
 
+CERTIFIED = """
+    Parameters: {Arn: {Type: String, Default: "arn:aws:acm:us-east-1:111122223333:certificate/a"}}
+    Resources:
+      Own: {Type: AWS::CertificateManager::Certificate, Properties: {DomainName: own.example.com}}
+      Listener:
+        Type: AWS::ElasticLoadBalancingV2::Listener
+        Properties:
+          LoadBalancerArn: b
+          Port: 443
+          Protocol: HTTPS
+          Certificates: [{CertificateArn: !Ref Arn}]
+          DefaultActions: [{Type: forward, TargetGroupArn: t}]
+      Further:
+        Type: AWS::ElasticLoadBalancingV2::ListenerCertificate
+        Properties: {ListenerArn: !Ref Listener, Certificates: [{CertificateArn: !Ref Own}]}
+      Distribution:
+        Type: AWS::CloudFront::Distribution
+        Properties:
+          DistributionConfig:
+            Enabled: true
+            Origins: [{Id: o, DomainName: o.example.com, S3OriginConfig: {}}]
+            DefaultCacheBehavior: {TargetOriginId: o, ViewerProtocolPolicy: allow-all}
+            ViewerCertificate: {AcmCertificateArn: !Ref Arn, SslSupportMethod: sni-only}
+    """
+CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/a"
+
+
+def test_a_certificate_that_is_there_beforehand_is_issued_for_the_names_that_are_given():
+    made = calls(planned(CERTIFIED, cloudformation={"certificates": {CERTIFICATE: "*.example.com example.com"}}))
+    asked = {"DomainName": "*.example.com", "SubjectAlternativeNames": ["example.com"]}
+    assert made[0] == ("acm.request_certificate", asked)
+    listener, further, distribution = (parameters for _, parameters in made[2:])
+    assert listener["Certificates"] == [{"CertificateArn": Reference("certificate#0.CertificateArn")}]
+    assert further["Certificates"] == [{"CertificateArn": Reference("Own#0.CertificateArn")}]
+    viewer = distribution["DistributionConfig"]["ViewerCertificate"]
+    assert viewer["ACMCertificateArn"] == Reference("certificate#0.CertificateArn")
+
+
+def test_a_certificate_of_which_nothing_is_known_is_named():
+    error = refused(CERTIFIED)
+    assert error.message == (
+        "t.yaml:7: resource 'Listener' (AWS::ElasticLoadBalancingV2::Listener): there is no certificate "
+        f'{CERTIFICATE}: [cloudformation.certificates] "{CERTIFICATE}" = "www.example.com" issues one for that name'
+    )
+    table = {"cloudformation": {"certificates": {CERTIFICATE: " "}}}
+    assert refused(CERTIFIED, **table).message == (
+        f'[cloudformation.certificates] "{CERTIFICATE}" has the names that it is for'
+    )
+    assert "unknown certificate 'b'" in refused(SHOP, cloudformation={"certificates": {"b": "x"}}).message
+
+
 def test_files_may_be_on_the_template_s_own_file_systems():
     template = "Resources: {Files: {Type: AWS::EFS::FileSystem}}"
     made = planned(template, efs={"Files": {"/": "content"}, "fs-1": {"/a": "b"}})

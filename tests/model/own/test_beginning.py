@@ -130,6 +130,7 @@ Parameters:
   Tasks: {Type: Number, Default: 2}
   Vpc: {Type: "AWS::EC2::VPC::Id"}
   Key: {Type: "AWS::SSM::Parameter::Value<String>", Default: /shop/key}
+  Image: {Type: String, Default: "shop:2"}
 Resources:
   Named: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
   Record: {Type: AWS::Route53::RecordSet, Properties: {AliasTarget: {DNSName: !Sub "dualstack.${Named.DNSName}"}}}
@@ -137,6 +138,9 @@ Resources:
   Alarm: {Type: AWS::CloudWatch::Alarm}
   Far: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://s3.amazonaws.com/b/x.yaml}}
   Near: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: near.yaml}}
+  Listener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties: {Certificates: [{CertificateArn: "arn:aws:acm:us-east-1:1:certificate/a"}, {CertificateArn: !Ref Own}]}
   Task:
     Type: AWS::ECS::TaskDefinition
     Properties:
@@ -151,7 +155,13 @@ def test_a_template_s_table_has_what_only_its_owner_knows():
     made = beginning.text(Found(None, {}, {}, template=("t.yaml", content), others=("net.yaml",), name="My Shop"))
     table = tomllib.loads(made)
     hosts = {"Balancer": "my-shop.example.com"}
-    assert table["cloudformation"] == {"template": "t.yaml", "parameters": {}, "templates": {}, "hosts": hosts}
+    assert table["cloudformation"] == {
+        "template": "t.yaml",
+        "parameters": {},
+        "templates": {},
+        "hosts": hosts,
+        "certificates": {"arn:aws:acm:us-east-1:1:certificate/a": "my-shop.example.com"},
+    }
     assert [one["url"] for one in table["check"]] == ["http://my-shop.example.com/"]
     assert settings(table).cloudformation.hosts == hosts
     for line in (
@@ -162,6 +172,7 @@ def test_a_template_s_table_has_what_only_its_owner_knows():
         '# Tasks = "2"  # Number',
         '# Far = "FILE"',
         '# "shop:1" = { build = "." }',
+        '# "shop:2" = { build = "." }',
         '# "db" = "VALUE"',
         '# "/shop/key" = "VALUE"',
     ):

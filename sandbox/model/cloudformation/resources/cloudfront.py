@@ -31,6 +31,10 @@ def _distribution(r: Resource) -> Made:
     if isinstance(given.get("Origins"), list):
         where = (*path, "Origins")
         config["Origins"] = Given([_origin(one, (*where, index)) for index, one in enumerate(given["Origins"])], where)
+    if isinstance(given.get("ViewerCertificate"), dict) and "AcmCertificateArn" in given["ViewerCertificate"]:
+        arn = r.around.certificate(given["ViewerCertificate"]["AcmCertificateArn"])
+        where = (*path, "ViewerCertificate")
+        config["ViewerCertificate"] = Given({**given["ViewerCertificate"], "AcmCertificateArn": arn}, where)
     if "Restrictions" in given:
         where = (*path, "Restrictions")
         config["Restrictions"] = Given(_restrictions(given["Restrictions"], where), where)
@@ -57,13 +61,19 @@ def _behavior(value: Any, path: Path) -> dict[str, Any]:
 
 
 def _origin(value: Any, path: Path) -> dict[str, Any]:
-    """An origin, with the ports that CloudFormation takes where none are given; its headers have other names."""
+    """An origin, with the ports that CloudFormation takes where none are given, and no identity where it has none.
+
+    Its headers have other names.
+    """
     given = dict(_mapping(value, path))
     if "CustomOriginConfig" in given:
         given["CustomOriginConfig"] = {
             **_PORTS,
             **_mapping(given["CustomOriginConfig"], (*path, "CustomOriginConfig")),
         }
+    if "S3OriginConfig" in given:
+        where = (*path, "S3OriginConfig")
+        given["S3OriginConfig"] = Given({"OriginAccessIdentity": "", **_mapping(given["S3OriginConfig"], where)}, where)
     if "OriginCustomHeaders" in given:
         given["CustomHeaders"] = Given(given.pop("OriginCustomHeaders"), (*path, "OriginCustomHeaders"))
     return given

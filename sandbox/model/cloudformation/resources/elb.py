@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.model.cloudformation.resources.kind import Kind, Made, Resource, kind, last
+from sandbox.model.cloudformation.shapes import Given
 from sandbox.model.cloudformation.values import apply
 
 _LONGEST = 32  # characters of a load balancer's or target group's name
@@ -12,7 +13,7 @@ _GROUP = (
     "HealthCheckTimeoutSeconds HealthyThresholdCount IpAddressType Matcher Port Protocol ProtocolVersion Tags "
     "TargetType UnhealthyThresholdCount VpcId"
 )
-_LISTENER = "AlpnPolicy Certificates DefaultActions LoadBalancerArn MutualAuthentication Port Protocol SslPolicy"
+_LISTENER = "AlpnPolicy DefaultActions LoadBalancerArn MutualAuthentication Port Protocol SslPolicy"
 
 
 def _load_balancer(r: Resource) -> Made:
@@ -61,15 +62,26 @@ def _target_group(r: Resource) -> Made:
 
 
 def _listener(r: Resource) -> Made:
-    answer = r.call("elbv2.create_listener", r.given(*_LISTENER.split()))
+    answer = r.call("elbv2.create_listener", {**r.given(*_LISTENER.split()), **_certificates(r)})
     arn = answer("Listeners.0.ListenerArn")
     if r.get("ListenerAttributes"):
         r.call("elbv2.modify_listener_attributes", {"ListenerArn": arn, **r.given(ListenerAttributes="Attributes")})
     return Made(arn, {"ListenerArn": arn})
 
 
-def _certificates(r: Resource) -> Made:
-    r.call("elbv2.add_listener_certificates", r.given("Certificates", "ListenerArn"))
+def _certificates(r: Resource) -> dict[str, Given]:
+    path = (*r.path, "Certificates")
+    if "Certificates" not in r.properties:
+        return {}
+    made = [
+        {**one, "CertificateArn": r.around.certificate(one["CertificateArn"])} if "CertificateArn" in one else one
+        for one, _ in r.mappings("Certificates")
+    ]
+    return {"Certificates": Given(made, path)}
+
+
+def _further_certificates(r: Resource) -> Made:
+    r.call("elbv2.add_listener_certificates", {**_certificates(r), **r.given("ListenerArn")})
     return Made(r.name())
 
 
@@ -91,8 +103,10 @@ KINDS: dict[str, Kind] = {
         "TargetGroupArn TargetGroupFullName TargetGroupName",
         _target_group,
     ),
-    "AWS::ElasticLoadBalancingV2::Listener": kind(f"{_LISTENER} ListenerAttributes", "ListenerArn", _listener),
-    "AWS::ElasticLoadBalancingV2::ListenerCertificate": kind("Certificates ListenerArn", "", _certificates),
+    "AWS::ElasticLoadBalancingV2::Listener": kind(
+        f"Certificates {_LISTENER} ListenerAttributes", "ListenerArn", _listener
+    ),
+    "AWS::ElasticLoadBalancingV2::ListenerCertificate": kind("Certificates ListenerArn", "", _further_certificates),
     "AWS::ElasticLoadBalancingV2::ListenerRule": kind(
         "Actions Conditions ListenerArn Priority", "IsDefault RuleArn", _rule
     ),

@@ -61,6 +61,13 @@ class Around(Protocol):
             ValueError: It names none, or one of which nothing is known.
         """
 
+    def certificate(self, arn: Any) -> Any:
+        """The ARN of a certificate that a listener or distribution names.
+
+        Raises:
+            ValueError: Nothing is known of it.
+        """
+
     def secret(self, name: Any, logical_id: str) -> str | None:
         """The value that is given for a secret in the place of the template's."""
 
