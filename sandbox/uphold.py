@@ -142,8 +142,9 @@ def _bring_up(sandbox: Sandbox, definition: StackDefinition, request: Request) -
     for index, ready in enumerate(stack.definition.ready):
         parts = urlsplit(ready.url)
         wanted = request.port if index == 0 else 0
-        door = sandbox.door(parts.hostname or "", port=wanted, target_port=parts.port or 80)
-        urls[ready.url] = f"{door}{parts.path}"
+        usual = 443 if parts.scheme == "https" else 80
+        door = sandbox.door(parts.hostname or "", port=wanted, target_port=parts.port or usual)
+        urls[ready.url] = f"{door}{parts.path}".replace("http:", f"{parts.scheme}:", 1)
     stack.wait_ready()
     for name in _distributions(sandbox):
         urls[f"https://{name}/"] = f"{sandbox.door(name, target_port=443)}/".replace("http:", "https:", 1)

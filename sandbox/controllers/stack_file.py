@@ -193,7 +193,7 @@ def load(name: str) -> StackDefinition:
 
 def _ready(file: Path, item: Any) -> Ready:
     fault = SandboxError(
-        f"{file}: each of `ready` has url (http://NAME/PATH), and may have status and within (numbers)",
+        f"{file}: each of `ready` has url (http://NAME/PATH, or with https), and may have status and within (numbers)",
         state=f"found {item!r}",
     )
     try:
@@ -202,7 +202,7 @@ def _ready(file: Path, item: Any) -> Ready:
         numbers = isinstance(ready.status, int) and isinstance(ready.within, int | float)
     except (TypeError, ValueError, AttributeError):
         raise fault from None
-    if url.scheme != "http" or not url.hostname or not numbers or ready.within <= 0:
+    if url.scheme not in {"http", "https"} or not url.hostname or not numbers or ready.within <= 0:
         raise fault
     return ready
 

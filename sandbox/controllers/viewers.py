@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -50,13 +51,14 @@ class Viewers:
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
         """One request from the internet, by name; recorded as ``http.response``."""
-        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers)
+        authority = self._cloudfront.authority.certificate.decode() if _is_secure(url) else ""
+        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers, authority=authority)
         self.timeline.record("http.response", **result.facts())
         return result
 
     def http_fetch(self, url: str, *, headers: Mapping[str, str] | None = None) -> http.HttpResult:
         """GET from this machine as a viewer, up to 8 MiB of the body as ``content``; recorded as ``http.response``."""
-        result = http.request(self._internet.connect, url, 30.0, headers=headers, limit=8 << 20)
+        result = http.request(self._connector(url), url, 30.0, headers=headers, limit=8 << 20)
         self.timeline.record("http.response", **result.facts())
         return result
 
@@ -67,22 +69,18 @@ class Viewers:
 
         Args:
             method: "POST", "PUT", ...
-            url: http://NAME/PATH.
+            url: http://NAME/PATH, or with https.
             address: Where to connect, for a client that goes on with an address it has ("": ask DNS).
             headers: Beside Host.
             body: What is sent.
         """
-
-        def connect(name: str, port: int, timeout: float) -> socket.socket:
-            return self._internet.connect(address or name, port, timeout)
-
-        result = http.request(connect, url, 10.0, method=method, headers=headers, body=body)
+        result = http.request(self._connector(url, address), url, 10.0, method=method, headers=headers, body=body)
         self.timeline.record("http.response", method=method, **result.facts())
         return result
 
     def http_get_until(self, url: str, *, status: int = 200, within: float = 60.0) -> http.HttpResult:
         """Ask until ``url`` answers ``status``; the last result is recorded and returned either way."""
-        result = http.get_until(self._internet.connect, url, status=status, within=within, stop=self._ending)
+        result = http.get_until(self._connector(url), url, status=status, within=within, stop=self._ending)
         self.timeline.record("http.response", **result.facts())
         return result
 
@@ -106,12 +104,12 @@ class Viewers:
         """So many requests from this machine as viewers, some at once; recorded as one ``http.burst``.
 
         Args:
-            url: http://NAME/PATH.
+            url: http://NAME/PATH, or with https.
             requests: How many.
             at_once: How many of them at any time.
             timeout: Seconds to connect, and for each read.
         """
-        result = burst.ask(self._internet.connect, url, requests, at_once, timeout)
+        result = burst.ask(self._connector(url), url, requests, at_once, timeout)
         self.timeline.record("http.burst", **result.facts())
         return result
 
@@ -205,13 +203,10 @@ class Viewers:
             timeout: Seconds for one answer.
             hosts: Further hosts that assets may come from.
         """
-        import ssl
-
         from sandbox.probes.assets import Crowd, Plan
 
         urls = [pages] if isinstance(pages, str) else list(pages)
-        secure = any(url.startswith("https:") for url in urls)
-        context = ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode()) if secure else None
+        context = self._trust() if any(map(_is_secure, urls)) else None
         plan = Plan(urls, rate, visitors, seed=seed, timeout=timeout, hosts=hosts, context=context)
         return Crowd(
             plan,
@@ -226,5 +221,22 @@ class Viewers:
         self._closers.append(door.close)
         return f"http://127.0.0.1:{door.port}"
 
+    def _connector(self, url: str, address: str = "") -> http.Connect:
+        """What connects to a URL's name, or to an address in its place: with TLS, and its certificate looked at."""
+        context = self._trust() if _is_secure(url) else None
+
+        def connect(name: str, port: int, timeout: float) -> socket.socket:
+            plain = self._internet.connect(address or name, port, timeout)
+            return plain if context is None else context.wrap_socket(plain, server_hostname=name)
+
+        return connect
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode())
+
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
         return self._containers.execute(self._network.viewer(), command, prints=True)
+
+
+def _is_secure(url: str) -> bool:
+    return url.startswith("https:")

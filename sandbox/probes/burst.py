@@ -53,8 +53,8 @@ def ask(connect: http.Connect, url: str, requests: int, at_once: int, timeout: f
     """GET ``url`` so many times, each on a connection of its own.
 
     Args:
-        connect: Gives a connection to the URL's name (host, port, seconds).
-        url: http://NAME/PATH.
+        connect: As of `http.request`.
+        url: http://NAME/PATH, or with https.
         requests: How many.
         at_once: How many of them at any time.
         timeout: Seconds to connect, and for each read.

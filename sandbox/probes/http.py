@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,8 @@ _FAILURES: dict[type[Exception], str] = {
     RemoteDisconnected: _ERRORS[52],
     ConnectionResetError: _ERRORS[56],
 }
+# Whom curl is to trust comes with the command: the viewer is there before the run has an authority.
+_TRUSTING = 'printf %s "$0" >/tmp/authority.pem && exec curl --cacert /tmp/authority.pem "$@"'
 _ASK_AGAIN = 0.1  # seconds
 _BODY_LIMIT = 65536
 _MARK = "\x1e"  # between body and report; curl writes the report after the body
@@ -85,16 +88,20 @@ class HttpResult:
         return facts
 
 
-def get(execute: Execute, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> HttpResult:
+def get(
+    execute: Execute, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None, authority: str = ""
+) -> HttpResult:
     """GET ``url`` once; redirects are not followed.
 
     Args:
         execute: Runs a command where the viewer is: (exit code, standard output, standard error).
-        url: http://NAME/PATH.
+        url: http://NAME/PATH, or with https.
         timeout: Seconds for the whole request, 3 of them for the connection at most.
         headers: Request headers.
+        authority: The certificate (PEM) of the authority that is trusted for https ("": those of the viewer's system).
     """
-    code, out, err = execute(_curl(url, timeout, headers or {}))
+    command = _curl(url, timeout, headers or {})
+    code, out, err = execute(["sh", "-c", _TRUSTING, authority, *command[1:]] if authority else command)
     return _result(url, code, out, err)
 
 
@@ -105,8 +112,9 @@ def get_until(connect: Connect, url: str, *, status: int, within: float, stop: t
     process each time.
 
     Args:
-        connect: Gives a connection to a name (host, port, seconds); raises OSError, gaierror for an unknown name.
-        url: http://NAME/PATH.
+        connect: Gives a connection to a name (host, port, seconds), TLS included where the URL's scheme is https;
+            raises OSError, gaierror for an unknown name.
+        url: http://NAME/PATH, or with https.
         status: The HTTP status that ends it.
         within: The bound in seconds of the wall clock.
         stop: Ends it early.
@@ -131,8 +139,8 @@ def request(
     """One request from this process.
 
     Args:
-        connect: Gives a connection to the URL's name (host, port, seconds).
-        url: http://NAME/PATH.
+        connect: Gives a connection to the URL's name (host, port, seconds), TLS included where its scheme is https.
+        url: http://NAME/PATH, or with https.
         timeout: Seconds to connect, and for each read.
         method: "GET", "POST", ...
         headers: Beside Host, which is the URL's.
@@ -140,9 +148,11 @@ def request(
         limit: Bytes of the answer's body that are read.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
+    usual = 443 if parts.scheme == "https" else 80
+    host, port = parts.hostname or "", parts.port or usual
     begun = time.monotonic()
     client = HTTPConnection(host, port)
+    client.default_port = usual  # which Host does not have
     remote_ip, status, error = "", 0, ""
     received: dict[str, str] = {}
     cookies: list[str] = []
@@ -157,11 +167,17 @@ def request(
         status, received = answer.status, {name.lower(): value for name, value in answer.getheaders()}
         cookies = answer.headers.get_all("set-cookie", [])
     except (OSError, HTTPException) as failure:
-        error = next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), str(failure))
+        error = _said(failure)
     finally:
         client.close()
     text, seconds = content[:_BODY_LIMIT].decode(errors="replace"), time.monotonic() - begun
     return HttpResult(url, status, received, text, remote_ip, seconds, error, _pairs(cookies), content)
+
+
+def _said(failure: Exception) -> str:
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return f"the certificate is refused: {failure.verify_message}"
+    return next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), str(failure))
 
 
 def _curl(url: str, timeout: float, headers: Mapping[str, str]) -> list[str]:

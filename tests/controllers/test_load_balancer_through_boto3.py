@@ -157,16 +157,47 @@ def test_https_with_a_certificate_of_acm(sandbox, elb, web, registered):
     elb.delete_listener(ListenerArn=listener)
 
 
-def test_an_alias_record(sandbox, web):
-    route53 = sandbox.aws("route53")
+@pytest.fixture(scope="module")
+def alias(sandbox, web):
+    """An alias record that leads to the load balancer."""
+    name, route53 = "www.shop.example", sandbox.aws("route53")
     zone = route53.create_hosted_zone(Name="shop.example", CallerReference="1")["HostedZone"]["Id"]
-    alias = {"HostedZoneId": web["zone"], "DNSName": web["name"], "EvaluateTargetHealth": False}
-    change = {
-        "Action": "CREATE",
-        "ResourceRecordSet": {"Name": "www.shop.example", "Type": "A", "AliasTarget": alias},
-    }
+    target = {"HostedZoneId": web["zone"], "DNSName": web["name"], "EvaluateTargetHealth": False}
+    change = {"Action": "CREATE", "ResourceRecordSet": {"Name": name, "Type": "A", "AliasTarget": target}}
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
-    assert sandbox.resolve("www.shop.example").values == sandbox.resolve(web["name"]).values
+    return name
+
+
+def test_an_alias_record(sandbox, web, alias):
+    assert sandbox.resolve(alias).values == sandbox.resolve(web["name"]).values
+
+
+@pytest.mark.parametrize(("issued_for", "refused"), [("*.shop.example", False), ("shop.example", True)])
+def test_viewers_look_at_the_certificate(sandbox, elb, web, registered, backend, alias, issued_for, refused):
+    certificate = sandbox.aws("acm").request_certificate(DomainName=issued_for)["CertificateArn"]
+    listener = elb.create_listener(
+        LoadBalancerArn=web["arn"],
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": certificate}],
+        DefaultActions=[forward(web["group"])],
+    )["Listeners"][0]["ListenerArn"]
+    url = f"https://{alias}/"
+    asked = [
+        sandbox.http_get_until(url, within=0.5 if refused else 10),
+        sandbox.http_get(url),
+        sandbox.http_fetch(url),
+        sandbox.http_send("POST", url, address=sandbox.resolve(alias).values[0]),
+    ]
+    burst = sandbox.http_burst(url, 2)
+    elb.delete_listener(ListenerArn=listener)
+    assert [one.status for one in asked] == [0 if refused else 200] * 4
+    assert all((alias in one.error) == refused for one in asked), [one.error for one in asked]
+    assert burst.failed == (2 if refused else 0)
+    if refused:
+        assert "the certificate is refused" in asked[0].error
+    else:
+        assert f"\r\nhost: {alias}\r\n" in backend.asked[-1].lower()
 
 
 def test_security_groups_close_and_open(sandbox, elb, web, registered):

@@ -19,7 +19,7 @@ WHEN = ("end", "always")
 
 _NAME = re.compile(r"[\w.-]+")
 _NUMBER = (int, float)
-_URL = re.compile(r"http://[^/?#@\[\]\s]+(?:[/?]\S*)?\Z")
+_URL = re.compile(r"https?://[^/?#@\[\]\s]+(?:[/?]\S*)?\Z")
 _DELAY = re.compile(r"\d+(\.\d+)?(-\d+(\.\d+)?)?")
 _COMMON: Fields = {"name": str, "kind": str, "url": str}
 KINDS: Mapping[str, Fields] = {
@@ -132,7 +132,10 @@ def _check(number: int, item: Any) -> Check:
 
 
 def is_url(text: str) -> bool:
-    """Whether it is http://NAME/PATH, as far as that can be seen; an output of Terraform's may stand for a part."""
+    """Whether it is http://NAME/PATH, or with https, as far as that can be seen.
+
+    An output of Terraform's may stand for a part.
+    """
     return _URL.match(text) is not None
 
 
@@ -150,6 +153,8 @@ def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> No
             raise OwnError(f"{place}: url of a dns check is the name that is asked for", 'url = "shop.example.com"')
     elif not is_url(url):
         raise OwnError(f"{place}: url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
+    elif kind != "http" and url.startswith("https:"):
+        raise OwnError(f"{place}: a {kind} check asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
 
 
 def _check_bounds(place: str, kind: str, bounds: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ _CLOUDFORMATION: Fields = {
     "imports": dict,
     "hosts": dict,
     "hosted_zones": dict,
+    "certificates": dict,
     "code": dict,
     "stacks": dict,
     "ignore": list,
@@ -187,6 +188,8 @@ class CloudFormation:
         imports: By the name of an export of another stack: its value.
         hosts: By the logical id of a load balancer: a name that leads to it.
         hosted_zones: By the id of a hosted zone that is not the template's: its name.
+        certificates: By the ARN of a certificate that is not the template's: the names that it is for, with spaces
+            between them.
         code: By the logical id of a function: the folder with its code.
         stacks: By name: stacks that are made before, in this order.
         ignore: Logical ids, properties (``LogicalId.Property``), types and sections that are left out on purpose.
@@ -199,6 +202,7 @@ class CloudFormation:
     imports: Mapping[str, Any] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     hosted_zones: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
     stacks: Mapping[str, OtherStack] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
@@ -393,10 +397,18 @@ def _cloudformation(value: Any) -> CloudFormation:
         found.get("imports", {}),
         named("hosts"),
         named("hosted_zones"),
+        _certificates(named("certificates")),
         named("code"),
         {name: _other_stack(name, one) for name, one in found.get("stacks", {}).items()},
         texts("[cloudformation]", "ignore", found.get("ignore", [])),
     )
+
+
+def _certificates(given: Mapping[str, str]) -> Mapping[str, str]:
+    for arn, names in given.items():
+        if not names.split():
+            raise OwnError(f'[cloudformation.certificates] "{arn}" has the names that it is for', '"www.example.com"')
+    return given
 
 
 def _other_stack(name: str, value: Any) -> OtherStack:
@@ -410,5 +422,7 @@ def _other_stack(name: str, value: Any) -> OtherStack:
 def _ready(number: int, value: Any) -> Mapping[str, Any]:
     found = read(f"[[ready]] number {number}", value, _READY)
     if not is_url(found.get("url", "")) or not 0 < found.get("within", 1) < math.inf:
-        raise OwnError(f"[[ready]] number {number}: url is http://NAME/PATH, and within is more than 0 seconds")
+        raise OwnError(
+            f"[[ready]] number {number}: url is http://NAME/PATH, or with https, and within is more than 0 s"
+        )
     return found

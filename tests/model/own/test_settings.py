@@ -97,6 +97,12 @@ def test_one_task_or_several_of_a_compose_file():
         ("[[check]]\nurl = 'x'", "[[check]] number 1 has no kind", "http, dns, cache, websocket, assets"),
         ("[[check]]\nkind = 'htp'", "[[check]] number 1: unknown kind 'htp'", "is 'http' meant?"),
         ("[[check]]\nkind = 'http'\nurl = 'x'", "url is http://NAME/PATH, as a viewer has it", "found 'x'"),
+        (
+            "[[check]]\nkind = 'http'\nurl = 'ftp://x/'",
+            "url is http://NAME/PATH, as a viewer has it",
+            "found 'ftp://x/'",
+        ),
+        ("[[check]]\nkind = 'cache'\nurl = 'https://x/'", "a cache check asks without TLS", "url = 'http://x/'"),
         ("[[check]]\nkind = 'dns'\nurl = 'http://x/'", "url of a dns check is the name", ""),
         (
             "[[check]]\nname = 'a'\nkind = 'http'\nurl = 'http://x/'\nhit_ratio = 1",
