@@ -168,7 +168,7 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     out = terminal.out
     out.print(f"[bold]{stack.name}[/bold] is up: {stack.definition.description}")
     for inside, url in urls.items():
-        out.print(f"  {url}  leads to {inside}, as a viewer on the internet reaches it")
+        out.print(f"  {url}  leads to {inside}, as a viewer on the internet reaches it", soft_wrap=True)
     if any(inside.startswith("https:") for inside in urls):
         file = runs_folder() / sandbox.run_id / AUTHORITY_FILE
         file.write_bytes(sandbox.authority.certificate)
@@ -178,7 +178,7 @@ def _show(sandbox: Sandbox, stack: Stack, urls: Mapping[str, str]) -> None:
     host, port = sandbox.dns_address
     names = dict.fromkeys([*(urlsplit(inside).hostname for inside in urls), *_discovered(sandbox)])
     for name in names or ("NAME",):
-        out.print(f"  dig @{host} -p {port} {name}")
+        out.print(f"  dig @{host} -p {port} {name}", soft_wrap=True)
     out.print('  environment (or, in another terminal: eval "$(sandbox env)"):')
     for name, value in sandbox.environment().items():
         out.print(f"    export {name}={value}", soft_wrap=True)

@@ -40,8 +40,7 @@ SUPPORTED = frozenset(
         "working_dir",
     }
 )
-# With what ECS has instead, or why it has nothing.
-_WHY = {
+WHY = {
     "container_name": "a container has its service's name",
     "networks": "all tasks are in one VPC; security groups say who reaches whom",
     "links": "a service is found by NAME.NAMESPACE",
@@ -56,6 +55,8 @@ _WHY = {
     "cpus": "[compose] cpu is the task's",
     "privileged": "never on Fargate",
 }
+"""By key: what ECS has instead, or why it has nothing."""
+
 # ECS API reference: HealthCheck; compose name, ECS's name, least and most.
 _CHECK = (
     ("interval", "interval", 5, 300),
@@ -131,9 +132,9 @@ def container(name: str, service: Any, around: Around) -> Container:
         raise OwnError(f"service '{name}' is a mapping", f"found {service!r}")
     kept = {key: v for key, v in service.items() if not around.ignore & {key, f"{name}.{key}"}}
     for key in kept:
-        if key in _WHY:
+        if key in WHY:
             raise OwnError(
-                f"service '{name}': '{key}' is not supported: {_WHY[key]}",
+                f"service '{name}': '{key}' is not supported: {WHY[key]}",
                 f'[compose] ignore = ["{key}"] leaves it out',
             )
         if key not in SUPPORTED and not str(key).startswith("x-"):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.model.own.compose.containers import Around, Volume, container
+from sandbox.model.own.compose.containers import WHY, Around, Volume, container
 from sandbox.model.own.compose.values import interpolate
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.plan import Own
@@ -63,10 +63,10 @@ class _Translation:
         self._given, self._settings, self._machine = given, settings, machine
         for key in content:
             if key not in _TOP and not str(key).startswith("x-") and key not in given.ignore:
-                error = unknown("", key, _TOP)
-                raise OwnError(
-                    f"'{key}' is not supported at the top", f'{error.hint}; [compose] ignore = ["{key}"] leaves it out'
-                )
+                why = f": {WHY[key]}" if key in WHY else ""
+                way_out = f'[compose] ignore = ["{key}"] leaves it out'
+                hint = way_out if why else f"{unknown('', key, _TOP).hint}; {way_out}"
+                raise OwnError(f"'{key}' is not supported at the top{why}", hint)
         self._name = _word(settings.name or str(content.get("name") or name))
         self._namespace = given.namespace or f"{self._name.lower()}.local"
         self._notes = [f"the variable {name} is not set: it is empty" for name in sorted(unset)]

@@ -169,7 +169,12 @@ def service(**keys):
     ("text", "message", "hint"),
     [
         ("services: {}", "there are no services in it", ""),
-        ("services: {a: {image: i}}\nconfigs: {}", "'configs' is not supported at the top", 'ignore = ["configs"]'),
+        (
+            "services: {a: {image: i}}\nconfigs: {}",
+            "'configs' is not supported at the top: COPY",
+            "[compose] ignore",
+        ),
+        ("services: {a: {image: i}}\nservice: {}", "'service' is not supported at the top", "is 'services' meant?"),
         ("services: {a: }", "service 'a' is a mapping", ""),
         ("services: {a: {}}", "service 'a': it has neither image nor build", ""),
         (service(imag="x"), "service 'a': 'imag' is not supported", "is 'image' meant?"),
