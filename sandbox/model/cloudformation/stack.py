@@ -214,6 +214,11 @@ class Stack:
         if one.policies:
             many = " and ".join(one.policies)
             self.notes.append(f"{resource.label} ({one.type}): {many}: no effect ({POLICIES[one.policies[0]]})")
+        if one.has_init:
+            self.notes.append(
+                f"{resource.label} ({one.type}): AWS::CloudFormation::Init: no effect (cfn-init does not run; what it "
+                "would write, such as ECS_CLUSTER, is to be in UserData)"
+            )
 
     def _dispatch(self, resource: Resource, properties: dict[str, Any]) -> Made:
         found = resolved(properties, self.account.look)

@@ -30,6 +30,7 @@ POLICIES = {
     "CreationPolicy": "no signal is waited for",
 }
 """What of a resource has no effect, and why."""
+_INIT = "AWS::CloudFormation::Init"
 _ATTRIBUTES = frozenset({"Type", "Properties", "DependsOn", "Condition", "Metadata", *POLICIES})
 
 
@@ -42,6 +43,8 @@ class Declared:
     depends_on: tuple[str, ...]
     condition: str
     policies: tuple[str, ...]
+    has_init: bool
+    """Whether its metadata are for cfn-init."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,11 @@ class _Sections:
             raise self._error((*path, "Condition"), f"{what}: Condition is the name of one")
         properties = self._mapping(one.get("Properties", {}), (*path, "Properties"), f"{what}: Properties")
         kept = self._without_ignored(properties, name)
-        return Declared(kind, kept, tuple(depends), condition, tuple(each for each in POLICIES if each in one))
+        policies = tuple(each for each in POLICIES if each in one)
+        metadata = one.get("Metadata")
+        return Declared(
+            kind, kept, tuple(depends), condition, policies, isinstance(metadata, Mapping) and _INIT in metadata
+        )
 
     def _without_ignored(self, value: Any, dotted: str) -> Any:
         """The value without what is ignored; neither lists nor functions are part of a property's name."""

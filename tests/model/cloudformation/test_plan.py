@@ -573,6 +573,19 @@ def test_policies_have_no_effect_and_that_is_told():
     )
 
 
+def test_what_cfn_init_would_do_is_told():
+    made = planned("""
+        Resources:
+          A:
+            Type: AWS::AutoScaling::LaunchConfiguration
+            Properties: {ImageId: ami-1, InstanceType: t3.small}
+            Metadata: {"AWS::CloudFormation::Init": {config: {commands: {a: {command: "echo ECS_CLUSTER=x"}}}}}
+          B: {Type: AWS::ECS::Cluster, Metadata: {"aws:cdk:path": b}}
+        """)
+    (note,) = made.notes
+    assert note.startswith("A (AWS::AutoScaling::LaunchConfiguration): AWS::CloudFormation::Init: no effect (cfn-init")
+
+
 def test_names_that_are_made_up_are_always_the_same_and_short_enough():
     long = "L" * 40
     text = f"Resources: {{{long}: {{Type: AWS::ElasticLoadBalancingV2::TargetGroup}}, C: {{Type: AWS::ECS::Cluster}}}}"
