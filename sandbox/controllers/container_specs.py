@@ -88,6 +88,7 @@ class ContainerSpecs:
         self._interfaces = interfaces
         self._environment = environment
         self._clock = clock
+        self._open: set[str] = set()  # volumes of access points that every user may write to by now
 
     def make(self, task_arn: str, host: TaskHost, definition: ContainerDefinition, image: str) -> Spec:
         """The container of a task that has its network; ``image`` is a reference that the engine has."""
@@ -110,7 +111,7 @@ class ContainerSpecs:
             **self._network(task_arn, host, definition),
             mounts=[
                 *self._name_files(task_arn, host, definition),
-                *(self._mount(task_arn, host, mount) for mount in raw["mountPoints"]),
+                *(self._mount(task_arn, host, mount, image) for mount in raw["mountPoints"]),
             ],
             memory=int(memory) if memory else None,
             memory_reservation=raw.get("memoryReservation"),
@@ -164,7 +165,7 @@ class ContainerSpecs:
         host.hosts_files.append(file)
         return [self._interfaces.resolv_conf, Mount("/etc/hosts", str(file), type="bind")]
 
-    def _mount(self, task_arn: str, host: TaskHost, mount: Mapping[str, Any]) -> Mount:
+    def _mount(self, task_arn: str, host: TaskHost, mount: Mapping[str, Any], image: str) -> Mount:
         volume = next(v for v in host.definition.raw["volumes"] if v["name"] == mount["sourceVolume"])
         efs = volume.get("efsVolumeConfiguration")
         source = (volume.get("host") or {}).get("sourcePath")
@@ -174,7 +175,7 @@ class ContainerSpecs:
         elif shared:
             name = self._instance_volume(host.instance_id, f"volume-{volume['name']}")
         elif efs:
-            name = self._containers.create_volume(efs_volume(efs["fileSystemId"], efs.get("rootDirectory", "/")))
+            name = self._file_system(efs, image)
         else:
             name = self._containers.create_volume(f"{task_arn.rsplit('/', 1)[-1][:8]}-{volume['name']}")
             if name not in host.volumes:
@@ -187,6 +188,15 @@ class ContainerSpecs:
             read_only=bool(mount.get("readOnly", False)),
             no_copy=bool(efs or source),
         )
+
+    def _file_system(self, efs: Mapping[str, Any], image: str) -> str:
+        """The volume that stands for a directory of a file system, or for an access point's."""
+        point = (efs.get("authorizationConfig") or {}).get("accessPointId")
+        name = self._containers.create_volume(efs_volume(efs["fileSystemId"], point or efs.get("rootDirectory", "/")))
+        if point and name not in self._open:
+            self._containers.open_volume(name, image)  # on AWS whoever writes is the access point's user
+            self._open.add(name)
+        return name
 
     def _check(self, check: HealthCheck | None) -> Check | None:
         if check is None:
@@ -220,5 +230,5 @@ def _hostname(task_arn: str, container: str) -> str:
 
 
 def efs_volume(file_system: str, directory: str) -> str:
-    """The name of the volume that stands for a directory of an EFS file system."""
+    """The name of the volume that stands for a directory of an EFS file system, or for an access point of it."""
     return f"efs-{file_system}" + "".join(f"-{part}" for part in directory.split("/") if part)

@@ -34,6 +34,16 @@ def packed_folder(folder: Path) -> bytes:
     return made.getvalue()
 
 
+def open_root() -> bytes:
+    """A tar archive that lets every user write to the folder that it is unpacked into."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        root = tarfile.TarInfo(".")
+        root.type, root.mode = tarfile.DIRTYPE, 0o777
+        tar.addfile(root)
+    return made.getvalue()
+
+
 def build_context(folder: Path, instead: Mapping[str, bytes]) -> bytes:
     """The folder as a build context: without what its .dockerignore names, and with other content for some files."""
     ignored = folder / ".dockerignore"

@@ -129,6 +129,21 @@ def test_efs_outlives_a_task_and_a_tasks_own_volume_does_not(tasks):
     tasks.stop(second)
 
 
+def test_an_access_point_has_files_of_its_own_to_which_every_user_may_write(tasks):
+    def efs(point):
+        authorization = {"accessPointId": point, "iam": "ENABLED"}
+        config = {"fileSystemId": "fs-0b", "transitEncryption": "ENABLED", "authorizationConfig": authorization}
+        return {"name": point, "efsVolumeConfiguration": config}
+
+    volumes = [efs("fsap-1"), efs("fsap-2"), {"name": "root", "efsVolumeConfiguration": {"fileSystemId": "fs-0b"}}]
+    mounts = [{"sourceVolume": one["name"], "containerPath": f"/{one['name']}"} for one in volumes]
+    task = tasks.start({"mountPoints": mounts, "user": "1000"}, {"mountPoints": mounts}, volumes=volumes)
+    assert tasks.sh(task, "echo one > /fsap-1/file")[0] == 0
+    assert tasks.sh(task, "cat /fsap-1/file; ls /fsap-2 /root", name="c1")[1] == "one\n/fsap-2:\n\n/root:\n"
+    assert "Permission denied" in tasks.sh(task, "echo two > /root/file")[1]
+    tasks.stop(task)
+
+
 def test_what_a_container_is_given_is_what_its_definition_says(tasks):
     task = tasks.start(
         {

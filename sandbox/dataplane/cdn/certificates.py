@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # Days. A run is over long before; a machine's clock may be a day behind.
 _VALID, _BEFORE = 30, 1
@@ -37,8 +37,8 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("sandbox certificate authority")
         constraints = x509.BasicConstraints(ca=True, path_length=0)
-        builder = _builder(self._name, self._name, self._key).add_extension(constraints, critical=True)
-        self._certificate = builder.sign(self._key, SHA256())
+        builder = _builder(self._name, self._name, self._key, self._key).add_extension(constraints, critical=True)
+        self._certificate = builder.add_extension(_usage(signs=True), critical=True).sign(self._key, SHA256())
         self.certificate = _pem(self._certificate)
 
     def issue(self, names: Sequence[str]) -> Certificate:
@@ -47,17 +47,21 @@ class Authority:
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         issued = (
-            _builder(_name(names[0][:64]), self._name, key)
+            _builder(_name(names[0][:64]), self._name, key, self._key)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, SHA256())
         )
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return Certificate(_pem(issued), private)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, issuer_key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    """With what every certificate has; without the key identifiers Python 3.13 trusts none (RFC 5280, 4.2.1.1)."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -67,6 +71,23 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=_BEFORE))
         .not_valid_after(now + timedelta(days=_VALID))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    """What the key is for: certificates, or connections."""
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

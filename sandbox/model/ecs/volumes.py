@@ -1,7 +1,8 @@
 """Volumes of a task definition.
 
-Rules: API reference "Volume", "HostVolumeProperties" and "DockerVolumeConfiguration"; developer guide "Storage options
-for Amazon ECS tasks" (bind mounts with a sourcePath and Docker volumes are not for Fargate).
+Rules: API reference "Volume", "HostVolumeProperties", "DockerVolumeConfiguration" and "EFSAuthorizationConfig";
+developer guide "Storage options for Amazon ECS tasks" (bind mounts with a sourcePath and Docker volumes are not for
+Fargate). The words about a root directory as seen: aws-cdk 10683; those about transit encryption are ours.
 """
 
 from __future__ import annotations
@@ -31,9 +32,21 @@ def parse(volumes: Sequence[Mapping[str, Any]], *, fargate: bool) -> list[Mappin
             raise client_exception("host.sourcePath should not be set for volumes in Fargate.")
         if volume.get("dockerVolumeConfiguration"):
             _check_docker(where, volume["dockerVolumeConfiguration"], fargate=fargate)
-        if ((volume.get("efsVolumeConfiguration") or {}).get("authorizationConfig") or {}).get("accessPointId"):
-            raise not_carried_out(f"{where}.efsVolumeConfiguration.authorizationConfig")
+        _check_efs(volume.get("efsVolumeConfiguration") or {})
     return list(volumes)
+
+
+def _check_efs(efs: Mapping[str, Any]) -> None:
+    given = efs.get("authorizationConfig") or {}
+    point, by_role = given.get("accessPointId"), given.get("iam") == "ENABLED"
+    if point and efs.get("rootDirectory", "/") not in {"", "/"}:
+        raise client_exception(
+            'Create TaskDefinition: When using an EFS access point, the root directory must either be set to "/" or be '
+            "omitted."
+        )
+    if (point or by_role) and efs.get("transitEncryption") != "ENABLED":
+        what = "an EFS access point" if point else "IAM authorization for EFS"
+        raise client_exception(f"Create TaskDefinition: When using {what}, transit encryption must be enabled.")
 
 
 def _check_docker(where: str, docker: Mapping[str, Any], *, fargate: bool) -> None:

@@ -20,6 +20,7 @@ def handshake(authority, names, asked, tmp_path):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(tmp_path / "server.pem")
     client = ssl.create_default_context(cadata=authority.certificate.decode())
+    client.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 has by default
     here, there = socket.socketpair()
     with here, there:
         serving = threading.Thread(target=lambda: _serve(server, there), daemon=True)

@@ -247,14 +247,37 @@ def test_volumes(register: Make, container: Make) -> None:
     assert register(web, volumes=[{"name": "content"}]).raw["volumes"] == [{"name": "content"}]
     assert refusal(register, web) == "Unknown volume 'content'."
     assert refusal(register, volumes=[{}]) == "Volume.name should not be null or empty."
-    access_point = {"fileSystemId": "fs-1", "authorizationConfig": {"accessPointId": "fsap-1"}}
     for what, volume in (
         ("dockerVolumeConfiguration", {"dockerVolumeConfiguration": {"scope": "task"}}),
         ("host.sourcePath", {"host": {"sourcePath": "/srv"}}),
-        ("authorizationConfig", {"efsVolumeConfiguration": access_point}),
     ):
         assert what in refusal(register, volumes=[{"name": "v", **volume}])
     assert register(web, volumes=[{"name": "content", "host": {}}])
+
+
+@pytest.mark.parametrize(
+    ("authorization", "more", "words"),
+    [
+        ({"accessPointId": "fsap-1"}, {"transitEncryption": "ENABLED"}, ""),
+        ({"accessPointId": "fsap-1", "iam": "ENABLED"}, {"transitEncryption": "ENABLED", "rootDirectory": "/"}, ""),
+        ({"iam": "ENABLED"}, {"transitEncryption": "ENABLED", "rootDirectory": "/data"}, ""),
+        ({"iam": "DISABLED"}, {"rootDirectory": "/data"}, ""),
+        ({"accessPointId": "fsap-1"}, {}, "When using an EFS access point, transit encryption must be enabled."),
+        ({"iam": "ENABLED"}, {}, "When using IAM authorization for EFS, transit encryption must be enabled."),
+        (
+            {"accessPointId": "fsap-1"},
+            {"transitEncryption": "ENABLED", "rootDirectory": "/data"},
+            'When using an EFS access point, the root directory must either be set to "/" or be omitted.',
+        ),
+    ],
+)
+def test_how_a_file_system_is_authorized(register: Make, authorization: Any, more: Any, words: str) -> None:
+    efs = {"fileSystemId": "fs-1", "authorizationConfig": authorization, **more}
+    volumes = [{"name": "v", "efsVolumeConfiguration": efs}]
+    if words:
+        assert refusal(register, volumes=volumes) == f"Create TaskDefinition: {words}"
+    else:
+        assert register(volumes=volumes).raw["volumes"] == volumes
 
 
 @pytest.mark.parametrize(
