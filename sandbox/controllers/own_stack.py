@@ -24,6 +24,7 @@ from sandbox.model.own.compose.stack import Machine, compose
 from sandbox.model.own.compose.values import dotenv
 from sandbox.model.own.definitions import Shapes
 from sandbox.model.own.errors import OwnError
+from sandbox.model.own.left_out import leave_out
 from sandbox.model.own.plan import Own, Place, plan
 from sandbox.model.own.secrets import secrets_by_name
 from sandbox.model.own.settings import Compose, Settings, Terraform, settings
@@ -203,8 +204,10 @@ def _of_json(folder: Path, given: Settings) -> Own:
     for name in given.services:
         with _about(folder / name):
             services += [(name, one) for one in definitions.services(_json(folder / name), known)]
+    with _about(folder / FILE):
+        kept = leave_out(given.ignore, task_definitions, services)
     files = {arn: _bytes(folder, name) for arn, name in given.environment_files.items()}
-    return Own(given.name or folder.name, given, task_definitions, services, files)
+    return Own(given.name or folder.name, given, *kept, files)
 
 
 def _of_compose(folder: Path, given: Settings, wanted: Compose) -> Own:

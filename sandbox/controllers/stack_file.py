@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from sandbox.model.own.settings import Build, Terraform
 
 FILE = "stack.yaml"
+_NOT_CARRIED_OUT = re.compile(
+    r"does not carry out (?:containerDefinitions\[name=(?P<container>[^\]]+)\]\.)?(?P<member>[A-Za-z]+)"
+)
 _KEYS = {"description", "parameters", "images", "efs", "calls", "ready"}
 _FORMS: Mapping[str, type] = {"description": str, "parameters": dict, "images": list, "efs": dict, "ready": list}
 _NAMES: Mapping[type, str] = {str: "text", dict: "mapping", list: "list"}
@@ -249,7 +252,11 @@ def carry_out(
             answer = operation(**parameters)
         except ClientError as error:
             refusal = error.response["Error"]
-            raise SandboxError(f"{place} was refused", state=f"{refusal['Code']}: {refusal['Message']}") from error
+            raise SandboxError(
+                f"{place} was refused",
+                state=f"{refusal['Code']}: {refusal['Message']}",
+                hint=_way_out(call, parameters, refusal["Message"]),
+            ) from error
         except (ParamValidationError, TypeError) as error:
             raise SandboxError(f"{place}: wrong parameters", state=str(error)) from error
         except BotoCoreError as error:
@@ -259,6 +266,15 @@ def carry_out(
             values[call.save_as] = answer
         observe(call, values)
     return values
+
+
+def _way_out(call: Call, parameters: Mapping[str, Any], message: str) -> str:
+    """How to leave out what the sandbox does not carry out of a task definition or service in a JSON file."""
+    found = _NOT_CARRIED_OUT.search(message)
+    if found is None or not call.source.endswith(".json"):
+        return ""
+    owner = found["container"] or parameters.get("family") or parameters.get("serviceName")
+    return f'in sandbox.toml: [stack] ignore = ["{owner}.{found["member"]}"] leaves it out'
 
 
 def efs_folders(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -267,6 +268,26 @@ def test_images_that_cannot_be_had_are_refused_before_the_first_call(folder, beg
             sandbox.stack(str(folder))
         assert f'[images] "{IMAGE}" = {{ build = "FOLDER" }}' in caught.value.hint
         assert sandbox.aws("ecs").list_clusters()["clusterArns"] == []
+
+
+@pytest.mark.docker
+def test_what_is_not_carried_out_is_named_with_the_way_to_leave_it_out(folder, begin):
+    task = copy.deepcopy(TASK)
+    (web,) = task["taskDefinition"]["containerDefinitions"]
+    router = {"name": "router", "image": IMAGE, "essential": True, "firelensConfiguration": {"type": "fluentbit"}}
+    task["taskDefinition"]["containerDefinitions"] = [
+        router,
+        {**web, "dependsOn": [{"containerName": "router", "condition": "START"}]},
+    ]
+    (folder / "taskdef.json").write_text(json.dumps(task))
+    with begin() as sandbox:
+        with pytest.raises(SandboxError, match=r"router.*firelensConfiguration") as caught:
+            sandbox.stack(str(folder))
+        assert caught.value.hint == ('in sandbox.toml: [stack] ignore = ["router.firelensConfiguration"] leaves it out')
+    change(folder, "[stack]", '[stack]\nignore = ["router"]')
+    with begin() as sandbox:
+        sandbox.stack(str(folder))
+        assert sandbox.http_get("http://shop.example.org/").status == 200
 
 
 COMPOSE = """\

@@ -12,7 +12,14 @@ from sandbox.model.own.errors import OwnError
 from sandbox.model.own.tables import Fields, read, texts
 from sandbox.model.own.terraform import check_value
 
-_STACK: Fields = {"name": str, "description": str, "cluster": str, "task_definitions": list, "services": list}
+_STACK: Fields = {
+    "name": str,
+    "description": str,
+    "cluster": str,
+    "task_definitions": list,
+    "services": list,
+    "ignore": list,
+}
 _COMPOSE: Fields = {
     "file": str,
     "task": list,
@@ -221,6 +228,7 @@ class Settings:
         registries: By the id or ARN of a Cloud Map service: NAME.NAMESPACE.
         desired_counts: By service: instead of its own.
         instances: Type and number of EC2 instances, if there are to be any.
+        ignore: What of task definitions and services is left out on purpose, see `left_out`.
     """
 
     name: str = ""
@@ -242,6 +250,7 @@ class Settings:
     ready: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Check, ...] = ()
     terraform: Terraform | None = None
+    ignore: tuple[str, ...] = ()
 
 
 def settings(content: Mapping[str, Any]) -> Settings:
@@ -273,6 +282,7 @@ def settings(content: Mapping[str, Any]) -> Settings:
         tuple(_ready(index, value) for index, value in enumerate(content.get("ready", ()), 1)),
         checks(content.get("check", ())),
         _terraform(content["terraform"], content) if "terraform" in content else None,
+        texts("[stack]", "ignore", stack.get("ignore", [])),
     )
 
 
@@ -282,6 +292,8 @@ def _check_made_of(content: Mapping[str, Any], stack: Mapping[str, Any]) -> None
     if len(made_of) > 1:
         raise OwnError("[compose], [cloudformation]: a stack is made of a compose file or of a template")
     for table in made_of:
+        if "ignore" in stack:
+            raise OwnError("[stack] ignore is about task definitions and services", f"[{table}] has its own ignore")
         if "task_definitions" in stack or "services" in stack:
             raise OwnError(
                 f"[{table}]: a stack is made of a {_WORDS[table]}, or of the task_definitions and services of [stack]"

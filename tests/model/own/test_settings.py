@@ -69,7 +69,7 @@ def test_one_task_or_several_of_a_compose_file():
     [
         ("[stak]", "unknown table 'stak'", "is 'stack' meant?"),
         ("[stack]\nnam = 'a'", "[stack]: unknown key 'nam'", "is 'name' meant?"),
-        ("[stack]\nzzz = 1", "[stack]: unknown key 'zzz'", "known: cluster, description, name"),
+        ("[stack]\nzzz = 1", "[stack]: unknown key 'zzz'", "known: cluster, description, ignore, name"),
         ("[stack]\nname = 1", "[stack] name is a text", "found 1"),
         ("stack = 1", "stack is a table", "found 1"),
         ("[stack]\nservices = [1]", "[stack] services is a list of texts", "found [1]"),
@@ -80,6 +80,7 @@ def test_one_task_or_several_of_a_compose_file():
         ("[desired_counts]\na = true", '[desired_counts] "a" is a whole number, 0 or more', "found True"),
         ("[instances]\ncount = 1", "[instances] has a type", "t3.small"),
         ("[[ready]]\nurl = 'x'", "[[ready]] number 1: url is http://NAME/PATH", ""),
+        ("[compose]\n[stack]\nignore = ['a']", "[stack] ignore is about task definitions", "[compose] has its own"),
         ("[compose]\n[stack]\nservices = ['a']", "a stack is made of a compose file, or of", ""),
         ("[compose]\n[secrets]\na = 'b'", "[secrets] is about task definitions; the stack is a compose file's", ""),
         ("[cloudformation]", "[cloudformation] template names the file", 'template = "template.yaml"'),
