@@ -17,8 +17,8 @@ from sandbox.controllers import own_stack, stacks, terraform_apply
 from sandbox.controllers import up as states
 from sandbox.errors import SandboxError
 from sandbox.model.own import FILE
-from sandbox.model.own.checks import WITHOUT_STACK, Check
-from sandbox.model.own.errors import unknown
+from sandbox.model.own.checks import WITHOUT_STACK, Check, require_url
+from sandbox.model.own.errors import OwnError, unknown
 from sandbox.own_checks import eni, purge, replay
 from sandbox.probes.http_cache import Limits
 from sandbox.report import failures
@@ -196,6 +196,10 @@ def perform(
     """Perform one check, with Terraform's ``outputs`` in its URL. What cannot be reached does not hold."""
     try:
         target = terraform_apply.with_output(check.target, outputs)
+        try:
+            require_url(check.kind, target)
+        except OwnError as error:
+            raise SandboxError(error.message, hint=error.hint) from error
         return _KINDS[check.kind](sandbox, replace(check, target=target), folder, progress)
     except SandboxError as error:
         return False, str(error).splitlines()

@@ -73,9 +73,14 @@ class LogWriter:
         gather: Seconds of the wall clock for which lines are gathered before they are written, unless somebody wants
             them (`flush`). The first ones cost the most, since CloudWatch Logs is loaded for them: not while the
             containers of a stack start.
+
+    Attributes:
+        is_for_all_regions: The groups of every region are the clients' own: production's region is another than the
+            sandbox's, and a stack of production's files names it.
     """
 
     def __init__(self, clients: Clients, *, gather: float = 5.0) -> None:
+        self.is_for_all_regions = False
         self._clients = clients
         self._gather = gather
         self._pending: dict[_Key, list[LogEvent]] = {}
@@ -108,7 +113,7 @@ class LogWriter:
             region: Of the group; the clients' own if None.
             create_group: Whether the group is made if there is none.
         """
-        key = (region or self._clients.region, group, stream, create_group)
+        key = (self._region(region), group, stream, create_group)
         size = sum(len(message) for _, message in events)
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._bytes < _BACKLOG)
@@ -130,7 +135,10 @@ class LogWriter:
         Raises:
             ClientError: CloudWatch Logs refuses: ResourceNotFoundException where there is no such group.
         """
-        self._open((region or self._clients.region, group, stream, create_group))
+        self._open((self._region(region), group, stream, create_group))
+
+    def _region(self, named: str | None) -> str:
+        return self._clients.region if named is None or self.is_for_all_regions else named
 
     def flush(self, within: float = 10.0) -> bool:
         """Wait until everything taken so far is written; False if that took longer than ``within`` seconds."""

@@ -6,15 +6,18 @@ import socket
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from sandbox.aws.account import ACCOUNT_ID, REGION
 from sandbox.aws.authorization import Authorization
 from sandbox.aws.backends.backend import Backend
 from sandbox.aws.backends.identities import identify_with
+from sandbox.aws.backends.scaling_targets import services_are
 from sandbox.aws.clients import OWN_ACCESS_KEY, Clients
 from sandbox.aws.gateway import ApiCall, Gateway
 from sandbox.aws.log_writer import LogWriter
@@ -178,6 +181,7 @@ class ControlPlane:
             self.functions = account.functions = self._serverless.functions
             ecs = Ecs(ACCOUNT_ID, REGION, lambda: uuid.uuid4().hex)
             self.ecs = account.ecs = EcsController(ecs, self.events.publish, timeline, clock)
+            services_are(partial(_is_to_be_scaled, own_clients, timeline))
             api = EcsService(ecs, self.ecs.apply, backend.missing_subnets, self.authorization.trusts)
             for service in (*self._serverless.services, api):
                 self.gateway.add(service)
@@ -269,3 +273,15 @@ class ControlPlane:
             self.on_object_put(call.path)
         if (call.service, call.operation) in _CHANGE_INSTANCES:
             self.instances_changed()
+
+
+def _is_to_be_scaled(aws: Clients, timeline: Timeline, cluster: str, service: str) -> bool:
+    """Whether there is a service that Application Auto Scaling is told to scale, which is told: nobody scales it."""
+    try:
+        found = aws("ecs").describe_services(cluster=cluster, services=[service])["services"]
+    except ClientError:  # there is no such cluster
+        return False
+    if all(one["status"] != "ACTIVE" for one in found):
+        return False
+    timeline.record("scaling.target", cluster=cluster, service=service)
+    return True

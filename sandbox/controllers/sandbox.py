@@ -278,6 +278,7 @@ class Sandbox(Viewers, Operator):
     def begin_stack(self, name: str | StackDefinition, parameters: Mapping[str, str] | None = None) -> Stack:
         """Make a stack's AWS calls and return at once; `Stack.wait_ready` waits for its URLs."""
         definition = stacks.find(name) if isinstance(name, str) else name
+        self._control_plane.logs.is_for_all_regions |= definition.is_of_production
         known = self._estate.known(definition, parameters or {})
         self._images.ensure_all(definition.images)
         own_images.prepare(definition, self._images, self._releases.registry.builder, self.progress)

@@ -103,6 +103,11 @@ class StackDefinition:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     efs_made: Mapping[Reference, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def is_of_production(self) -> bool:
+        """Whether it is made of somebody's own files, which may name another region than the sandbox's."""
+        return self.terraform is not None or any(call.source != FILE for call in self.calls)
+
     def settled(self, values: Mapping[str, Any]) -> StackDefinition:
         """The same once its calls have been made, with nothing in ``ready`` and ``outputs`` that stands for a value.
 

@@ -19,6 +19,7 @@ from sandbox.controllers import commands, own_images, terraform
 from sandbox.controllers.stack_file import StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.model.own import FILE
+from sandbox.model.own.checks import is_url
 from sandbox.model.own.errors import OwnError, unknown
 from sandbox.model.own.settings import Terraform
 from sandbox.model.own.terraform import DEFAULT, Configuration, Told, configuration, filled, outputs_in_words
@@ -168,6 +169,9 @@ def make(
         unsubscribe()
     notes = (*definition.notes, *made.notes, *own_images.unused(definition, aws("ecs")))
     ready = tuple(replace(one, url=with_output(one.url, made.outputs)) for one in definition.ready)
+    for one in ready:
+        if not is_url(one.url):
+            raise SandboxError(f"{FILE}: [[ready]]: {one.url!r} is no URL", hint="url is http(s)://NAME/PATH")
     return replace(definition, notes=notes, ready=ready), dict(made.outputs)
 
 

@@ -88,6 +88,7 @@ _LINES: Mapping[str, Callable[[Observation], str]] = {
     "ecr.push": lambda seen: f"ECR: {seen['repository']}:{seen['tag']} is {seen['digest'][:19]}",
     "slack.message": lambda seen: f"Slack, {seen['answer']}: {seen['text']}",
     "instance.launched": lambda seen: f"instance {seen['instance']} ({seen['type']}) at {seen['address']}",
+    "scaling.target": lambda seen: f"service {seen['service']} has a scalable target, and is not scaled here",
     "scaling.instance": lambda seen: f"group {seen['group']}: {seen['instance']} is {seen['state']}",
     "ssm.node": lambda seen: f"Systems Manager: {seen['instance']} {seen['state']}",
     "ssm.invocation": lambda seen: f"command {seen['command'][:8]} on {seen['instance']}: {seen['details']}",

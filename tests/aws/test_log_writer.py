@@ -75,6 +75,17 @@ def test_a_region_of_its_own(aws: Clients, writer: LogWriter) -> None:
     assert not aws("logs").describe_log_groups()["logGroups"]
 
 
+def test_production_s_region_may_be_the_sandbox_s(aws: Clients, writer: LogWriter) -> None:
+    aws("logs").create_log_group(logGroupName="/g")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        writer.open_stream("/g", "s", region="eu-west-1", create_group=False)
+    writer.is_for_all_regions = True
+    writer.open_stream("/g", "s", region="eu-west-1", create_group=False)
+    writer.write("/g", "s", [(time.time(), "x")], region="eu-west-1", create_group=False)
+    assert writer.flush()
+    assert messages(aws, "/g", "s") == ["x"]
+
+
 def test_a_group_that_was_deleted_is_made_again(aws: Clients, writer: LogWriter) -> None:
     writer.write("/g", "s", [(time.time(), "before")])
     assert writer.flush()

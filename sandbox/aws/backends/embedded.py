@@ -28,6 +28,7 @@ from sandbox.aws.backends.ec2_records import Ec2Records
 from sandbox.aws.backends.identities import Identities, identify_with
 from sandbox.aws.backends.network_interfaces import Attachment, Interface, InUse, asked_for, described
 from sandbox.aws.backends.scaling import ScalingGroups
+from sandbox.aws.backends.scaling_targets import services_are
 from sandbox.aws.backends.topics import deliver_with
 from sandbox.aws.backends.zones import hosted_zones
 from sandbox.aws.protocol import AwsError
@@ -202,6 +203,7 @@ class Embedded:
         deliver_with(None)
         issue_with(None)
         used_by(None)
+        services_are(None)
         identify_with(None)
         ZONES.forget()
         _moto().reset()

@@ -35,6 +35,7 @@ from sandbox.aws.backends.moto_tables import read_tables_when_asked, without_off
 from sandbox.aws.backends.public_reads import is_refused
 from sandbox.aws.backends.queues import correct_queues
 from sandbox.aws.backends.scaling import correct_groups
+from sandbox.aws.backends.scaling_targets import correct_targets
 from sandbox.aws.backends.topics import correct_subscriptions
 from sandbox.aws.backends.trace import TRACE_ID
 from sandbox.aws.backends.zone_changes import enforce_change_rules
@@ -81,6 +82,8 @@ def load(service: str) -> Any:
             correct_caller_identity()
         elif service == "autoscaling":
             correct_groups()
+        elif service == "applicationautoscaling":
+            correct_targets()
         elif service == "ec2":
             from sandbox.aws.backends.moto_groups import correct_security_groups
             from sandbox.aws.backends.moto_instances import correct_instances

@@ -20,6 +20,8 @@ WHEN = ("end", "always")
 _NAME = re.compile(r"[\w.-]+")
 _NUMBER = (int, float)
 _URL = re.compile(r"https?://[^/?#@\[\]\s]+(?:[/?]\S*)?\Z")
+_OUTPUT = re.compile(r"\$\{output\.[^{}\s]+\}\S*")
+_WITHOUT_URL = frozenset({"dns", "eni", "replay"})
 _DELAY = re.compile(r"\d+(\.\d+)?(-\d+(\.\d+)?)?")
 _COMMON: Fields = {"name": str, "kind": str, "url": str}
 KINDS: Mapping[str, Fields] = {
@@ -134,9 +136,23 @@ def _check(number: int, item: Any) -> Check:
 def is_url(text: str) -> bool:
     """Whether it is http://NAME/PATH, or with https, as far as that can be seen.
 
-    An output of Terraform's may stand for a part.
+    An output of Terraform's may stand for a part, or for all of it.
     """
-    return _URL.match(text) is not None
+    return _URL.match(text) is not None or _OUTPUT.fullmatch(text) is not None
+
+
+def require_url(kind: str, url: str) -> None:
+    """Refuse what a check of a kind cannot ask, now that outputs are filled in.
+
+    Raises:
+        OwnError: It is no URL, or one with https, which the kind does not speak.
+    """
+    if kind in _WITHOUT_URL:
+        return
+    if not _URL.match(url):
+        raise OwnError("url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
+    if kind != "http" and url.startswith("https:"):
+        raise OwnError(f"a {kind} check asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
 
 
 def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> None:
@@ -151,10 +167,11 @@ def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> No
     elif kind == "dns":
         if not url or "/" in url:
             raise OwnError(f"{place}: url of a dns check is the name that is asked for", 'url = "shop.example.com"')
-    elif not is_url(url):
-        raise OwnError(f"{place}: url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
-    elif kind != "http" and url.startswith("https:"):
-        raise OwnError(f"{place}: a {kind} check asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
+    elif not _OUTPUT.fullmatch(url):
+        try:
+            require_url(kind, url)
+        except OwnError as error:
+            raise OwnError(f"{place}: {error.message}", error.hint) from error
 
 
 def _check_bounds(place: str, kind: str, bounds: Mapping[str, Any]) -> None:

@@ -104,6 +104,7 @@ def test_one_task_or_several_of_a_compose_file():
             "found 'ftp://x/'",
         ),
         ("[[check]]\nkind = 'cache'\nurl = 'https://x/'", "a cache check asks without TLS", "url = 'http://x/'"),
+        ("[[check]]\nkind = 'http'\nurl = '${output.}'", "url is http://NAME/PATH, as a viewer has it", "found"),
         ("[[check]]\nkind = 'dns'\nurl = 'http://x/'", "url of a dns check is the name", ""),
         (
             "[[check]]\nname = 'a'\nkind = 'http'\nurl = 'http://x/'\nhit_ratio = 1",

@@ -1,0 +1,82 @@
+"""Scalable targets are of the services of the sandbox's ECS, are found again, and are told of."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.aws.backends.embedded import Embedded
+from sandbox.clock import VirtualClock
+from sandbox.controllers.control_plane import ControlPlane
+from sandbox.timeline import Timeline
+
+TARGET = {
+    "ServiceNamespace": "ecs",
+    "ResourceId": "service/main/shop",
+    "ScalableDimension": "ecs:service:DesiredCount",
+}
+
+
+@pytest.fixture
+def plane(tmp_path):
+    (tmp_path / "sockets").mkdir()
+    backend, clock = Embedded(), VirtualClock()
+    timeline = Timeline(clock)
+    plane = ControlPlane(backend, tmp_path, clock, timeline, None, lambda here: plane.gateway.url)
+    ecs = plane.aws("ecs")
+    ecs.create_cluster(clusterName="main")
+    ecs.register_task_definition(family="shop", containerDefinitions=[{"name": "c", "image": "i", "memory": 64}])
+    ecs.create_service(cluster="main", serviceName="shop", taskDefinition="shop", desiredCount=0)
+    yield SimpleNamespace(ecs=ecs, scaling=plane.aws("application-autoscaling"), timeline=timeline)
+    plane.close()
+    backend.reset()
+
+
+def told(plane):
+    return [(one["cluster"], one["service"]) for one in plane.timeline.since() if one.kind == "scaling.target"]
+
+
+def test_a_target_and_its_policy_are_found_again_until_they_are_removed(plane):
+    plane.scaling.register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=6)
+    tracked = {
+        "TargetValue": 50.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    }
+    plane.scaling.put_scaling_policy(
+        **TARGET,
+        PolicyName="cpu",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracked,
+    )
+    (target,) = plane.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) == ("service/main/shop", 2, 6)
+    (policy,) = plane.scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert policy["PolicyName"] == "cpu"
+    assert told(plane) == [("main", "shop")]
+    plane.scaling.delete_scaling_policy(**TARGET, PolicyName="cpu")
+    plane.scaling.deregister_scalable_target(**TARGET)
+    assert plane.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
+    (service,) = plane.ecs.describe_services(cluster="main", services=["shop"])["services"]
+    assert service["desiredCount"] == 0
+
+
+@pytest.mark.parametrize("resource", ["service/main/other", "service/none/shop", "service/shop"])
+def test_there_has_to_be_such_a_service(plane, resource):
+    with pytest.raises(ClientError, match="ECS service doesn't exist") as refused:
+        plane.scaling.register_scalable_target(**{**TARGET, "ResourceId": resource}, MinCapacity=1, MaxCapacity=2)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    assert told(plane) == []
+
+
+def test_a_target_has_tags(plane):
+    arn = plane.scaling.register_scalable_target(**TARGET, MinCapacity=1, MaxCapacity=2, Tags={"team": "web"})[
+        "ScalableTargetARN"
+    ]
+    plane.scaling.tag_resource(ResourceARN=arn, Tags={"stage": "test"})
+    assert plane.scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"team": "web", "stage": "test"}
+    plane.scaling.untag_resource(ResourceARN=arn, TagKeys=["team"])
+    assert plane.scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"stage": "test"}
+    with pytest.raises(ClientError, match="Resource not found"):
+        plane.scaling.list_tags_for_resource(ResourceARN=arn + "x")
