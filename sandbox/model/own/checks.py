@@ -152,7 +152,7 @@ def require_url(kind: str, url: str) -> None:
     if not _URL.match(url):
         raise OwnError("url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
     if kind != "http" and url.startswith("https:"):
-        raise OwnError(f"a {kind} check asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
+        raise OwnError(f"a check of the kind {kind} asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
 
 
 def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.model.own.checks import KINDS, Check, checks
+from sandbox.model.own.checks import KINDS, Check, checks, require_url
 from sandbox.model.own.errors import OwnError
 from sandbox.model.own.settings import Build, Compose, Group, Public, settings
 
@@ -103,7 +103,11 @@ def test_one_task_or_several_of_a_compose_file():
             "url is http://NAME/PATH, as a viewer has it",
             "found 'ftp://x/'",
         ),
-        ("[[check]]\nkind = 'cache'\nurl = 'https://x/'", "a cache check asks without TLS", "url = 'http://x/'"),
+        (
+            "[[check]]\nkind = 'cache'\nurl = 'https://x/'",
+            "a check of the kind cache asks without TLS",
+            "url = 'http://x/'",
+        ),
         ("[[check]]\nkind = 'http'\nurl = '${output.}'", "url is http://NAME/PATH, as a viewer has it", "found"),
         ("[[check]]\nkind = 'dns'\nurl = 'http://x/'", "url of a dns check is the name", ""),
         (
@@ -228,3 +232,28 @@ def test_what_is_refused_of_replay_eni_and_purge(text, message, hint):
         settings(tomllib.loads(text))
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["${output.url}", "${output.url}cart?a=1", "https://${output.host}/", "http://shop/"])
+def test_an_output_may_stand_for_a_url_or_a_part_of_one(url):
+    (check,) = settings(tomllib.loads(f"[[check]]\nkind = 'http'\nurl = '{url}'")).checks
+    assert check.target == url
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "message"),
+    [
+        ("http", "https://shop/", ""),
+        ("cache", "http://shop/", ""),
+        ("dns", "shop", ""),
+        ("http", "shop", "url is http://NAME/PATH"),
+        ("http", "${output.url}", "url is http://NAME/PATH"),
+        ("assets", "https://shop/", "without TLS"),
+    ],
+)
+def test_what_an_output_has_made_of_a_url_is_looked_at_again(kind, url, message):
+    if message:
+        with pytest.raises(OwnError, match=message):
+            require_url(kind, url)
+    else:
+        require_url(kind, url)
