@@ -32,6 +32,11 @@ AnnotationsOption = Annotated[
         help="Show failures as annotations of GitHub Actions; auto: where GITHUB_ACTIONS is true.",
     ),
 ]
+JsonFileOption = Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")]
+JunitFileOption = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")]
+ReportOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
+]
 CodeQualityOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write failures there as GitLab's code quality report.")
 ]

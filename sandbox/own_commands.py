@@ -11,7 +11,15 @@ import typer
 
 from sandbox import options
 from sandbox.errors import SandboxError
-from sandbox.options import AnnotationsOption, CodeQualityOption, ImagesOption, SpeedOption
+from sandbox.options import (
+    AnnotationsOption,
+    CodeQualityOption,
+    ImagesOption,
+    JsonFileOption,
+    JunitFileOption,
+    ReportOption,
+    SpeedOption,
+)
 from sandbox.report.files import make_folder
 
 app = typer.Typer()
@@ -47,15 +55,13 @@ def init(
 def run_checks(
     folder: Annotated[Path, typer.Argument(help="The folder with the sandbox.toml.")] = Path(),
     check: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this check; may be repeated.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")] = None,
-    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")] = None,
+    json_file: JsonFileOption = None,
+    junit_file: JunitFileOption = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep timelines, and the containers if a check does not hold.")
     ] = False,
     timelines: Annotated[Path | None, typer.Option(help="Folder for the timelines: JSON lines, one a check.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
-    ] = None,
+    report: ReportOption = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     annotate: AnnotationsOption = "auto",

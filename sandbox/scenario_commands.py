@@ -11,7 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from sandbox import completion, options
-from sandbox.options import AnnotationsOption, AwsOption, CodeQualityOption, ImagesOption, SpeedOption
+from sandbox.options import (
+    AnnotationsOption,
+    AwsOption,
+    CodeQualityOption,
+    ImagesOption,
+    JsonFileOption,
+    JunitFileOption,
+    ReportOption,
+    SpeedOption,
+)
 from sandbox.report.files import make_folder
 
 app = typer.Typer()
@@ -44,15 +53,13 @@ def run(
         typer.Argument(help="Scenarios (all where none is named).", autocompletion=completion.scenarios),
     ] = None,
     variant: Annotated[str, typer.Option(help="Only this variant.", autocompletion=completion.variants)] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results there (- is the output).")] = None,
-    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML there.")] = None,
+    json_file: JsonFileOption = None,
+    junit_file: JunitFileOption = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep timelines, and containers of a variant that did not do as declared.")
     ] = False,
     timelines: Annotated[Path | None, typer.Option(help="Folder for the timelines: JSON lines, one a variant.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write a page there that shows what happened: index.html.")
-    ] = None,
+    report: ReportOption = None,
     images: ImagesOption = "auto",
     speed: SpeedOption = 1.0,
     aws: AwsOption = "embedded",

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sandbox.model.own.errors import unknown
+from sandbox.model.own.errors import OwnError, unknown
+
+_NEEDED = frozenset({"name", "family", "containerDefinitions", "serviceName", "taskDefinition"})
 
 Requests = Sequence[tuple[str, Mapping[str, Any]]]
 """Requests, each with its file."""
@@ -24,10 +26,12 @@ def leave_out(ignore: Iterable[str], task_definitions: Requests, services: Reque
         services: CreateService's.
 
     Raises:
-        OwnError: An entry names nothing that is there.
+        OwnError: An entry names nothing that is there, or what a request cannot be without.
     """
     for entry in ignore:
         name, _, path = entry.partition(".")
+        if path in _NEEDED:
+            raise OwnError(f"[stack] ignore: {entry} cannot be left out", "leave the file out of [stack] instead")
         used: list[str] = []
         task_definitions = [(file, _definition(one, name, path, used)) for file, one in task_definitions]
         services = [
@@ -45,7 +49,7 @@ def _definition(request: Mapping[str, Any], name: str, path: str, used: list[str
         if request.get("family") == name:
             request = _member(request, path, used)
         changed = [_member(one, path, used) if one["name"] == name else one for one in containers]
-        return request if path == "containerDefinitions" else {**request, "containerDefinitions": changed}
+        return {**request, "containerDefinitions": changed}
     if all(one["name"] != name for one in containers):
         return request
     used.append(name)

@@ -54,6 +54,13 @@ def test_nothing_is_changed_in_place():
     assert left() == (DEFINITION, SERVICE)
 
 
+@pytest.mark.parametrize("entry", ["shop.containerDefinitions", "shop.family", "web.name", "web.serviceName"])
+def test_what_a_request_cannot_be_without(entry):
+    with pytest.raises(OwnError) as refused:
+        left(entry)
+    assert refused.value.message == f"[stack] ignore: {entry} cannot be left out"
+
+
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
