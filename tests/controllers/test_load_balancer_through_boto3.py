@@ -142,15 +142,21 @@ def test_a_rule(sandbox, elb, web, registered):
     assert get(sandbox, web, "/old/x").name == "a"
 
 
-def test_https_with_a_certificate_of_acm(sandbox, elb, web, registered):
-    certificate = sandbox.aws("acm").request_certificate(DomainName="a.example")["CertificateArn"]
-    listener = elb.create_listener(
+def add_https(sandbox, elb, web, name):
+    """An HTTPS listener with a certificate for a name; its ARN."""
+    certificate = sandbox.aws("acm").request_certificate(DomainName=name)["CertificateArn"]
+    made = elb.create_listener(
         LoadBalancerArn=web["arn"],
         Protocol="HTTPS",
         Port=443,
         Certificates=[{"CertificateArn": certificate}],
         DefaultActions=[forward(web["group"])],
-    )["Listeners"][0]["ListenerArn"]
+    )
+    return made["Listeners"][0]["ListenerArn"]
+
+
+def test_https_with_a_certificate_of_acm(sandbox, elb, web, registered):
+    listener = add_https(sandbox, elb, web, "a.example")
     trusting = ssl.create_default_context(cadata=sandbox.authority.certificate.decode())
     got = get(sandbox, web, port=443, secure=trusting)
     assert (got.name, got.sent("x-forwarded-proto")) == ("a", "https")
@@ -174,14 +180,7 @@ def test_an_alias_record(sandbox, web, alias):
 
 @pytest.mark.parametrize(("issued_for", "refused"), [("*.shop.example", False), ("shop.example", True)])
 def test_viewers_look_at_the_certificate(sandbox, elb, web, registered, backend, alias, issued_for, refused):
-    certificate = sandbox.aws("acm").request_certificate(DomainName=issued_for)["CertificateArn"]
-    listener = elb.create_listener(
-        LoadBalancerArn=web["arn"],
-        Protocol="HTTPS",
-        Port=443,
-        Certificates=[{"CertificateArn": certificate}],
-        DefaultActions=[forward(web["group"])],
-    )["Listeners"][0]["ListenerArn"]
+    listener = add_https(sandbox, elb, web, issued_for)
     url = f"https://{alias}/"
     asked = [
         sandbox.http_get_until(url, within=0.5 if refused else 10),
