@@ -31,5 +31,5 @@ def merge(
     page = ReportFolder(into)
     page.begin()
     count = sum(page.take(report) for report in reports)
-    written = page.write(f"{count} {'result' if count == 1 else 'results'} of {len(reports)} reports")
-    print(f"{written}: {count} of {len(reports)} reports")
+    merged = f"{count} {'result' if count == 1 else 'results'} of {len(reports)} reports"
+    print(f"{page.write(merged)}: {merged}")

@@ -231,7 +231,7 @@ def test_the_workflow_of_github_in_a_project(project):
     *_, (merge, environment) = github_steps("report")
     done = run(merge, project, {**environment, **actions})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "report/index.html: 5 of 3 reports" in done.stdout
+    assert "report/index.html: 5 results of 3 reports" in done.stdout
     page = (project / "report" / "index.html").read_text()
     assert "3 of 5 did what they declare" in page
     entries = [json.loads(file.read_text()) for file in (project / "report" / "entries").iterdir()]

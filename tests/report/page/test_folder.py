@@ -100,7 +100,7 @@ def test_the_command_merges(cli, tmp_path):
         report(tmp_path / number, f"test_{number}")
     shards = [str(tmp_path / number) for number in "12"]
     code, out, err = cli.run("report", "merge", *shards, "--into", str(tmp_path / "merged"))
-    assert (code, out.strip(), err) == (0, f"{tmp_path}/merged/index.html: 2 of 2 reports", "")
+    assert (code, out.strip(), err) == (0, f"{tmp_path}/merged/index.html: 2 results of 2 reports", "")
     code, _, err = cli.run("report", "merge", *shards, str(tmp_path), "--into", str(tmp_path / "merged"))
     assert (code, f"{tmp_path} is not a report" in err) == (2, True)
     assert "test_2" in (tmp_path / "merged" / "index.html").read_text()  # the earlier one is not lost
