@@ -34,12 +34,12 @@ def component(tmp_path, monkeypatch, engine):
     """Makes components whose Dockerfile the test gives; their images are removed afterwards."""
     made: list[str] = []
     # Makes every test's image another one; without it an earlier run's layers would be taken and nothing be built.
-    label = f"LABEL test={uuid.uuid4()}"
+    label = f"test={uuid.uuid4()}"
 
     def make(dockerfile: str, name: str = "under-test") -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        (folder / "Dockerfile").write_text(f"ARG BASE=debian:trixie-slim\nFROM ${{BASE}}\n{label}\n{dockerfile}\n")
+        (folder / "Dockerfile").write_text(f"ARG BASE=debian:trixie-slim\nFROM ${{BASE}}\nLABEL {label}\n{dockerfile}\n")
         monkeypatch.setitem(CATALOGUE, name, Component(name, "", str(folder), "under test"))
         made.append(name)
         return folder
@@ -48,6 +48,7 @@ def component(tmp_path, monkeypatch, engine):
     for name in made:
         with contextlib.suppress(ImageNotFound):
             engine.api.remove_image(catalogue.local_tag(name), force=True)
+    engine.images.prune({"dangling": True, "label": label})  # layers of builds that failed
 
 
 def images(engine, progress=lambda text: None, mode="auto"):
