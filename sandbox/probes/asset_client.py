@@ -156,6 +156,10 @@ class Client:
         if reference.kind == MODULE and origin and origin_of(url) != origin:
             headers["Origin"] = origin
         for _ in range(_REDIRECTS + 1):
+            asked = answers.by_browser(reference.kind, url, origin)
+            if not asked:
+                return replace(got, cause=answers.MIXED)
+            url = asked
             if not self._scope.allows(url):
                 break
             async with visitor.get(url, headers=headers, allow_redirects=False) as response:

@@ -28,6 +28,7 @@ _RULES = {
     answers.ODD_STATUS: "error-answer",
     answers.REDIRECT: "redirect",
     answers.CROSS_ORIGIN: "cross-origin",
+    answers.MIXED: "mixed-content",
 }
 _BOTH_BUILDS = (
     "upload the new build's files to S3 before the deploy, keep the old ones there, and let CloudFront serve them "
@@ -45,6 +46,7 @@ _FIXES = {
         "send Access-Control-Allow-Origin with these files: a CORS configuration of the bucket, or a response headers "
         "policy of CloudFront"
     ),
+    "mixed-content": "name it with https:, or without a scheme (//NAME/PATH), in a page that comes by HTTPS",
     "redirect": "do not redirect assets: neither to a page that asks to log in, nor in circles",
     "no-answer": (
         "let tasks finish what they have (SIGTERM, stopTimeout, deregistration delay), and start new ones before "
@@ -128,6 +130,8 @@ def _unusable(answer: Answer) -> Iterator[Finding]:
         what = f"{answer.content_type or 'no Content-Type'}, which browsers refuse as {_as(answer.kind)}"
     if answer.cause == answers.CROSS_ORIGIN:
         what = "a module of another origin without its leave (Access-Control-Allow-Origin)"
+    if answer.cause == answers.MIXED:
+        what = "by plain HTTP, which browsers do not ask for in a page that came by HTTPS"
     broken = "the page does not work without it" if answer.needed else "the page works without it"
     fix = {
         "missing": "deploy the file that the page names, or mend the link",

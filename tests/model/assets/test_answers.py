@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.model.assets.answers import allowed, cause
+from sandbox.model.assets.answers import allowed, by_browser, cause
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,23 @@ def test_nosniff_makes_browsers_strict(kind, content_type):
 )
 def test_modules_of_another_origin_need_its_leave(kind, url, allow_origin, is_allowed):
     assert allowed(kind, url, "http://x", allow_origin) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "origin", "asked"),
+    [
+        ("script", "http://cdn.x/a.js", "http://x", "http://cdn.x/a.js"),
+        ("script", "https://cdn.x/a.js", "https://x", "https://cdn.x/a.js"),
+        ("page", "http://x/", "", "http://x/"),
+        ("script", "http://x/a.js", "https://x", ""),
+        ("module", "http://x/a.js", "https://x", ""),
+        ("style", "http://x/a.css", "https://x", ""),
+        ("image", "http://x/a.png?b=1", "https://x", "https://x/a.png?b=1"),
+        ("image", "http://x:8080/a.png", "https://x", "https://x:8080/a.png"),
+        ("script", "http://127.0.0.1:5000/a.js", "https://x", "http://127.0.0.1:5000/a.js"),
+        ("script", "http://localhost/a.js", "https://x", "http://localhost/a.js"),
+        ("script", "http://localhost.x/a.js", "https://x", ""),
+    ],
+)
+def test_a_page_by_https_loads_nothing_by_plain_http(kind, url, origin, asked):
+    assert by_browser(kind, url, origin) == asked

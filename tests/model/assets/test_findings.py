@@ -38,6 +38,7 @@ def test_a_site_that_is_right():
         (replace(SCRIPT, cause="wrong type", content_type="text/html"), [("wrong-type", "error")]),
         (replace(SCRIPT, status=502, cause="server error", cache_control=""), [("error-answer", "error")]),
         (replace(SCRIPT, status=302, cause="redirect", cache_control=""), [("redirect", "error")]),
+        (replace(SCRIPT, status=0, cause="mixed content", cache_control=""), [("mixed-content", "error")]),
         (replace(SCRIPT, status=0, cause="timeout", error="no answer in time"), [("no-answer", "error")]),
         (replace(SCRIPT, cache_control=""), [("kept-shortly", "warning")]),
         (replace(SCRIPT, cache_control="no-cache"), [("kept-shortly", "warning")]),
