@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.checks import assets, cache, websocket
 from sandbox.controllers import own_stack, stacks, terraform_apply
@@ -264,8 +264,9 @@ def _wrong_answers(bounds: Mapping[str, Any], answers: Sequence[str], ttl: int |
 def _door(sandbox: Sandbox, url: str) -> tuple[str, str]:
     """Where on this machine a URL leads to, and the name that is asked for."""
     parts = urlsplit(url)
-    door = sandbox.door(parts.hostname or "", target_port=parts.port or 80)
-    return f"{door}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else ""), parts.netloc
+    usual = 443 if parts.scheme == "https" else 80
+    place = urlsplit(sandbox.door(parts.hostname or "", target_port=parts.port or usual)).netloc
+    return urlunsplit((parts.scheme, place, parts.path or "/", parts.query, "")), parts.netloc
 
 
 def _cache(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
@@ -273,7 +274,7 @@ def _cache(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[str
     url, host = _door(sandbox, check.target)
     limits = Limits(bounds.get("count", 50), bounds.get("depth", 2), _CRAWL)
     policy, min_ttl = bounds.get("policy", ""), bounds.get("min_ttl")
-    request = cache.Request((url,), policy, None, (), min_ttl, {}, host, limits, _PER_MINUTE)
+    request = cache.Request((url,), policy, None, (), min_ttl, {}, host, limits, _PER_MINUTE, sandbox.trust())
     outcome = cache.carry_out(request, progress)
     ratio, wanted = outcome.mix.hit_ratio, bounds.get("hit_ratio")
     evidence = [f"by {outcome.by}: {len(outcome.outlooks)} URLs, hit ratio {ratio:.0%}", *_findings(outcome.findings)]
@@ -293,6 +294,7 @@ def _websocket(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[
         host=host,
         idle=bounds.get("idle"),
         timeout=bounds.get("timeout", 10.0),
+        context=sandbox.trust(),
     )
     outcome = websocket.carry_out(request, progress)
     evidence = _findings(outcome.findings) or [f"{check.target}: every kind of client gets through"]
@@ -301,10 +303,9 @@ def _websocket(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[
 
 def _assets(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[str], None]) -> Found:
     bounds = check.bounds
-    url, host = _door(sandbox, check.target)
     during = bounds.get("during", "")
     request = assets.Request(
-        url,
+        check.target,
         during=_command(sandbox, folder, during) if during else "",
         rate=bounds.get("rate"),
         visitors=bounds.get("visitors"),
@@ -312,14 +313,18 @@ def _assets(sandbox: Sandbox, check: Check, folder: Path, progress: Callable[[st
         settle=float(bounds.get("settle", _SETTLE)),
         tabs=bounds.get("tabs", 5),
         timeout=float(bounds.get("timeout", 10.0)),
-        host=host,
+        asset_hosts=tuple(bounds.get("asset_hosts", ())),
     )
-    outcome = assets.carry_out(request, progress)
+    outcome = assets.carry_out(
+        request, progress, lambda plan: sandbox.crowd_of(replace(plan, knows=sandbox.is_reached))
+    )
     if outcome.command is None:
         seen = [f"{check.target}: {len(outcome.loads)} page loads, {len(outcome.files)} files"]
     else:
         broken, loads = sum(one.broken for one in outcome.loads), len(outcome.loads)
         seen = [f"during {during!r}: {broken} of {loads} page loads broken; exit code {outcome.command.exit_code}"]
+    if outcome.left_out:
+        seen.append(f"not asked, as nothing of the stack has these names: {', '.join(outcome.left_out)}")
     return not outcome.exit_code(bounds.get("severity", "error")), [*seen, *_findings(outcome.findings)]
 
 

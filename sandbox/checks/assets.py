@@ -31,6 +31,7 @@ _KILLED_AFTER = 10.0  # seconds after the command was told to end
 Doors = dict[tuple[str, int], tuple[str, int]]
 """Where names lead: address and port by name and port."""
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
+_UNTRUSTED = "ask it over http:, or give this machine the authority of its certificate (SSL_CERT_FILE=FILE)"
 _MADE_UP = "sandbox-check-no-such-file-0a1b2c3d.js"
 
 
@@ -60,6 +61,7 @@ class Outcome:
         files: What came for each file, where nothing was run.
         loads: The page loads.
         tabs: The returns to tabs.
+        left_out: The hosts that were named for assets, and not asked.
     """
 
     url: str
@@ -68,6 +70,7 @@ class Outcome:
     tabs: list[PageLoad]
     command: Command | None
     findings: list[Finding]
+    left_out: tuple[str, ...] = ()
 
     @property
     def summary(self) -> Summary:
@@ -92,8 +95,13 @@ class Outcome:
         }
 
 
-def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
+def carry_out(request: Request, progress: Callable[[str], None], come: Callable[[Plan], Crowd] = Crowd) -> Outcome:
     """Load pages, with or without a command meanwhile, and judge what came.
+
+    Args:
+        request: What was asked for.
+        progress: Told what is being done.
+        come: Makes the crowd, for names that are those of a sandbox.
 
     Raises:
         SandboxError: An option is wrong, or the page cannot be reached.
@@ -117,10 +125,9 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
             raise socket.gaierror(socket.EAI_NONAME, f"nothing leads to port {port} of {name}")
         return doors.get((name, port))
 
-    with Crowd(plan, where=where if doors else None) as crowd:
-        if request.during:
-            return _during(request, url, crowd, progress)
-        return _look(request, url, crowd, progress)
+    with Crowd(plan, where=where) if doors else come(plan) as crowd:
+        made = (_during if request.during else _look)(request, url, crowd, progress)
+        return replace(made, left_out=crowd.left_out)
 
 
 def _check(request: Request) -> None:
@@ -211,7 +218,7 @@ def _check_reached(url: str, crowd: Crowd) -> None:
     if first and len(first) == len(crowd.loads) and not any(one.status for one in first):
         hint = "is it running, and is that its address and port?"
         if first[0].cause == "tls":
-            hint = "ask it over http:, or give this machine the authority of its certificate (SSL_CERT_FILE=FILE)"
+            hint = _UNTRUSTED if crowd.plan.context is None else "its listener wants a certificate for this name"
         raise SandboxError(f"{url} cannot be reached", state=first[0].error or first[0].cause, hint=hint)
 
 

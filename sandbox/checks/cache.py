@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ class Request:
     host: str
     limits: Limits
     per_minute: float
+    context: ssl.SSLContext | None = None  # whom to trust for ``host``, if not this machine's authorities
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     if host := request.host or next(iter(names), ""):
         names = {**names, host: urls[0]} if request.host else names
         headers.setdefault("Host", host)
-    seen = crawl(urls, request.limits, headers, names, progress)
+    trusted = (request.context, host) if request.context is not None else None
+    seen = crawl(urls, request.limits, headers, names, progress, trusted)
     now = time.time()
     outlooks = [forecast.outlook(distribution, one, now) for one in seen.seen]
     found = _of_the_crawl(seen) + findings.find(distribution, outlooks)
@@ -261,7 +264,10 @@ def _of_the_crawl(seen: Crawl) -> list[Finding]:
     ]
     if seen.loops:
         text = "redirects lead back to where they began, and CloudFront keeps them"
-        fix = "if the site redirects HTTP to HTTPS by X-Forwarded-Proto: --header 'X-Forwarded-Proto: https'"
+        fix = (
+            "if the site redirects HTTP to HTTPS: ask it with https:, or where it goes by X-Forwarded-Proto, "
+            "--header 'X-Forwarded-Proto: https'"
+        )
         found.append(Finding("redirect-loop", "error", text, fix, tuple(seen.loops)))
     for url, target in seen.elsewhere.items():
         text = f"redirects to {target}, which is not followed: its host was not named"

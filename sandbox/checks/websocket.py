@@ -46,6 +46,7 @@ class Request:
     timeout: float = 10.0
     nginx: Path | None = None
     h2o: Path | None = None
+    context: ssl.SSLContext | None = None  # whom to trust, if not this machine's authorities
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def _place(request: Request, public: SplitResult, parts: SplitResult, *, inner: 
     place = Place(
         secure, (parts.hostname or "", _port(parts)), name, host.lower(), origin.lower(), headers, request.timeout
     )
-    return _reached(place, parts.geturl())
+    return _reached(place, parts.geturl(), request.context)
 
 
 def _check_host(request: Request) -> None:
@@ -246,10 +247,10 @@ def _visible(text: str) -> bool:
     return text.isascii() and all(letter > " " for letter in text)
 
 
-def _reached(place: Place, url: str) -> tuple[Place, str]:
+def _reached(place: Place, url: str, trusted: ssl.SSLContext | None) -> tuple[Place, str]:
     why = ""
     if place.secure:
-        place = replace(place, context=ssl.create_default_context())
+        place = replace(place, context=trusted or ssl.create_default_context())
     try:
         place.connect().close()
     except ssl.SSLCertVerificationError as error:

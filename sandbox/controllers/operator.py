@@ -295,7 +295,8 @@ class Operator:
 
         Args:
             instance_id: An instance that runs here.
-            url: http://NAME[:PORT]/PATH; the name is the Host header's.
+            url: http://NAME[:PORT]/PATH; the name is the Host header's. With https it is asked over HTTP as by the
+                load balancer that has ended TLS before it: at port 80, and told so by X-Forwarded-Proto and -Port.
             port: The instance's port, where it is another one than that of ``url``.
             timeout: Seconds.
 
@@ -311,7 +312,10 @@ class Operator:
         (found,) = self.aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
         address = found["Instances"][0]["PrivateIpAddress"]
         parts = urlsplit(url)
-        there = urlunsplit(("http", f"{address}:{port or parts.port or 80}", parts.path or "/", parts.query, ""))
+        secure = parts.scheme == "https"
+        usual = 80 if secure else parts.port or 80
+        there = urlunsplit(("http", f"{address}:{port or usual}", parts.path or "/", parts.query, ""))
+        forwarded = ["X-Forwarded-Proto: https", f"X-Forwarded-Port: {parts.port or 443}"] if secure else []
         command = [
             "curl",
             "--silent",
@@ -320,6 +324,7 @@ class Operator:
             f"{timeout:g}",
             "--header",
             f"Host: {parts.netloc}",
+            *(part for header in forwarded for part in ("--header", header)),
         ]
         code, out, said = self._containers.execute(
             machine.container, [*command, "--write-out", r"\n%{http_code}", there], prints=True

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,12 +120,13 @@ class Viewers:
         Recorded as ``visitor.outcome`` and ``visitor.end`` (see `Visitor`).
 
         Args:
-            url: http://NAME/PATH.
+            url: http://NAME/PATH, or with https.
             timeout: Seconds to connect, and for each read.
             interval: Seconds from the end of a request to the next one.
         """
         ask = partial(dns.query, rdtype="A", server=self.dns_address)
-        return Visitor(url, ask, self._internet.connect, self.timeline.record, timeout=timeout, interval=interval)
+        connect = partial(self._connector, url)
+        return Visitor(url, ask, connect, self.timeline.record, timeout=timeout, interval=interval)
 
     def socketio_session(
         self, url: str, *, client: str = "python", within: float = 5.0, idle: float = 0.0
@@ -203,36 +205,55 @@ class Viewers:
             timeout: Seconds for one answer.
             hosts: Further hosts that assets may come from.
         """
-        from sandbox.probes.assets import Crowd, Plan
+        from sandbox.probes.assets import Plan
 
         urls = [pages] if isinstance(pages, str) else list(pages)
-        context = self._trust() if any(map(_is_secure, urls)) else None
-        plan = Plan(urls, rate, visitors, seed=seed, timeout=timeout, hosts=hosts, context=context)
+        return self.crowd_of(Plan(urls, rate, visitors, seed=seed, timeout=timeout, hosts=hosts))
+
+    def crowd_of(self, plan: assets.Plan) -> assets.Crowd:
+        """The crowd of a plan, on the internet: names are those of the sandbox's DNS, and so is who is trusted."""
+        from sandbox.probes.assets import Crowd
+
         return Crowd(
-            plan,
+            replace(plan, context=self.trust()),
             where=lambda name, port: (self._internet.addresses(name)[0], port),
             source=self._internet.source,
             record=self.timeline.record,
         )
 
-    def door(self, name: str, *, port: int = 0, target_port: int = 80) -> str:
-        """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection)."""
-        door = Door(self._internet, name, target_port, port)
+    def is_reached(self, name: str) -> bool:
+        """Whether a name leads to an address of the sandbox's internet."""
+        try:
+            return bool(self._internet.addresses(name))
+        except OSError:
+            return False
+
+    def door(self, name: str, *, port: int = 0, target_port: int = 80, ends_tls: bool = False) -> str:
+        """A URL on 127.0.0.1 that leads to ``name`` as a viewer would reach it (DNS is asked for each connection).
+
+        Args:
+            name: A DNS name.
+            port: The port of 127.0.0.1 (0: any free one).
+            target_port: The port at the name.
+            ends_tls: Whether the door speaks TLS to the name, and looks at the certificate, for a client of plain HTTP.
+        """
+        door = Door(self._internet, name, target_port, port, self.trust() if ends_tls else None)
         self._closers.append(door.close)
         return f"http://127.0.0.1:{door.port}"
 
+    def trust(self) -> ssl.SSLContext:
+        """For clients of this process: a certificate counts if it is for the name, and by the run's own authority."""
+        return ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode())
+
     def _connector(self, url: str, address: str = "") -> http.Connect:
         """What connects to a URL's name, or to an address in its place: with TLS, and its certificate looked at."""
-        context = self._trust() if _is_secure(url) else None
+        context = self.trust() if _is_secure(url) else None
 
         def connect(name: str, port: int, timeout: float) -> socket.socket:
             plain = self._internet.connect(address or name, port, timeout)
             return plain if context is None else context.wrap_socket(plain, server_hostname=name)
 
         return connect
-
-    def _trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cadata=self._cloudfront.authority.certificate.decode())
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
         return self._containers.execute(self._network.viewer(), command, prints=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -63,15 +64,19 @@ class Door:
         name: A DNS name, such as "blog.example.com".
         target_port: The port at the name.
         port: The port of 127.0.0.1 (0: any free one).
+        context: With one the door speaks TLS to the name, and whoever comes to the door does not.
 
     Raises:
         SandboxError: The port is in use.
     """
 
-    def __init__(self, internet: Internet, name: str, target_port: int, port: int = 0) -> None:
+    def __init__(
+        self, internet: Internet, name: str, target_port: int, port: int = 0, context: ssl.SSLContext | None = None
+    ) -> None:
         self._internet = internet
         self._name = name
         self._target_port = target_port
+        self._context = context
         try:
             listener = socket.create_server(("127.0.0.1", port), backlog=128)
         except OSError as error:
@@ -103,18 +108,40 @@ class Door:
             target.bind(self._internet.source)
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await loop.sock_connect(target, (address, self._target_port))
+                if self._context is not None:
+                    secure = await asyncio.open_connection(sock=target, ssl=self._context, server_hostname=self._name)
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(_copy(viewer, target))
-                    both.create_task(_copy(target, viewer))
+                    if self._context is not None:
+                        both.create_task(_encrypt(viewer, secure[1]))
+                        both.create_task(_decrypt(secure[0], viewer))
+                    else:
+                        both.create_task(_copy(viewer, target))
+                        both.create_task(_copy(target, viewer))
             except* OSError:  # one side has reset the connection: closing both is all that is left to do
                 pass
+            finally:
+                if self._context is not None:
+                    secure[1].transport.abort()
 
 
 async def _copy(source: socket.socket, target: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     while data := await loop.sock_recv(source, _CHUNK):
         await loop.sock_sendall(target, data)
+    target.shutdown(socket.SHUT_WR)
+
+
+async def _encrypt(source: socket.socket, target: asyncio.StreamWriter) -> None:
+    while data := await asyncio.get_running_loop().sock_recv(source, _CHUNK):
+        target.write(data)
+        await target.drain()
+    target.close()  # TLS is not closed by halves
+
+
+async def _decrypt(source: asyncio.StreamReader, target: socket.socket) -> None:
+    while data := await source.read(_CHUNK):
+        await asyncio.get_running_loop().sock_sendall(target, data)
     target.shutdown(socket.SHUT_WR)
 
 

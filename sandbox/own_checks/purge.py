@@ -137,7 +137,9 @@ class _Purge:
         command = str(self._bounds[key])
         self._progress(f"{key}: {command}")
         url = urlsplit(self._check.target)
-        door = self._sandbox.door(url.hostname or "", target_port=url.port or 80)
+        secure = url.scheme == "https"
+        usual = 443 if secure else 80
+        door = self._sandbox.door(url.hostname or "", target_port=url.port or usual, ends_tls=secure)
         here = commands.environment(os.environ, {**self._sandbox.environment(), "SANDBOX_URL": door})
         ended = commands.run(command, self._folder, here, self._within)
         if ended.exit_code != 0:

@@ -45,6 +45,7 @@ class Plan:
         hosts: Beside those of the pages, hosts that may be asked for assets: "NAME" or "NAME:PORT".
         headers: Sent with each request.
         context: Whom to trust for HTTPS; None: this machine's authorities.
+        knows: Whether a host that is named nowhere may be asked for assets.
     """
 
     pages: Sequence[str]
@@ -57,6 +58,7 @@ class Plan:
     hosts: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     context: ssl.SSLContext | None = None
+    knows: Callable[[str], bool] = lambda name: False
 
     def __post_init__(self) -> None:
         wrong = [url for url in self.pages if not url.startswith(("http://", "https://")) or not place(url)[1]]
@@ -103,7 +105,7 @@ class Crowd:
         self.plan = plan
         self.shed = self.abandoned = 0
         self._record = record
-        self._scope = Scope([*_hosts(plan.pages), *plan.hosts])
+        self._scope = Scope([*_hosts(plan.pages), *plan.hosts], plan.knows)
         self._client = Client(
             self._scope,
             where=where,
@@ -198,6 +200,11 @@ class Crowd:
     def tabs(self) -> tuple[Visitor, ...]:
         """The tabs that are open: what they have got (`Visitor.answers`), and what their scripts load later."""
         return tuple(self._tabs)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The hosts that pages, or their scripts, have named and that were not asked."""
+        return tuple(sorted(self._scope.left_out))
 
     def _await(self, work: Coroutine[Any, Any, _Result], within: float, otherwise: str) -> _Result:
         self._check()

@@ -190,7 +190,7 @@ class Tab:
         It is over when the page works, or when it has loaded and asked for nothing for a second, or the time is up.
 
         Args:
-            url: http://NAME/PATH.
+            url: http://NAME/PATH, or with https; any certificate is taken.
             selector: The page works only when this element (CSS) is visible.
             expression: The page works only when this expression of JavaScript is true, such as
                 ``document.querySelector("#app").__vue_app__ !== undefined``: it is hydrated.

@@ -7,14 +7,17 @@ Only the hosts of the URLs that are named are contacted. Requests are those that
 from __future__ import annotations
 
 import hashlib
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from sandbox.errors import SandboxError
 from sandbox.model.cloudfront.forecast import Observed
@@ -24,6 +27,7 @@ from sandbox.model.cloudfront.messages import Response
 from sandbox.probes import links
 
 _CHUNK = 65_536
+_USUAL = {"http": ":80", "https": ":443"}  # which load balancers write into redirects all the same
 _PARSED = 2_000_000  # bytes of a page in which links are looked for
 
 
@@ -80,6 +84,7 @@ def crawl(
     headers: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    trusted: tuple[ssl.SSLContext, str] | None = None,
 ) -> Crawl:
     """Ask for the URLs, and for what they lead to on the same hosts.
 
@@ -89,13 +94,36 @@ def crawl(
         headers: Sent with each request ("X-Forwarded-Proto" where the site wants to know of HTTPS).
         names: Public hosts of the site, with the URL of the origin behind each: links to them lead there.
         progress: Told of each URL.
+        trusted: Whom to trust for https, and the name that certificates are to be for, where the URLs have only the
+            address of a door that leads there; None: this machine's authorities, and the URLs' own names.
 
     Raises:
         SandboxError: One of the named URLs is none, or cannot be reached.
     """
     begins = [_named(url) for url in urls]
     behind = {name.lower(): _host(_named(url)) for name, url in (names or {}).items()}
-    return _Crawler(begins, limits, headers or {}, behind, progress).run()
+    crawler = _Crawler(begins, limits, headers or {}, behind, progress)
+    if trusted is not None:
+        crawler.name = trusted[1]
+        crawler.session.trust_env = False  # neither a proxy nor another authority
+        crawler.session.mount("https://", _Named(*trusted))
+    return crawler.run()
+
+
+class _Named(HTTPAdapter):
+    """Connections with TLS to what has the certificate of a name, whatever its address."""
+
+    def __init__(self, context: ssl.SSLContext, name: str) -> None:
+        self._context = context
+        self._name = urlsplit(f"//{name}").hostname
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
+        more |= {"ssl_context": self._context, "server_hostname": self._name}
+        super().init_poolmanager(*arguments, **more)
+
+    def cert_verify(self, *arguments: Any, **more: Any) -> None:
+        """The context alone says who is trusted."""
 
 
 class _Crawler:
@@ -115,6 +143,7 @@ class _Crawler:
         self.end = time.monotonic() + limits.seconds
         self.session = requests.Session()
         self.session.auth = lambda request: request  # no credentials from a .netrc
+        self.name = ""  # that certificates are to be for, if not that of the URL
         self.session.headers = requests.structures.CaseInsensitiveDict(
             {"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers}
         )
@@ -143,7 +172,7 @@ class _Crawler:
             first = self._ask(url, {})
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if url in self.begins:
-                raise unreachable(url, error) from error
+                raise unreachable(url, error, self.name) from error
             self.found.failures[url] = explain(error)
             return []
         if first.cut:
@@ -161,7 +190,8 @@ class _Crawler:
     def _at_the_origin(self, url: str) -> str:
         """Where a link to a public name of the site leads, which the origin stands behind."""
         parts = urlsplit(url)
-        scheme, host = self.behind.get(parts.netloc.lower(), (parts.scheme, parts.netloc))
+        name = parts.netloc.lower().removesuffix(_USUAL.get(parts.scheme, ""))
+        scheme, host = self.behind.get(name, (parts.scheme, parts.netloc))
         return urlunsplit((scheme, host, parts.path, parts.query, ""))
 
     def _repeat(self, url: str, first: _Answer) -> tuple[Response | None, bool | None]:
@@ -220,14 +250,15 @@ class _Crawler:
             return _Answer(response, bytes(read).decode(answer.encoding or "utf-8", "replace"), cut)
 
 
-def unreachable(url: str, error: Exception) -> SandboxError:
-    """The error of a named URL that gives no answer."""
+def unreachable(url: str, error: Exception, name: str = "") -> SandboxError:
+    """The error of a named URL that gives no answer; ``name`` is whom its certificate is to be for, if not its host."""
     scheme, host = _host(url)
     hint = "is it running, and is that its address and port?"
     if isinstance(error, requests.exceptions.SSLError):
         hint = (
             f"ask it over HTTP, or give this machine the authority of its certificate (REQUESTS_CA_BUNDLE=FILE); {host}"
         )
+        hint = f"its listener wants a certificate for {name}" if name else hint
     return SandboxError(f"{url} cannot be reached ({scheme})", state=explain(error), hint=hint)
 
 

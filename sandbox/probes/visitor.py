@@ -28,9 +28,9 @@ class Visitor:
     ``visitor.end`` with the number of requests and of those that were not answered 200.
 
     Args:
-        url: http://NAME/PATH.
+        url: http://NAME/PATH, or with https.
         resolve: Asks DNS for a name's addresses.
-        connect: Gives a connection to an address (see `sandbox.probes.http.Connect`).
+        connect: Gives, for an address, what connects to it in the URL's name's place (`sandbox.probes.http.Connect`).
         record: Writes an observation: kind and fields.
         timeout: Seconds to connect, and for each read.
         interval: Seconds from the end of a request to the next one.
@@ -43,7 +43,7 @@ class Visitor:
         self,
         url: str,
         resolve: Callable[[str], DnsResult],
-        connect: http.Connect,
+        connect: Callable[[str], http.Connect],
         record: Callable[..., Any],
         *,
         timeout: float = 1.0,
@@ -95,7 +95,7 @@ class Visitor:
             return {"status": 0, "error": error.message, "remote_ip": ""}
         if not address:
             return {"status": 0, "error": "the name does not resolve", "remote_ip": ""}
-        result = http.request(lambda _, port, timeout: self._connect(address, port, timeout), self.url, self._timeout)
+        result = http.request(self._connect(address), self.url, self._timeout)
         return {"status": result.status, "error": result.error, "remote_ip": address}
 
     def _kept_address(self) -> str:

@@ -189,12 +189,18 @@ def test_viewers_look_at_the_certificate(sandbox, elb, web, registered, backend,
         sandbox.http_send("POST", url, address=sandbox.resolve(alias).values[0]),
     ]
     burst = sandbox.http_burst(url, 2)
+    mark = sandbox.timeline.mark()
+    with sandbox.visit(url, timeout=5):
+        visited = sandbox.timeline.wait_for(
+            "the visitor's outcome", lambda seen: seen.kind == "visitor.outcome", within=10, since=mark
+        )
     elb.delete_listener(ListenerArn=listener)
-    assert [one.status for one in asked] == [0 if refused else 200] * 4
+    assert [*(one.status for one in asked), visited["status"]] == [0 if refused else 200] * 5
     assert all((alias in one.error) == refused for one in asked), [one.error for one in asked]
     assert burst.failed == (2 if refused else 0)
     if refused:
         assert "the certificate is refused" in asked[0].error
+        assert "the certificate is refused" in visited["error"]
     else:
         assert f"\r\nhost: {alias}\r\n" in backend.asked[-1].lower()
 

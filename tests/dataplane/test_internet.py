@@ -10,8 +10,10 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.dataplane.internet import Door, Internet
 from sandbox.errors import SandboxError
+from tests.secure import serving, trusting
 
 # This machine's loopback stands for the bridge: it has every address of its range, the first one too.
 LOOPBACK = IPv4Network("127.0.0.0/8")
@@ -107,6 +109,25 @@ def test_a_door_asks_dns_for_each_connection(server, door) -> None:
     assert ask(made.port, b"hello") == b"127.0.0.1 HELLO"
     del names["blog"]
     assert ask(made.port, b"no such name") == b""
+
+
+@pytest.mark.parametrize(("certified", "answer"), [("blog", b"127.0.0.1 HELLO"), ("other", b"")])
+def test_a_door_that_ends_tls_looks_at_the_certificate(server, door, certified: str, answer: bytes) -> None:
+    authority = Authority()
+    context = serving(authority, certified)
+
+    def shout_by_tls(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+            secure.sendall(secure.getpeername()[0].encode() + b" " + secure.recv(65536).upper())
+
+    made = door(internet(blog=["127.0.0.9"]), "blog", server(shout_by_tls), context=trusting(authority))
+    with (
+        socket.create_connection(("127.0.0.1", made.port), timeout=5) as client,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        client.sendall(b"hello")
+        assert client.recv(100) == answer
+        assert client.recv(100) == b""
 
 
 def test_a_target_that_resets_ends_the_viewers_connection(server, door) -> None:

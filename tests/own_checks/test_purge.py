@@ -29,6 +29,7 @@ CHECKS = "".join(
     (
         CHECK.format(name="shows-nothing", price=1000) + COMMANDS,
         CHECK.format(name="by-group", price=901) + COMMANDS,
+        CHECK.format(name="by-https", price=909).replace("http://shop", "https://secure") + COMMANDS,
         CHECK.format(name="by-nobodys-tag", price=902) + COMMANDS + 'targets = { "tag:Role" = "nobody" }\n',
         CHECK.format(name="by-function", price=903) + 'send = "PYTHON invoke.py"\n',
         CHECK.format(name="one-of-two", price=904) + 'send = "PYTHON one.py"\n',
@@ -42,6 +43,7 @@ OUTCOMES = {
     "up": "holds",
     "shows-nothing": "fails",
     "by-group": "holds",
+    "by-https": "holds",
     "by-nobodys-tag": "fails",
     "by-function": "holds",
     "one-of-two": "fails",
@@ -50,6 +52,33 @@ OUTCOMES = {
     "no-group": "fails",
     "no-change": "fails",
 }
+# The same site by a name that is there over HTTPS alone: the load balancer ends TLS, and machines look at what it says.
+SECURE = """\
+  - acm.request_certificate: {DomainName: secure.example.com}
+    as: certificate
+  - elbv2.create_listener:
+      LoadBalancerArn: ${balancer.LoadBalancers.0.LoadBalancerArn}
+      Protocol: HTTPS
+      Port: 443
+      Certificates: [{CertificateArn: "${certificate.CertificateArn}"}]
+      DefaultActions: [{Type: forward, TargetGroupArn: "${group.TargetGroups.0.TargetGroupArn}"}]
+  - route53.change_resource_record_sets:
+      HostedZoneId: ${zone.HostedZone.Id}
+      ChangeBatch:
+        Changes:
+          - Action: CREATE
+            ResourceRecordSet:
+              Name: secure.example.com
+              Type: A
+              AliasTarget:
+                DNSName: ${balancer.LoadBalancers.0.DNSName}
+                HostedZoneId: ${balancer.LoadBalancers.0.CanonicalHostedZoneId}
+                EvaluateTargetHealth: false
+"""
+ONLY_SECURE = """\
+    set $asked $host:$http_x_forwarded_proto:$http_x_forwarded_port;
+    if ($asked ~ ^secure.example.com:(?!https:443$)) { return 301 https://secure.example.com$request_uri; }
+"""
 PRICE = """\
 import os, sys, urllib.request
 url = f"{os.environ['SANDBOX_URL']}/price?id=1&price={sys.argv[1]}"
@@ -77,7 +106,12 @@ def folder(cli):
     shutil.copytree(share() / "compose" / "apcu", made)
     stack = (made / "stack.yaml").read_text().replace("mysql_tasks: 1", "mysql_tasks: 0")
     # Redis has the products for good: a purge is not about the database.
-    (made / "stack.yaml").write_text(stack.replace("mysql_host: mysql.shop.local", 'mysql_host: ""'))
+    stack = stack.replace("mysql_host: mysql.shop.local", 'mysql_host: ""')
+    task = "  - ecs.register_task_definition:\n"
+    assert stack.count(task) == 1
+    (made / "stack.yaml").write_text(stack.replace(task, SECURE + task))
+    (conf,) = (made / "conf.d").iterdir()
+    conf.write_text(conf.read_text().replace("listen 80;\n", f"listen 80;\n{ONLY_SECURE}"))
     (made / "price.py").write_text(PRICE)
     (made / "invoke.py").write_text(INVOKE)
     (made / "one.py").write_text(ONE.replace("COMMAND", CLEAR))
@@ -96,6 +130,7 @@ def test_a_purge_holds_only_if_every_machine_was_asked_and_is_new(cli, folder):
     assert "has the new content before the purge" in evidence["shows-nothing"]
     assert "2 of the 2 machines of group shop" in evidence["by-group"]
     assert evidence["by-group"].count("i-") >= len("ab")
+    assert "2 of the 2 machines of group shop" in evidence["by-https"]
     nobody = "no machine was asked, and the command is called Success (NoInstancesInTag); group shop has 2 machines"
     assert nobody in evidence["by-nobodys-tag"]
     assert evidence["by-nobodys-tag"].count("does not have the new content: HTTP 200") == len("ab")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
-import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +16,13 @@ from sandbox.probes.assets import Crowd, Plan
 from sandbox.timeline import Timeline
 from tests.checks.websocket_servers import free_port
 from tests.probes import asset_sites
+from tests.secure import serving, trusting
 
 pytestmark = pytest.mark.docker
+PAGE_OF_MANY = """<script src="https://cdn.example.net/absolute.js"></script>
+<script src="//cdn.example.net/like-the-page.js"></script><script src="http://cdn.example.net/plain.js"></script>
+<script src="https://other.example.net/uncertified.js"></script><script src="https://ads.example.com/x.js"></script>
+<img src="http://shop.example.org/logo.png">"""
 FILES = 5  # of the site's page: itself, two modules, a style sheet, an image
 
 
@@ -291,39 +294,56 @@ def test_a_fault_of_our_own_is_told(nginx):
 
 @pytest.fixture
 def secure():
-    """A page over HTTPS, and who vouches for it."""
+    """A page over HTTPS, which names scripts of the same and of other hosts, and who vouches for it."""
     authority = Authority()
-    issued = authority.issue(["shop.example.org"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(issued.key + issued.certificate)
-        file.flush()
-        context.load_cert_chain(file.name)
+    files = {"/": ("text/html", PAGE_OF_MANY), "/bare": ("text/html", ""), "/logo.png": ("image/png", "")}
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self):
+            kind, text = files.get(self.path, ("text/javascript", ""))
+            asked.append(f"{self.headers['Host']}{self.path}")
             self.send_response(200)
-            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Type", kind)
             self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, *arguments):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    asked: list[str] = []
+    context = serving(authority, "shop.example.org", "cdn.example.net")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield authority, server.server_address[1]
+    yield authority, server.server_address[1], asked
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_https(secure, trusted):
-    authority, port = secure
-    context = ssl.create_default_context(cadata=authority.certificate.decode()) if trusted else None
-    plan = Plan(["https://shop.example.org/"], context=context)
+    authority, port, _ = secure
+    plan = Plan(["https://shop.example.org/bare"], context=trusting(authority) if trusted else None)
     with Crowd(plan, where=lambda name, _: ("127.0.0.1", port)) as crowd:
         assert crowd.open_tabs(1).causes == ({} if trusted else {"tls": 1})
+
+
+def test_files_of_other_hosts_of_a_page_by_https(secure):
+    authority, port, asked = secure
+    known = {"cdn.example.net", "other.example.net"}
+    plan = Plan(["https://shop.example.org/"], context=trusting(authority), knows=known.__contains__)
+    with Crowd(plan, where=lambda name, _: ("127.0.0.1", port)) as crowd:
+        crowd.open_tabs(1)
+        (load,) = crowd.loads
+        assert crowd.left_out == ("ads.example.com",)
+    assert sorted(asked) == [
+        *("cdn.example.net/absolute.js", "cdn.example.net/like-the-page.js"),
+        *("shop.example.org/", "shop.example.org/logo.png"),
+    ]
+    assert {(one.url, one.cause) for one in load.failures} == {
+        ("http://cdn.example.net/plain.js", "mixed content"),
+        ("https://other.example.net/uncertified.js", "tls"),
+    }
 
 
 @pytest.mark.parametrize(

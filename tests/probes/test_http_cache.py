@@ -7,11 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from sandbox.dataplane.cdn.certificates import Authority
 from sandbox.errors import SandboxError
 from sandbox.probes.http_cache import Limits, crawl
+from tests.secure import serving, trusting
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 QUICK = Limits(seconds=20, answer=1)
@@ -195,6 +198,24 @@ def test_https_to_a_server_that_does_not_speak_it(web_site):
         crawl([site.url.replace("http:", "https:")], QUICK)
     assert error.value.state.startswith("TLS fails: ")
     assert "REQUESTS_CA_BUNDLE" in error.value.hint
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_https_at_a_door_by_the_name_that_its_certificate_is_for(web_site, certified):
+    authority = Authority()
+    site = web_site({"/": (200, HTML, '<a href="https://shop.example.org:443/next">'), "/next": (200, HTML, "")})
+    names = ("shop.example.org",) if certified else ("other.example.org",)
+    site.socket = serving(authority, *names).wrap_socket(site.socket, server_side=True)
+    url = site.url.replace("http:", "https:")
+    name = "shop.example.org"
+    asked = partial(crawl, [url], QUICK, {"Host": name}, {name: url}, trusted=(trusting(authority), name))
+    if certified:
+        assert paths(asked()) == ["/", "/next"]
+        return
+    with pytest.raises(SandboxError) as error:
+        asked()
+    assert "Hostname mismatch" in error.value.state
+    assert error.value.hint == "its listener wants a certificate for shop.example.org"
 
 
 def test_a_link_that_does_not_answer_is_told_and_the_rest_goes_on(web_site):

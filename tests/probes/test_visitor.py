@@ -42,6 +42,11 @@ def answer(address, ttl):
     return DnsResult("NOERROR" if address else "NXDOMAIN", records, (), 0.0, authoritative=True, tcp=False)
 
 
+def connected(address):
+    """What connects to an address, whatever the name."""
+    return lambda name, port, timeout: socket.create_connection((address, port), timeout)
+
+
 @pytest.fixture
 def timeline():
     clock = RealClock()
@@ -67,7 +72,7 @@ def test_changes_are_recorded_and_requests_counted(server, timeline):
     with Visitor(
         url,
         lambda name: answer("127.0.0.1", 60),
-        lambda host, port, timeout: socket.create_connection((host, port), timeout),
+        connected,
         timeline.record,
     ):
         outcome(timeline, 200, "127.0.0.1")
@@ -95,7 +100,7 @@ def test_an_address_is_kept_for_its_ttl(server, timeline):
     with Visitor(
         url,
         resolve,
-        lambda host, port, timeout: socket.create_connection((host, port), timeout),
+        connected,
         timeline.record,
     ):
         first = outcome(timeline, 200, "127.0.0.1")
@@ -111,7 +116,7 @@ def test_a_name_that_does_not_resolve_and_a_server_that_does_not_answer_are_outc
 
     for resolve, error in ((lambda name: answer("", 0), "the name does not resolve"), (fail, "no DNS answer")):
         mark = timeline.mark()
-        with Visitor("http://site.example.com/", resolve, socket.create_connection, timeline.record):
+        with Visitor("http://site.example.com/", resolve, connected, timeline.record):
             assert outcome(timeline, 0, "", mark)["error"] == error
 
 
@@ -127,7 +132,7 @@ def test_a_request_that_never_ends_does_not_hold_the_scenario(timeline, monkeypa
     try:
         with (
             pytest.raises(SandboxError, match=r"request to http://site\.example\.com/ has not ended"),
-            Visitor("http://site.example.com/", lambda name: answer("127.0.0.1", 60), hang, timeline.record),
+            Visitor("http://site.example.com/", lambda name: answer("127.0.0.1", 60), lambda _: hang, timeline.record),
         ):
             assert begun.wait(10)
     finally:

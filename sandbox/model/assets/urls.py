@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from yarl import URL
 
@@ -45,11 +45,18 @@ def origin_of(url: str) -> str:
 class Scope:
     """The hosts that may be asked. One that is named without a port may be asked at those of http and https.
 
+    Attributes:
+        left_out: The names of hosts that may not be asked, of the URLs that were looked at.
+
     Args:
         hosts: "NAME" or "NAME:PORT".
+        knows: Whether a further name may be asked, at any port; once it may, it always may.
     """
 
-    def __init__(self, hosts: Iterable[str]) -> None:
+    def __init__(self, hosts: Iterable[str], knows: Callable[[str], bool] = lambda name: False) -> None:
+        self.left_out: set[str] = set()
+        self._knows = knows
+        self._known: set[str] = set()
         self._places: set[tuple[str, int]] = set()
         for host in hosts:
             name, port = place(f"http://{host}")
@@ -57,4 +64,11 @@ class Scope:
 
     def allows(self, url: str) -> bool:
         """Whether ``url`` is at one of the hosts."""
-        return place(url) in self._places
+        name, port = place(url)
+        if (name, port) in self._places or name in self._known:
+            return True
+        if name and self._knows(name):
+            self._known.add(name)
+            return True
+        self.left_out |= {name} - {""}
+        return False

@@ -22,6 +22,7 @@ _NUMBER = (int, float)
 _URL = re.compile(r"https?://[^/?#@\[\]\s]+(?:[/?]\S*)?\Z")
 _OUTPUT = re.compile(r"\$\{output\.[^{}\s]+\}\S*")
 _WITHOUT_URL = frozenset({"dns", "eni", "replay"})
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 _DELAY = re.compile(r"\d+(\.\d+)?(-\d+(\.\d+)?)?")
 _COMMON: Fields = {"name": str, "kind": str, "url": str}
 KINDS: Mapping[str, Fields] = {
@@ -38,6 +39,7 @@ KINDS: Mapping[str, Fields] = {
         "tabs": int,
         "visitors": int,
         "timeout": _NUMBER,
+        "asset_hosts": list,
     },
     "replay": {
         "events": list,
@@ -88,8 +90,8 @@ class Check:
 
     Attributes:
         kind: A key of `KINDS`.
-        target: The URL as a viewer has it, http://NAME/PATH; of ``dns`` a name; of ``replay`` the name of the record
-            that it is about, or ""; of ``eni`` "".
+        target: The URL as a viewer has it, http://NAME/PATH, or with https; of ``dns`` a name; of ``replay`` the name
+            of the record that it is about, or ""; of ``eni`` "".
         bounds: As `KINDS` has them; what is not named has the default that docs/own-stacks.md tells.
     """
 
@@ -145,14 +147,10 @@ def require_url(kind: str, url: str) -> None:
     """Refuse what a check of a kind cannot ask, now that outputs are filled in.
 
     Raises:
-        OwnError: It is no URL, or one with https, which the kind does not speak.
+        OwnError: It is no URL.
     """
-    if kind in _WITHOUT_URL:
-        return
-    if not _URL.match(url):
-        raise OwnError("url is http://NAME/PATH, as a viewer has it", f"found {url!r}")
-    if kind != "http" and url.startswith("https:"):
-        raise OwnError(f"a check of the kind {kind} asks without TLS", f"url = {url.replace('https:', 'http:', 1)!r}")
+    if kind not in _WITHOUT_URL and not _URL.match(url):
+        raise OwnError("url is http://NAME/PATH, or with https, as a viewer has it", f"found {url!r}")
 
 
 def _check_url(place: str, kind: str, url: str, bounds: Mapping[str, Any]) -> None:
@@ -185,7 +183,7 @@ def _check_bounds(place: str, kind: str, bounds: Mapping[str, Any]) -> None:
     for name, value in bounds.get("header", {}).items():
         if not isinstance(value, str):
             raise OwnError(f"{place}: header {name} is a text", f"found {value!r}")
-    for key in ("answers", "events", "zones", "invariants", "instances", "commands"):
+    for key in ("answers", "events", "zones", "invariants", "instances", "commands", "asset_hosts"):
         if key in bounds:
             texts(place, key, bounds[key])
     if kind in _FURTHER:
@@ -214,6 +212,12 @@ def _check_replay(place: str, bounds: Mapping[str, Any]) -> None:
     for name, value in bounds.get("environment", {}).items():
         if not isinstance(value, str):
             raise OwnError(f"{place}: environment {name} is a text", f"found {value!r}")
+
+
+def _check_assets(place: str, bounds: Mapping[str, Any]) -> None:
+    for host in bounds.get("asset_hosts", ()):
+        if not _HOST.fullmatch(host):
+            raise OwnError(f"{place}: asset_hosts are names, or NAME:PORT", f"found {host!r}")
 
 
 def _check_eni(place: str, bounds: Mapping[str, Any]) -> None:
@@ -247,6 +251,7 @@ def _check_purge(place: str, bounds: Mapping[str, Any]) -> None:
 
 
 _FURTHER: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
+    "assets": _check_assets,
     "replay": _check_replay,
     "eni": _check_eni,
     "purge": _check_purge,

@@ -103,6 +103,16 @@ def test_scope(hosts, url, allowed):
     assert Scope(hosts).allows(url) is allowed
 
 
+def test_names_that_are_known_are_in_scope_for_good_and_others_are_told_of():
+    known = {"cdn.example.net"}
+    scope = Scope(["shop.example.org"], known.__contains__)
+    assert scope.allows("https://cdn.example.net:8443/x.js")
+    assert not scope.allows("https://ads.example.com/x.js")
+    known.clear()
+    assert scope.allows("http://cdn.example.net/x.js")
+    assert scope.left_out == {"ads.example.com"}
+
+
 @pytest.mark.parametrize(
     ("srcset", "found"),
     [

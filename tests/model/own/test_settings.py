@@ -97,18 +97,26 @@ def test_one_task_or_several_of_a_compose_file():
         ("cloudformation = { template = 't' }\n[instances]\ntype = 'x'", "[instances] is about task definitions", ""),
         ("[[check]]\nurl = 'x'", "[[check]] number 1 has no kind", "http, dns, cache, websocket, assets"),
         ("[[check]]\nkind = 'htp'", "[[check]] number 1: unknown kind 'htp'", "is 'http' meant?"),
-        ("[[check]]\nkind = 'http'\nurl = 'x'", "url is http://NAME/PATH, as a viewer has it", "found 'x'"),
+        (
+            "[[check]]\nkind = 'http'\nurl = 'x'",
+            "url is http://NAME/PATH, or with https, as a viewer has it",
+            "found 'x'",
+        ),
         (
             "[[check]]\nkind = 'http'\nurl = 'ftp://x/'",
-            "url is http://NAME/PATH, as a viewer has it",
+            "url is http://NAME/PATH, or with https, as a viewer has it",
             "found 'ftp://x/'",
         ),
         (
-            "[[check]]\nkind = 'cache'\nurl = 'https://x/'",
-            "a check of the kind cache asks without TLS",
-            "url = 'http://x/'",
+            "[[check]]\nkind = 'http'\nurl = '${output.}'",
+            "url is http://NAME/PATH, or with https, as a viewer",
+            "found",
         ),
-        ("[[check]]\nkind = 'http'\nurl = '${output.}'", "url is http://NAME/PATH, as a viewer has it", "found"),
+        (
+            "[[check]]\nkind = 'assets'\nurl = 'http://x/'\nasset_hosts = ['https://cdn.x/']",
+            "[[check]] number 1: asset_hosts are names, or NAME:PORT",
+            "found 'https://cdn.x/'",
+        ),
         ("[[check]]\nkind = 'dns'\nurl = 'http://x/'", "url of a dns check is the name", ""),
         (
             "[[check]]\nname = 'a'\nkind = 'http'\nurl = 'http://x/'\nhit_ratio = 1",
@@ -134,6 +142,14 @@ def test_what_is_refused(text, message, hint):
         settings(tomllib.loads(text))
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["http", "cache", "websocket", "assets", "purge"])
+def test_every_check_that_has_a_url_takes_https(kind):
+    further = {"purge": {"group": "shop", "commands": ["true"], "contains": "x"}}.get(kind, {})
+    check = {"kind": kind, "url": "https://shop.example.com/", **further}
+    (made,) = settings({"compose": {}, "check": [check]}).checks
+    assert made.target == "https://shop.example.com/"
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
@@ -248,7 +264,7 @@ def test_an_output_may_stand_for_a_url_or_a_part_of_one(url):
         ("dns", "shop", ""),
         ("http", "shop", "url is http://NAME/PATH"),
         ("http", "${output.url}", "url is http://NAME/PATH"),
-        ("assets", "https://shop/", "without TLS"),
+        ("assets", "https://shop/", ""),
     ],
 )
 def test_what_an_output_has_made_of_a_url_is_looked_at_again(kind, url, message):
