@@ -70,6 +70,9 @@ def test_a_template_comes_up_and_its_checks_hold_or_fail(cli, folder):
     assert zone.startswith("Z")
     assert hosted.isalnum()
     assert distribution.startswith("E")
+    assert outputs["Scaled"].endswith(f"/{outputs['Service']}|ecs:service:DesiredCount|ecs")
+    assert outputs["ByCpu"].startswith("arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:")
+    assert outputs["ByCpu"].endswith(f"/{outputs['Service']}:policyName/cpu")
     assert "note: Logs (AWS::Logs::LogGroup): DeletionPolicy: no effect" in out
     # The template's rule sends the task's events to its function, whose code stands in it.
     seen = [json.loads(line) for line in (folder / "seen" / "shop.up.jsonl").read_text().splitlines()]
@@ -77,6 +80,8 @@ def test_a_template_comes_up_and_its_checks_hold_or_fail(cli, folder):
     assert invoked
     assert {one["status"] for one in invoked} == {"Success"}
     assert all("-Inline-" in one["function"] for one in invoked)
+    # Its scalable target is registered, which is told, and nobody scales the service.
+    assert [one["service"] for one in seen if one["kind"] == "scaling.target"] == [outputs["Service"]]
     assert "5 of 6 checks hold" in out
     assert cli.in_engine() == []
 

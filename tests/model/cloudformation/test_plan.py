@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import getitem
 
 import pytest
 from hypothesis import given
@@ -266,6 +268,165 @@ def test_an_alias_of_the_template_is_such_a_name():
     assert made.notes == ("the hosted zone example.org is not the template's: an empty one is made beforehand",)
 
 
+SCALED = """
+    Resources:
+      Cluster: {Type: AWS::ECS::Cluster, Properties: {ClusterName: shop}}
+      Service: {Type: AWS::ECS::Service, Properties: {Cluster: !Ref Cluster, TaskDefinition: shop}}
+      Target:
+        Type: AWS::ApplicationAutoScaling::ScalableTarget
+        Properties:
+          ServiceNamespace: ecs
+          ScalableDimension: ecs:service:DesiredCount
+          ResourceId: !Sub service/shop/${Service.Name}
+          MinCapacity: "2"
+          MaxCapacity: 6
+          RoleARN: arn:aws:iam::1:role/scaling
+          SuspendedState: {DynamicScalingInSuspended: "true"}
+          ScheduledActions:
+            - ScheduledActionName: night
+              Schedule: cron(0 22 * * ? *)
+              Timezone: Europe/Berlin
+              ScalableTargetAction: {MinCapacity: 1, MaxCapacity: "1"}
+      Cpu:
+        Type: AWS::ApplicationAutoScaling::ScalingPolicy
+        Properties:
+          PolicyName: cpu
+          PolicyType: TargetTrackingScaling
+          ScalingTargetId: !Ref Target
+          TargetTrackingScalingPolicyConfiguration:
+            TargetValue: "50"
+            ScaleInCooldown: 60
+            PredefinedMetricSpecification: {PredefinedMetricType: ECSServiceAverageCPUUtilization}
+      Steps:
+        Type: AWS::ApplicationAutoScaling::ScalingPolicy
+        DependsOn: Target
+        Properties:
+          PolicyName: steps
+          PolicyType: StepScaling
+          ServiceNamespace: ecs
+          ScalableDimension: ecs:service:DesiredCount
+          ResourceId: service/shop/other
+          StepScalingPolicyConfiguration:
+            AdjustmentType: PercentChangeInCapacity
+            StepAdjustments: [{MetricIntervalLowerBound: 0, ScalingAdjustment: 200}]
+    Outputs:
+      Target: {Value: !GetAtt Target.Id}
+      Ref: {Value: !Ref Target}
+      Cpu: {Value: !Ref Cpu}
+      Arn: {Value: !GetAtt Cpu.Arn}
+    """
+
+
+def test_scalable_targets_and_policies_are_registered():
+    made = planned(SCALED)
+    values = {"Service#0": {"service": {"serviceName": "web"}}, "Cpu#0": {"PolicyARN": "arn:cpu"}}
+
+    def settled(value):
+        if isinstance(value, dict):
+            return {name: settled(one) for name, one in value.items()}
+        if isinstance(value, Computed):
+            return value.function(*(settled(one) for one in value.arguments))
+        if isinstance(value, Reference):
+            name, *parts = value.name.split(".")
+            return reduce(getitem, parts, values[name])
+        return value
+
+    target = {
+        "ResourceId": "service/shop/web",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ServiceNamespace": "ecs",
+    }
+    assert [(name, settled(given)) for name, given in calls(made)[2:]] == [
+        (
+            "application-autoscaling.register_scalable_target",
+            {
+                **target,
+                "MinCapacity": 2,
+                "MaxCapacity": 6,
+                "RoleARN": "arn:aws:iam::1:role/scaling",
+                "SuspendedState": {"DynamicScalingInSuspended": True},
+            },
+        ),
+        (
+            "application-autoscaling.put_scheduled_action",
+            {
+                **target,
+                "ScheduledActionName": "night",
+                "Schedule": "cron(0 22 * * ? *)",
+                "Timezone": "Europe/Berlin",
+                "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 1},
+            },
+        ),
+        (
+            "application-autoscaling.put_scaling_policy",
+            {
+                **target,
+                "PolicyName": "cpu",
+                "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": {
+                    "TargetValue": 50.0,
+                    "ScaleInCooldown": 60,
+                    "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+                },
+            },
+        ),
+        (
+            "application-autoscaling.put_scaling_policy",
+            {
+                **target,
+                "ResourceId": "service/shop/other",
+                "PolicyName": "steps",
+                "PolicyType": "StepScaling",
+                "StepScalingPolicyConfiguration": {
+                    "AdjustmentType": "PercentChangeInCapacity",
+                    "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 200}],
+                },
+            },
+        ),
+    ]
+    id_ = "service/shop/web|ecs:service:DesiredCount|ecs"
+    assert {name: settled(value) for name, value in made.outputs.items()} == {
+        "Target": id_,
+        "Ref": id_,
+        "Cpu": "arn:cpu",
+        "Arn": "arn:cpu",
+    }
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        ('MinCapacity: "2"', "Minimum: 2", "property Minimum is not supported"),
+        ('MinCapacity: "2"\n', "\n", "'Target' (AWS::ApplicationAutoScaling::ScalableTarget): property MinCapacity is"),
+        ("MaxCapacity: 6", "MaxCapacity: many", "MaxCapacity is a number, and not 'many'"),
+        (
+            "ServiceNamespace: ecs\n          ScalableDimension: ecs:service:DesiredCount\n          ResourceId: !Sub",
+            "ServiceNamespace: dynamodb\n          ScalableDimension: x\n          ResourceId: !Sub",
+            "ServiceNamespace 'dynamodb' is not supported",
+        ),
+        ("Timezone: Europe", "TimeZones: Europe", "property ScheduledActions.TimeZones is not supported"),
+        ("Timezone: Europe/Berlin", "ResourceId: x", "property ScheduledActions.ResourceId is not supported"),
+        (
+            "ScheduledActionName: night\n",
+            "StartTime: 2026-01-01T00:00:00Z\n",
+            "property ScheduledActionName is required",
+        ),
+        ("PolicyName: cpu", "Name: cpu", "property Name is not supported"),
+        ("PolicyType: TargetTrackingScaling", "PolicyType: PredictiveScaling", "PolicyType 'PredictiveScaling' is not"),
+        ("PolicyType: TargetTrackingScaling", "PolicyType: [a]", "PolicyType a list is not supported"),
+        ("PolicyType: TargetTrackingScaling", "PolicyType: StepScaling", "StepScalingPolicyConfiguration is required"),
+        ("ScalingTargetId: !Ref Target", "ServiceNamespace: ecs", "either ScalingTargetId, or ResourceId, Scalable"),
+        ("DependsOn: Target\n        Properties:", "Properties:\n          ScalingTargetId: a|b|c", "either ScalingT"),
+        ("ScalingTargetId: !Ref Target", "ScalingTargetId: service/shop/web", "is what Ref returns of a scalable"),
+        ("ScaleInCooldown: 60", "ScaleInCoolDowns: 60", "TargetTrackingScalingPolicyConfiguration.ScaleInCoolDowns"),
+        ("!GetAtt Target.Id", "!GetAtt Target.Arn", "does not support attribute type Arn in Fn::GetAtt"),
+    ],
+)
+def test_what_is_wrong_with_a_scalable_target_or_policy(good, bad, message):
+    assert SCALED.count(good) == 1
+    assert message in refused(SCALED.replace(good, bad)).message
+
+
 ROUTED = """
     Resources:
       Balancer: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
@@ -438,8 +599,8 @@ def test_what_is_wrong_in_a_nested_template_is_told_of_its_own_file():
             '["AWS::ECS::Clutser"] all of the type',
         ),
         (
-            "Resources: {A: {Type: AWS::ApplicationAutoScaling::ScalableTarget}}",
-            "the type AWS::ApplicationAutoScaling::ScalableTarget is not supported: services are not scaled here",
+            "Resources: {A: {Type: AWS::CloudWatch::Alarm}}",
+            "the type AWS::CloudWatch::Alarm is not supported: there are no metrics and no alarms here",
             'ignore = ["A"] leaves it out',
         ),
         (

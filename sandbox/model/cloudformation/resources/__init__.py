@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from sandbox.model.cloudformation.resources import cloudfront, dns, ec2, ecs, elb, functions, iam, messages, stores
+from sandbox.model.cloudformation.resources import (
+    cloudfront,
+    dns,
+    ec2,
+    ecs,
+    elb,
+    functions,
+    iam,
+    messages,
+    scaling,
+    stores,
+)
 from sandbox.model.cloudformation.resources.kind import Kind, Made, Resource, kind
 
 STACK = "AWS::CloudFormation::Stack"
 """A nested stack; `sandbox.model.cloudformation.stack` makes it."""
 
-_MODULES = (ecs, elb, ec2, dns, cloudfront, iam, functions, messages, stores)
+_MODULES = (ecs, elb, ec2, dns, cloudfront, iam, functions, messages, scaling, stores)
 
 
 def _nothing(r: Resource) -> Made:
@@ -23,7 +34,6 @@ KINDS: dict[str, Kind] = {
 """By type."""
 
 REASONS = {
-    "AWS::ApplicationAutoScaling::": "services are not scaled here",
     "AWS::CloudWatch::": "there are no metrics and no alarms here",
     "AWS::ECS::CapacityProvider": "capacity providers of Auto Scaling groups are not carried out",
     "AWS::CloudFormation::CustomResource": "custom resources are not carried out",
