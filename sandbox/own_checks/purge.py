@@ -56,6 +56,8 @@ class _Purge:
 
     def outcome(self) -> tuple[bool, list[str]]:
         machines = self._wait_machines()
+        if self._check.target.startswith("https:"):
+            self._check_certificate()
         for _ in range(2):  # the first answer fills a cache, the second one comes out of it
             before = {machine: self._ask_until_200(machine) for machine in machines}
         if new := purge.was_new(before):
@@ -69,6 +71,17 @@ class _Purge:
         sent = self._wait_commands(mark)
         after = {machine: self._ask(machine) for machine in self._machines()}
         return purge.judge(self._group, sent, after)
+
+    def _check_certificate(self) -> None:
+        """Machines are asked by their addresses, so nobody else would tell of the certificate of the name.
+
+        Raises:
+            SandboxError: It is not for the name, or not by the run's authority; or nobody listens there.
+        """
+        found = self._sandbox.http_fetch(self._check.target)
+        if not found.status:
+            hint = "its listener wants a certificate for this name" if "certificate" in found.error else ""
+            raise SandboxError(f"{self._check.target} cannot be reached", state=found.error, hint=hint)
 
     # -- machines --
 

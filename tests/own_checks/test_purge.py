@@ -30,6 +30,7 @@ CHECKS = "".join(
         CHECK.format(name="shows-nothing", price=1000) + COMMANDS,
         CHECK.format(name="by-group", price=901) + COMMANDS,
         CHECK.format(name="by-https", price=909).replace("http://shop", "https://secure") + COMMANDS,
+        CHECK.format(name="uncertified", price=910).replace("http://shop", "https://shop") + COMMANDS,
         CHECK.format(name="by-nobodys-tag", price=902) + COMMANDS + 'targets = { "tag:Role" = "nobody" }\n',
         CHECK.format(name="by-function", price=903) + 'send = "PYTHON invoke.py"\n',
         CHECK.format(name="one-of-two", price=904) + 'send = "PYTHON one.py"\n',
@@ -44,6 +45,7 @@ OUTCOMES = {
     "shows-nothing": "fails",
     "by-group": "holds",
     "by-https": "holds",
+    "uncertified": "fails",
     "by-nobodys-tag": "fails",
     "by-function": "holds",
     "one-of-two": "fails",
@@ -131,6 +133,8 @@ def test_a_purge_holds_only_if_every_machine_was_asked_and_is_new(cli, folder):
     assert "2 of the 2 machines of group shop" in evidence["by-group"]
     assert evidence["by-group"].count("i-") >= len("ab")
     assert "2 of the 2 machines of group shop" in evidence["by-https"]
+    assert "https://shop.example.com/product?id=1 cannot be reached" in evidence["uncertified"]
+    assert "the certificate is refused: Hostname mismatch" in evidence["uncertified"]
     nobody = "no machine was asked, and the command is called Success (NoInstancesInTag); group shop has 2 machines"
     assert nobody in evidence["by-nobodys-tag"]
     assert evidence["by-nobodys-tag"].count("does not have the new content: HTTP 200") == len("ab")
