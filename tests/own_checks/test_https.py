@@ -10,8 +10,8 @@ import pytest
 from sandbox.paths import share
 
 STACK = """\
-description: nginx and Flask-SocketIO in one task behind an ALB, which redirects HTTP to HTTPS
-images: [toolbox, haproxy, nginx, flask-socketio]
+description: nginx and Flask-SocketIO in one task behind an ALB that redirects HTTP to HTTPS, and behind CloudFront
+images: [toolbox, haproxy, nginx, varnish, flask-socketio]
 efs:
   fs-0123456789abcdef0:
     /app: app/
@@ -39,7 +39,7 @@ calls:
       Protocol: HTTP
       Port: 80
       DefaultActions: [{Type: redirect, RedirectConfig: {Protocol: HTTPS, Port: "443", StatusCode: HTTP_301}}]
-  - acm.request_certificate: {DomainName: chat.example.com, SubjectAlternativeNames: [cdn.example.com]}
+  - acm.request_certificate: {DomainName: chat.example.com}
     as: certificate
   - elbv2.create_listener:
       LoadBalancerArn: ${balancer.LoadBalancers.0.LoadBalancerArn}
@@ -47,6 +47,29 @@ calls:
       Port: 443
       Certificates: [{CertificateArn: "${certificate.CertificateArn}"}]
       DefaultActions: [{Type: forward, TargetGroupArn: "${group.TargetGroups.0.TargetGroupArn}"}]
+  - acm.request_certificate: {DomainName: cdn.example.com}
+    as: cdn_certificate
+  - cloudfront.create_distribution:
+      DistributionConfig:
+        CallerReference: chat
+        Comment: the site's files
+        Enabled: true
+        Aliases: {Quantity: 1, Items: [cdn.example.com]}
+        ViewerCertificate:
+          ACMCertificateArn: ${cdn_certificate.CertificateArn}
+          SSLSupportMethod: sni-only
+          MinimumProtocolVersion: TLSv1.2_2021
+        Origins:
+          Quantity: 1
+          Items:
+            - Id: balancer
+              DomainName: chat.example.com
+              CustomOriginConfig: {HTTPPort: 80, HTTPSPort: 443, OriginProtocolPolicy: https-only}
+        DefaultCacheBehavior:
+          TargetOriginId: balancer
+          ViewerProtocolPolicy: redirect-to-https
+          CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6
+    as: cdn
   - route53.create_hosted_zone: {Name: example.com, CallerReference: chat}
     as: zone
   - route53.change_resource_record_sets:
@@ -61,7 +84,14 @@ calls:
                 DNSName: ${balancer.LoadBalancers.0.DNSName}
                 HostedZoneId: ${balancer.LoadBalancers.0.CanonicalHostedZoneId}
                 EvaluateTargetHealth: false
-          - {Action: CREATE, ResourceRecordSet: {Name: cdn.example.com, Type: A, AliasTarget: *balancer}}
+          - Action: CREATE
+            ResourceRecordSet:
+              Name: cdn.example.com
+              Type: A
+              AliasTarget:
+                HostedZoneId: Z2FDTNDATAQYW2
+                DNSName: ${cdn.Distribution.DomainName}
+                EvaluateTargetHealth: false
           - {Action: CREATE, ResourceRecordSet: {Name: uncertified.example.com, Type: A, AliasTarget: *balancer}}
   - ecs.create_cluster: {clusterName: chat}
   - ecs.register_task_definition:
@@ -155,9 +185,19 @@ url = "https://uncertified.example.com/"
 idle = 0
 
 [[check]]
+name = "kept-at-the-cdn"
+kind = "cache"
+url = "https://cdn.example.com/"
+
+[[check]]
 name = "files"
 kind = "assets"
 url = "https://chat.example.com/"
+
+[[check]]
+name = "files-of-the-cdn"
+kind = "assets"
+url = "https://cdn.example.com/"
 
 [[check]]
 name = "files-by-http"
@@ -200,7 +240,9 @@ OUTCOMES = {
     "kept-uncertified": "fails",
     "socket": "holds",
     "socket-uncertified": "fails",
+    "kept-at-the-cdn": "holds",
     "files": "holds",
+    "files-of-the-cdn": "holds",
     "files-by-http": "holds",
     "files-during": "holds",
     "files-of-others": "fails",
@@ -231,7 +273,7 @@ def folder(cli):
 
 
 @pytest.mark.docker
-@pytest.mark.long(20)
+@pytest.mark.long(25)
 def test_checks_ask_with_https_and_look_at_the_certificate(cli, folder):
     code, out, err = cli.run("test", folder, "--speed", "10", "--json", folder / "r.json", within=240)
     assert code == 1, out + err
@@ -246,7 +288,7 @@ def test_checks_ask_with_https_and_look_at_the_certificate(cli, folder):
     assert "every kind of client gets through" in evidence["socket"]
     assert "error certificate" in evidence["socket-uncertified"]
     left_out = "not asked, as nothing of the stack has these names: ads.example.net"
-    for name in ("files", "files-by-http"):
+    for name in ("files", "files-by-http", "files-of-the-cdn"):
         assert "3 page loads, 4 files" in evidence[name]
         assert left_out in evidence[name]
     assert "page loads broken; exit code 0" in evidence["files-during"]
