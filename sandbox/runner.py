@@ -215,7 +215,7 @@ def _play(
     ) as sandbox:
         bring_up = sandbox.stack if scenario.awaits_ready else sandbox.begin_stack
         try:
-            stack = bring_up(scenario.stack, dict(variant.parameters))
+            stack = bring_up(scenario.stack, {**scenario.parameters, **variant.parameters})
             scenario.play(Play(sandbox, stack, variant))
         except SandboxError:
             sandbox.check()

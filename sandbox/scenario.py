@@ -85,6 +85,7 @@ class Scenario:
         judge: The verdict from the observations.
         awaits_ready: The stack is up when the script begins. Else only its calls have been made, and `play` waits
             itself: for a failure that keeps a stack from coming up.
+        parameters: For the stack, in every variant.
         speed: Divides every AWS timer of its runs, unless ``--speed`` is more: for what lasts minutes on AWS.
     """
 
@@ -97,6 +98,7 @@ class Scenario:
     play: Callable[[Play], None]
     judge: Callable[[Sequence[Observation]], Verdict]
     awaits_ready: bool = True
+    parameters: Mapping[str, str] = field(default_factory=dict)
     speed: float = 1.0
 
     def __post_init__(self) -> None:

@@ -84,6 +84,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="cached-error",
     stack="ghost-cdn",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="The origin is well again, and visitors still get 504 for minutes.",
     cause=(
         "CloudFront keeps errors, too: for the error caching minimum TTL, 10 s unless the distribution says otherwise. "

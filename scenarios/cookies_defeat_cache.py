@@ -38,6 +38,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="cookies-defeat-cache",
     stack="ghost-cdn",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="The cache hit ratio is near zero although every page may be kept for minutes.",
     cause=(
         "The behaviour forwards all cookies, and so has all of them in its cache key: an analytics cookie makes each "

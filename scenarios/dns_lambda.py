@@ -64,6 +64,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="dns-lambda",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="After a task was replaced, the site's name still leads to the dead task: every request times out.",
     cause=(
         "The Lambda function that writes the record takes the network interface from the event by position "

@@ -77,6 +77,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="dns-lambda-no-ip-yet",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="Now and then a replaced task never gets the name. The function shows no errors and the site is down.",
     cause=(
         "EC2 showed the interface without its Association when the event came (KeyError: 'Association'). The function "

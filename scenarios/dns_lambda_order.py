@@ -100,6 +100,7 @@ def _stopped(seen: Observation) -> bool:
 SCENARIO = Scenario(
     name="dns-lambda-order",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="After a clean replacement of the task, the name leads to the old one again, and the site is down.",
     cause=(
         "EventBridge delivers at least once and in no order: the old task's RUNNING event came again, after the new "

@@ -132,6 +132,7 @@ def _whose(seen: Observation, old: Observation) -> str:
 SCENARIO = Scenario(
     name="efs-persistence",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="After a deployment posts are gone; or they are there, and what an editor has just saved is not.",
     cause=(
         "Ghost's SQLite file is on the task's own volume and goes with it. Or it is on EFS, and the default rolling "

@@ -95,6 +95,7 @@ def _who(visits: Sequence[Observation], path: str) -> str:
 SCENARIO = Scenario(
     name="ghost-cache-control",
     stack="ghost-cdn",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="CloudFront is there, and yet every page view reaches the task; when the task is gone, so is the blog.",
     cause=(
         'Ghost sends "Cache-Control: public, max-age=0" with its pages. With a minimum TTL of 0 CloudFront honours it: '

@@ -87,6 +87,7 @@ def judge(observations: Sequence[Observation]) -> Verdict:
 SCENARIO = Scenario(
     name="origin-outage",
     stack="ghost-cdn",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="The task is gone for a while. The cache was to carry the blog, and each page takes as long as a time-out.",
     cause=(
         "CloudFront has the pages, but as expired ones (max-age=0): it asks the origin first, and shows what it has "

@@ -91,6 +91,7 @@ def _served(seen: Observation) -> bool:
 SCENARIO = Scenario(
     name="spot-interruption",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="Every few days the site is down for a minute, and nobody has deployed anything.",
     cause=(
         "Fargate Spot took the task's capacity back. The only task stops serving at once on SIGTERM, while its "

@@ -60,6 +60,7 @@ def _ends(observations: Sequence[Observation]) -> list[Observation]:
 SCENARIO = Scenario(
     name="task-localhost",
     stack="ghost",
+    parameters={"blog": "image:ghost-blog/blog"},
     symptom="What runs with docker compose does not come up on Fargate: the service starts one task after the other.",
     cause=(
         "nginx.conf says `proxy_pass http://ghost:2368`, the service's name in Docker Compose. The containers of an "

@@ -118,6 +118,22 @@ def test_a_scenario_may_divide_the_timers_unless_the_option_is_more(small_stack)
 
 
 @pytest.mark.docker
+def test_a_stack_has_the_parameters_of_the_scenario_unless_the_variant_has_its_own(small_stack):
+    handlers = []
+
+    def play(play):
+        made = play.sandbox.aws("lambda").get_function_configuration(FunctionName="writes-dns")
+        handlers.append(made["Handler"])
+
+    asks = dataclasses.replace(
+        scenario(str(small_stack())), parameters={"handler": "other"}, awaits_ready=False, play=play
+    )
+    for parameters in ({}, {"handler": "by_name"}):
+        assert runner.run_variant(asks, dataclasses.replace(VARIANTS[1], parameters=parameters), Options()).as_declared
+    assert handlers == ["other.handler", "by_name.handler"]
+
+
+@pytest.mark.docker
 def test_a_script_that_waits_itself_begins_before_the_stack_is_up(small_stack):
     """Its page is never good: a script that wants the stack up is not played."""
     stack = str(small_stack(within=3).conf("return 503;"))

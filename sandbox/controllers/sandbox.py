@@ -286,9 +286,12 @@ class Sandbox(Viewers, Operator):
         self.aws.make_ahead({call.service for call in definition.calls})
 
         def fill(made_by: Call | None, values: Mapping[str, Any]) -> None:
-            for file_system, directory, folder in stack_file.efs_folders(definition, values, made_by):
+            for file_system, directory, source in stack_file.efs_contents(definition, values, made_by):
                 volume = self._containers.create_volume(efs_volume(file_system, directory))
-                self._containers.fill_volume(volume, folder, self._ground.toolbox)
+                if isinstance(source, stack_file.InImage):
+                    self._containers.copy_to_volume(volume, self._images.ensure(source.component), source.path)
+                else:
+                    self._containers.fill_volume(volume, source, self._ground.toolbox)
 
         def made(call: Call, values: Mapping[str, Any]) -> None:
             fill(call, values)

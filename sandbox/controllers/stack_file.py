@@ -41,6 +41,7 @@ _FORMS: Mapping[str, type] = {"description": str, "parameters": dict, "images": 
 _NAMES: Mapping[type, str] = {str: "text", dict: "mapping", list: "list"}
 _LARGEST_CODE = 250 * 2**20  # bytes; Lambda's quota "Deployment package (.zip file archive) size", unzipped
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
+_IN_IMAGE = re.compile(r"image:([a-z0-9-]+)(/.+)")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Ready:
     url: str
     status: int = 200
     within: float = 60.0
+
+
+@dataclass(frozen=True)
+class InImage:
+    """Files in the image of a component of the catalogue: those in the folder ``path``."""
+
+    component: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Call:
 
 @dataclass(frozen=True)
 class StackDefinition:
-    """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder of the stack.
+    """What a ``stack.yaml`` says. ``efs`` maps file system id and directory to a folder, see `efs_contents`.
 
     Of a ``sandbox.toml``: ``overrides`` are images in the place of others, ``references`` what names each image that is
     to be had beforehand, ``notes`` what is to be told, and ``terraform`` what is applied after the calls. Of a
@@ -282,12 +291,13 @@ def _way_out(call: Call, parameters: Mapping[str, Any], message: str) -> str:
     return f'in sandbox.toml: [stack] ignore = ["{owner}.{found["member"]}"] leaves it out'
 
 
-def efs_folders(
+def efs_contents(
     definition: StackDefinition, known: Mapping[str, Any], made_by: Call | None = None
-) -> list[tuple[str, str, Path]]:
+) -> list[tuple[str, str, Path | InImage]]:
     """What is to be on file systems: file system id, directory and the folder to copy from.
 
-    That is of those that are there before the first call, or of the one that a call has just made.
+    That is of those that are there before the first call, or of the one that a call has just made. The folder is one of
+    the stack's, or with "image:COMPONENT/PATH" one in an image; "" is none.
 
     Raises:
         SandboxError: A folder is not there, or a ``${...}`` in its name is not known.
@@ -296,15 +306,21 @@ def efs_folders(
     for reference, directories in definition.efs_made.items():
         if made_by is not None and reference.name.partition(".")[0] == made_by.save_as:
             there = {str(_look_up(reference.name, known, str(made_by))): directories}
-    found = []
+    found: list[tuple[str, str, Path | InImage]] = []
     for file_system, directories in there.items():
         for directory, folder in directories.items():
-            place = f"{definition.folder / FILE}: efs"
-            source = definition.folder / str(_fill(folder, known, definition.folder, place))
-            if not source.is_dir():
-                raise SandboxError(f"{definition.folder / FILE}: there is no folder {source}")
-            found.append((file_system, directory, source))
+            given = str(_fill(folder, known, definition.folder, f"{definition.folder / FILE}: efs"))
+            if given:
+                found.append((file_system, directory, _source(definition.folder, given)))
     return found
+
+
+def _source(folder: Path, given: str) -> Path | InImage:
+    if in_image := _IN_IMAGE.fullmatch(given):
+        return InImage(in_image[1], in_image[2])
+    if not (folder / given).is_dir():
+        raise SandboxError(f"{folder / FILE}: there is no folder {folder / given}")
+    return folder / given
 
 
 def task_networks(definition: StackDefinition, known: Mapping[str, Any]) -> list[Network]:

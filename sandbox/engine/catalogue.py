@@ -134,6 +134,13 @@ CATALOGUE: Mapping[str, Component] = {
         ),
         Component("ghost", "ghost:6", "ghost", "/var/lib/ghost/content, port 2368, configuration by environment"),
         Component(
+            "ghost-blog",
+            "",
+            "ghost-blog",
+            "/blog: the content of a blog that ghost has been up with, for file systems that are not new",
+            images={"GHOST": "ghost"},
+        ),
+        Component(
             "flask-socketio", "", "flask-socketio", "Flask-SocketIO 5: threads, gevent or eventlet; runs /app/app.py"
         ),
         Component(

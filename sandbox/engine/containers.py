@@ -346,6 +346,11 @@ class Containers:
         """Copy what is in ``folder`` to the root of a volume, owned by root; ``image`` is any that the engine has."""
         self._unpack(name, archives.packed_folder(folder), image)
 
+    def copy_to_volume(self, name: str, image: str, path: str) -> None:
+        """Copy what an image has in a folder to the root of an empty volume, with its owners."""
+        command = ["never"]  # the engine copies when a container is made, and this one never runs
+        self.remove(self.create(Spec(f"fill-{name[-24:]}", image, command=command, mounts=[Mount(path, name)])))
+
     def open_volume(self, name: str, image: str) -> None:
         """Let every user write to the root of a volume; ``image`` is any that the engine has."""
         self._unpack(name, archives.open_root(), image)

@@ -92,3 +92,14 @@ def test_ghost_runs_as_node_on_seeded_content_that_survives_it(containers, image
     client = containers.run_new(Spec("client2", image("toolbox"), command=["sleep", "300"], network_of=again))
     assert "<title>Ghost</title>" in until(containers, client, get, 90)
     assert containers.execute(again, ["ls", "content/images/mine", "-d", "content/themes/source"])[0] == 0
+
+
+def test_ghost_goes_on_with_a_blog_that_has_been_up_before(containers, image):
+    volume = containers.create_volume("content")
+    containers.copy_to_volume(volume, image("ghost-blog"), "/blog")
+    mount = {"Target": "/var/lib/ghost/content", "Source": volume, "Type": "volume"}
+    ghost = containers.run_new(Spec("ghost", image("ghost"), environment=GHOST, mounts=[mount]))
+    client = containers.run_new(Spec("client", image("toolbox"), command=["sleep", "300"], network_of=ghost))
+    get = ["curl", "-sf", "-H", "Host: blog.example.com", "http://localhost:2368/"]
+    assert "<title>Ghost</title>" in until(containers, client, get, 90)
+    assert not [line for line in log(containers, ghost) if "Creating table" in line]

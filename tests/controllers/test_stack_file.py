@@ -68,9 +68,17 @@ def test_a_stack_that_is_not_there_is_answered_with_those_that_are(name):
 def test_the_ghost_stack_reads():
     ghost = stacks.load("ghost")
     assert ghost.name == "ghost"
-    assert ghost.parameters == {"handler": "by_name", "taskdef": "taskdef", "nginx": "nginx"}
+    assert ghost.parameters == {"handler": "by_name", "taskdef": "taskdef", "nginx": "nginx", "blog": ""}
     assert [ready.url for ready in ghost.ready] == ["http://blog.example.com/"]
     assert str(ghost.calls[0]) == "route53.create_hosted_zone"
+
+
+def test_a_file_system_begins_with_a_folder_of_the_stack_with_one_in_an_image_or_empty():
+    ghost = stacks.load("ghost")
+    nginx = ("fs-0123456789abcdef0", "/nginx", ghost.folder / "nginx")
+    assert stacks.efs_contents(ghost, ghost.with_parameters({})) == [nginx]
+    known = ghost.with_parameters({"blog": "image:ghost-blog/blog"})
+    assert stacks.efs_contents(ghost, known) == [nginx, (nginx[0], "/content", stacks.InImage("ghost-blog", "/blog"))]
 
 
 def test_what_overrides_true_or_false_is_one_of_them(write):
@@ -195,9 +203,13 @@ class TestCallsThatAreRefused:
     def test_a_folder_of_an_unknown_parameter(self, refusal):
         assert "efs: '${conf}' is not known" in refusal(rest="efs: {fs-1: {/conf: '${conf}/'}}\n")
 
-    def test_an_unknown_component(self, sandbox, write):
+    def test_a_path_that_is_no_image_is_a_folder(self, refusal, tmp_path):
+        assert f"there is no folder {tmp_path}/image:nginx" in refusal(rest="efs: {fs-1: {/conf: image:nginx}}\n")
+
+    @pytest.mark.parametrize("named", ["images: [nginxx]", "efs: {fs-1: {/conf: image:nginxx/etc}}"])
+    def test_an_unknown_component(self, named, sandbox, write):
         with pytest.raises(SandboxError, match="there is no component 'nginxx'"):
-            sandbox.begin_stack(write("calls: []\nimages: [nginxx]"))
+            sandbox.begin_stack(write(f"calls: []\n{named}"))
 
     def test_an_unknown_parameter_of_the_stack(self, sandbox, write):
         with pytest.raises(SandboxError, match="has no parameter 'b'") as caught:

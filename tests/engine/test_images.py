@@ -12,7 +12,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from sandbox.engine import catalogue, daemon
 from sandbox.engine.catalogue import CATALOGUE, Component
@@ -35,11 +35,12 @@ def component(tmp_path, monkeypatch, engine):
     made: list[str] = []
     # Makes every test's image another one; without it an earlier run's layers would be taken and nothing be built.
     label = f"test={uuid.uuid4()}"
+    begin = f"ARG BASE=debian:trixie-slim\nFROM ${{BASE}}\nLABEL {label}\n"
 
     def make(dockerfile: str, name: str = "under-test") -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        (folder / "Dockerfile").write_text(f"ARG BASE=debian:trixie-slim\nFROM ${{BASE}}\nLABEL {label}\n{dockerfile}\n")
+        (folder / "Dockerfile").write_text(f"{begin}{dockerfile}\n")
         monkeypatch.setitem(CATALOGUE, name, Component(name, "", str(folder), "under test"))
         made.append(name)
         return folder
@@ -48,7 +49,9 @@ def component(tmp_path, monkeypatch, engine):
     for name in made:
         with contextlib.suppress(ImageNotFound):
             engine.api.remove_image(catalogue.local_tag(name), force=True)
-    engine.images.prune({"dangling": True, "label": label})  # layers of builds that failed
+    for left in engine.images.list(filters={"dangling": True, "label": label}):  # layers of builds that failed
+        with contextlib.suppress(APIError):  # a build that lost its client goes on for a while
+            engine.api.remove_image(left.id, force=True)
 
 
 def images(engine, progress=lambda text: None, mode="auto"):

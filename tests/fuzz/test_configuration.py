@@ -89,7 +89,7 @@ def test_any_stack_yaml_is_a_stack_or_refused(tmp_path, text):
         values = definition.with_parameters(dict.fromkeys(list(definition.parameters)[:1], "7"))
         stack_file.task_networks(definition, values)
         with suppress(SandboxError):
-            stack_file.efs_folders(definition, values)
+            stack_file.efs_contents(definition, values)
         stack_file.carry_out(definition, lambda service: Stack(), values, lambda call, known: None)
 
 

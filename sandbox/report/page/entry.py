@@ -54,7 +54,7 @@ class Entry:
             "Fix": scenario.fix,
             "This variant": variant.description,
         }
-        settings = {**variant.parameters, **variant.settings}
+        settings = {**scenario.parameters, **variant.parameters, **variant.settings}
         configuration = {name: value if isinstance(value, str) else repr(value) for name, value in settings.items()}
         stack = paths.share() / "compose" / scenario.stack / "stack.yaml"
         if stack.is_file():
