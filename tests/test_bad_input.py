@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.registries import Silent
+
 pytestmark = pytest.mark.docker
 
 WAITING = "waiting for http://small.example.org/"
@@ -295,6 +297,16 @@ def test_ctrl_c_twice_at_once_while_starting(cli, small_stack, until):
     up.interrupt()
     assert up.end(within=20) == 130, up.err
     assert "Traceback" not in up.err
+    assert cli.left() == []
+
+
+def test_ctrl_c_waits_for_no_registry_that_says_nothing(cli, small_stack):
+    with Silent() as registry:
+        up = cli.start("up", small_stack().taskdef(container={"image": registry.image}))
+        assert registry.asked.wait(30)
+        up.interrupt()
+        assert up.end(within=20) == 130
+    assert up.err.rstrip().endswith("interrupted")
     assert cli.left() == []
 
 

@@ -55,6 +55,7 @@ class Ground:
             self.containers = Containers(client, self.run)
             self._closing.callback(self.remove_containers)
             self.images = Images(client, images, progress, OtherEngines(hosts.here(), progress))
+            self._closing.callback(self.images.close)
             self.toolbox = self.images.ensure("toolbox")
             self.sockets = self.run.folder / "sockets"
             if site is None:

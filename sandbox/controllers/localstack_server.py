@@ -244,10 +244,11 @@ class OwnedServer:
         return self._container
 
     def _stop(self) -> None:
-        with contextlib.suppress(SandboxError):
-            self._starting.exception()  # what is being made is made, and goes with the rest
+        self._images.close()  # a build of its image takes minutes
+        self._made.exception()  # what is being made is made, and goes with the rest
         if self._container is not None:
-            self._container.close()
+            self._container.close()  # with it ends the wait until it is ready, of two minutes at most
+        self._starting.exception()
 
 
 class UsersServer:

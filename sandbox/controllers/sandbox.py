@@ -363,6 +363,7 @@ class Sandbox(Viewers, Operator):
         """Remove everything. A second call does nothing."""
         errors = []
         self._ending.set()
+        self._ground.images.close()  # what is about to end may be waiting for one
         with held_back():
             while self._closers:
                 closer = self._closers.pop()

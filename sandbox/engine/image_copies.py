@@ -23,6 +23,11 @@ class OtherEngines:
         self._host = host
         self._say = say
 
+    @property
+    def are_there(self) -> bool:
+        """Whether the list has others."""
+        return len(hosts.listed()) > 1
+
     def bring(self, reference: str) -> bool:
         """Copy an image that this engine lacks from the first other engine that has it; whether one had.
 
@@ -43,7 +48,7 @@ class OtherEngines:
 
     def _copy(self, reference: str, *, only_first: bool) -> bool:
         listed = hosts.listed()
-        if len(listed) == 1 or (only_first and listed[0] == self._host):
+        if not self.are_there or (only_first and listed[0] == self._host):
             return False
         with placement.opened() as engines:
             target = engines.answering[self._host]

@@ -18,9 +18,10 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import requests
@@ -34,6 +35,8 @@ from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.image_copies import OtherEngines
 from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
+
+T = TypeVar("T")
 
 LOG_LINES = 20
 _AT_ONCE = 2  # images that are made
@@ -104,6 +107,8 @@ class Images:
         self._lock = threading.Lock()
         self._out_of_reach: dict[str, str] = {}  # registry: its words
         self._refusal = ""
+        self._awaited: set[Future[Any]] = set()
+        self._closed = False
         self.in_registry: Callable[[str], str | None] = lambda reference: None
         self.overrides: dict[str, str] = {}
 
@@ -119,7 +124,7 @@ class Images:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
             if name not in self._known:
-                self._known[name] = self._get(CATALOGUE[name])
+                self._known[name] = self._unless_closed(lambda: self._get(CATALOGUE[name]))
             return self._known[name]
 
     def ensure_all(self, names: Iterable[str]) -> None:
@@ -175,10 +180,12 @@ class Images:
             return self.ensure(component)
         if (own := self.in_registry(reference)) is not None:
             return own
-        if self._others is not None:
-            with self._turn("copy"):
-                self._others.renew(reference)
-        if self._present(reference) or self._copied(reference) or self._pull(reference):
+        others = self._others
+        if others is not None and others.are_there:
+            self._unless_closed(lambda: self._renewed(others, reference))
+        if self._present(reference):
+            return reference
+        if self._unless_closed(lambda: self._copied(reference) or self._pull(reference)):
             return reference
         raise SandboxError(
             f"image '{reference}' is not on this machine and cannot be pulled",
@@ -190,6 +197,42 @@ class Images:
     def list(self) -> list[Row]:
         """All components and whether their image is present."""
         return [self._row(component) for component in CATALOGUE.values()]
+
+    def close(self) -> None:
+        """Let nobody wait for an image any more, now or later: a registry may answer never.
+
+        The engine ends a pull or a build whose connection ends, with this process at the latest.
+        """
+        with self._lock:
+            self._closed = True
+            awaited = list(self._awaited)
+        for one in awaited:
+            with contextlib.suppress(InvalidStateError):  # it has come meanwhile
+                one.set_exception(_closed())
+
+    def _unless_closed(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives, which is done on a thread of its own; nobody waits for that after `close`."""
+        awaited: Future[T] = Future()
+
+        def do() -> None:
+            with contextlib.suppress(InvalidStateError):  # nobody wants to know
+                try:
+                    result = work()
+                except BaseException as error:
+                    awaited.set_exception(error)
+                else:
+                    awaited.set_result(result)
+
+        with self._lock:
+            if self._closed:
+                raise _closed()
+            self._awaited.add(awaited)
+        threading.Thread(target=do, name="image", daemon=True).start()
+        try:
+            return awaited.result()
+        finally:
+            with self._lock:
+                self._awaited.discard(awaited)
 
     def _row(self, component: Component) -> Row:
         for origin, reference in (("official", component.official), ("built", catalogue.local_tag(component.name))):
@@ -242,9 +285,14 @@ class Images:
             raise _engine_lost(f"image '{reference}' was being looked up", error) from error
         return True
 
+    def _renewed(self, others: OtherEngines, reference: str) -> bool:
+        """Whether the first engine of the list had another image of that name, which is here now."""
+        with self._turn("copy"):
+            return others.renew(reference)
+
     def _copied(self, reference: str) -> bool:
         """Whether another engine had the image, which this one has now, too."""
-        if self._others is None:
+        if self._others is None or not self._others.are_there:
             return False
         with self._turn("copy"):
             return self._present(reference) or self._others.bring(reference)
@@ -407,6 +455,10 @@ def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uname = entry.gname = ""
     entry.mtime = 0
     return entry
+
+
+def _closed() -> SandboxError:
+    return SandboxError("the sandbox is being closed, and waits for no image any more")
 
 
 def _engine_lost(what: str, error: Exception) -> SandboxError:

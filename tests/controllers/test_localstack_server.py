@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +14,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from docker.errors import ImageNotFound
 
 from sandbox.aws.backends.localstack.container import TOKEN, Container
 from sandbox.aws.backends.localstack.container import Options as ContainerOptions
 from sandbox.controllers.localstack_server import OwnedServer, UsersServer, opened
 from sandbox.controllers.sandbox import Sandbox
-from sandbox.engine import archives, networks, sweep
+from sandbox.engine import archives, catalogue, networks, sweep
 from sandbox.engine import run as run_of_engine
+from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.daemon import connect
 from sandbox.engine.image_builds import BuildRequest, ImageBuilder
 from sandbox.engine.images import Images
@@ -296,6 +301,26 @@ def test_a_localstack_that_refuses_its_token_says_so(
     assert (caught.value.message, caught.value.state) == ("LocalStack ended before it was ready", "exit code 55")
     assert "License activation failed! 🔑❌" in caught.value.log
     assert caught.value.hint.startswith("the token in LOCALSTACK_AUTH_TOKEN was refused")
+
+
+@pytest.mark.parametrize("line", ["RUN sleep 200 && false", "ENTRYPOINT sleep 200"], ids=["built", "not ready"])
+def test_a_localstack_that_is_just_starting_is_not_waited_for_at_the_end(
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\nLABEL test={uuid.uuid4()}\n{line}\n")
+    monkeypatch.setitem(CATALOGUE, "localstack", Component("localstack", "", str(tmp_path), "under test"))
+    building = threading.Event()
+    server = OwnedServer("auto", progress=lambda text: building.set() if line in text else None)
+    assert building.wait(60)
+    if line.startswith("ENTRYPOINT"):
+        server._made.result(timeout=60)
+    begun = time.monotonic()
+    server.close()
+    assert time.monotonic() - begun < 60
+    with contextlib.closing(connect()) as client:
+        assert not client.containers.list(filters={"label": f"{LABEL_RUN}={server._run.id}"}, all=True)
+        with contextlib.suppress(ImageNotFound):
+            client.api.remove_image(catalogue.local_tag("localstack"), force=True)
 
 
 def test_a_url_where_no_localstack_is_is_refused(web_site: Callable[..., Any]) -> None:

@@ -18,6 +18,7 @@ from sandbox.engine import catalogue, daemon
 from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.images import Images, host_ca
 from sandbox.errors import SandboxError
+from tests.registries import Silent
 
 pytestmark = pytest.mark.docker
 
@@ -347,3 +348,15 @@ def test_a_component_has_sources_arguments_and_another_component_s_image(engine,
         monkeypatch.setitem(CATALOGUE, "under-test", change)
         tags.add(catalogue.local_tag("under-test"))
     assert len(tags) == 1 + len(changes)
+
+
+def test_nobody_waits_for_an_image_any_more_once_all_is_being_closed(engine):
+    source = images(engine)
+    with Silent() as registry, ThreadPoolExecutor(1) as pool:
+        pulled = pool.submit(source.resolve, registry.image)
+        assert registry.asked.wait(20)
+        source.close()
+        with pytest.raises(SandboxError, match="the sandbox is being closed"):
+            pulled.result(timeout=10)
+        with pytest.raises(SandboxError, match="the sandbox is being closed"):
+            source.resolve(registry.image)
