@@ -58,8 +58,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= CUT_AT else text[:CUT_AT] + "..."
 
 
+def _opened(file: Path) -> FileIO:
+    try:
+        return file.open("ab", buffering=0)
+    except OSError as error:
+        raise SandboxError(
+            f"the timeline cannot be written to {file}",
+            state=error.strerror or str(error),
+            hint="name a file in a folder that may be written",
+        ) from error
+
+
 class Timeline:
-    """Thread-safe list of observations that can be waited on and subscribed to."""
+    """Thread-safe list of observations that can be waited on and subscribed to.
+
+    Raises:
+        SandboxError: The file cannot be written.
+    """
 
     def __init__(self, clock: Clock, file: Path | None = None) -> None:
         self._clock = clock
@@ -68,7 +83,7 @@ class Timeline:
         self._changed = threading.Condition()
         self._aborted: SandboxError | None = None
         self._path = file
-        self._file: FileIO | None = file.open("ab", buffering=0) if file else None
+        self._file: FileIO | None = _opened(file) if file else None
         self._whole = self._file.tell() if self._file else 0
         self._unwritten: SandboxError | None = None
 

@@ -82,6 +82,12 @@ def test_a_file_that_can_hold_no_more_ends_with_a_whole_line(clock: VirtualClock
     timeline.close()
 
 
+def test_a_file_that_cannot_be_opened_is_named(clock: VirtualClock, tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="the timeline cannot be written to") as caught:
+        Timeline(clock, tmp_path)
+    assert (caught.value.state, str(tmp_path) in caught.value.message) == ("Is a directory", True)
+
+
 def test_subscribers_are_told_until_they_end_it(timeline: Timeline) -> None:
     told: list[str] = []
     end = timeline.subscribe(lambda seen: told.append(seen.kind))

@@ -27,13 +27,16 @@ def make_folder(folder: Path | None) -> None:
     """Make a folder where it is not there.
 
     Raises:
-        SandboxError: There can be none.
+        SandboxError: There can be none, or nothing can be written to it.
     """
+    if folder is None:
+        return
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SandboxError(f"there can be no folder {folder}", state=error.strerror or str(error)) from error
+    if not os.access(folder, os.W_OK):
+        raise SandboxError(f"nothing can be written to folder {folder}", hint="name another one")
 
 
 def write_whole(file: Path, text: str) -> None:

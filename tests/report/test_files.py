@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.report.files import write_whole
+from sandbox.report.files import make_folder, write_whole
 from tests.room import room_for
 
 
@@ -55,3 +55,9 @@ def test_who_may_read_the_file_may_still(tmp_path):
 def test_a_device_stays_a_device():
     write_whole(Path("/dev/null"), "text")
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sandbox.report.files.os.access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(SandboxError, match=f"nothing can be written to folder {tmp_path}"):
+        make_folder(tmp_path)
