@@ -1,6 +1,7 @@
 """The ``sandbox`` command.
 
-Exit codes: 0, everything did what it declares; 1, something did not; 2, usage or environment; 130, interrupted.
+Exit codes: 0, everything did what it declares; 1, something did not; 2, usage or environment; 130, interrupted; 141,
+nobody reads the output any more.
 Docker, boto3 and moto are imported by the commands that need them, so that ``--help`` is there at once.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -22,11 +23,12 @@ from sandbox import (
     scenario_commands,
     stack_commands,
 )
-from sandbox.errors import SandboxError
+from sandbox.errors import NO_ROOM, SandboxError
 from sandbox.manual import ManualGroup
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141  # 128 and the number of SIGPIPE, as shells have it
 
 
 class _Commands(ManualGroup):
@@ -72,18 +74,29 @@ def main() -> None:
     except SandboxError as failure:
         _say(failure)
         sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:  # before there was a command
+        _end_interrupted()
     except SystemExit as ending:
         if ending.code == EXIT_INTERRUPTED:
-            interrupts.ignore()
-            print("interrupted", file=sys.stderr, flush=True)
-            sys.stdout.flush()
-            # Python remembers a KeyboardInterrupt within exec(), where dataclasses are made, and though it was caught
-            # would end by the signal instead of with a code.
-            os._exit(EXIT_INTERRUPTED)
+            _end_interrupted()
+        if isinstance(ending.__context__, BrokenPipeError):  # as Typer and Rich end a command
+            sys.exit(EXIT_UNREAD)
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            _say(SandboxError("the disk is full", state=str(error), hint="make room, or write to another one"))
+            sys.exit(EXIT_USAGE)
         _say(SandboxError.unforeseen("the command failed", error))
         sys.exit(EXIT_USAGE)
+
+
+def _end_interrupted() -> NoReturn:
+    interrupts.ignore()
+    print("interrupted", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    # Python remembers a KeyboardInterrupt within exec(), where dataclasses are made, and though it was caught would end
+    # by the signal instead of with a code.
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _say(failure: SandboxError) -> None:

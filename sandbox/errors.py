@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Self
 
 _TRACE_LINES = 12
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class SandboxError(Exception):
@@ -79,7 +79,7 @@ def log_failure(log: logging.Logger, error: Exception, what: str) -> None:
     """
     if isinstance(error, SandboxError):
         log.error("%s: %s: %s", what, error.message, error.state)
-    elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+    elif isinstance(error, OSError) and error.errno in NO_ROOM:
         log.error("%s: %s", what, error)
     else:
         log.error("%s", what, exc_info=error)

@@ -61,7 +61,7 @@ def named(items: Iterable[str], option: str) -> dict[str, str]:
         SandboxError: One of them has no name, or no value.
     """
     pairs = [item.partition("=") for item in items]
-    for name, equals, _ in pairs:
+    for name, equals, value in pairs:
         if not name or not equals:
-            raise SandboxError(f"{option} wants NAME=VALUE, not '{name}'")
+            raise SandboxError(f"{option} wants NAME=VALUE, not '{name}{equals}{value}'")
     return {name: value for name, _, value in pairs}

@@ -189,7 +189,11 @@ def _follow(seen: Observation) -> None:
     from sandbox.report import live
 
     if told := live.line(seen):
-        terminal.out.print(f"  {told}", soft_wrap=True, markup=False)
+        try:
+            terminal.out.print(f"  {told}", soft_wrap=True, markup=False)
+        except OSError as error:  # a full disk: whoever has recorded this has more to do than to show it
+            terminal.out.quiet = True
+            terminal.err.print(f"what happens is not shown any more, and the stack stays up: {error}", soft_wrap=True)
 
 
 def down(*, everything: bool) -> int:

@@ -7,13 +7,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from sandbox.aws.clients import Clients
 from tests.registries import Silent
 
 pytestmark = pytest.mark.docker
@@ -298,6 +302,36 @@ def test_ctrl_c_twice_at_once_while_starting(cli, small_stack, until):
     assert up.end(within=20) == 130, up.err
     assert "Traceback" not in up.err
     assert cli.left() == []
+
+
+@pytest.mark.parametrize("output", ["a pipe", "a full disk"])
+def test_a_stack_whose_output_cannot_be_written_any_more_goes_on(cli, small_stack, until, output):
+    """Observations are printed by the threads that ECS works with."""
+    stack = small_stack()
+    script = "import os; from sandbox import cli, uphold; from sandbox.report import terminal\n"
+    if output == "a full disk":  # from then on
+        script += "show = uphold._show; full = lambda: os.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
+        script += "uphold._show = lambda *what: (show(*what), terminal.out.file.flush(), full())\n"
+    command = [sys.executable, "-c", f"{script}cli.main()", "up", str(stack), "--timeline", "seen.jsonl"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    up = subprocess.Popen(command, cwd=cli.folder, env=cli.environment, **streams)
+    try:
+        endpoint = next(line.partition("=")[2].strip() for line in up.stdout if "AWS_ENDPOINT_URL=" in line)
+        assert any("takes it down" in line for line in up.stdout)
+        up.stdout.close()
+        with contextlib.closing(Clients(endpoint)) as aws:
+            (task,) = aws("ecs").list_tasks(cluster="small")["taskArns"]
+            aws("ecs").stop_task(cluster="small", task=task)
+        seen = cli.folder / "seen.jsonl"
+        until(lambda: f'"task": "{task}", "container": "nginx", "exit_code"' in seen.read_text(), within=30)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 130
+        assert ("No space left on device" in up.stderr.read()) is (output == "a full disk")
+    finally:
+        up.kill()
+        up.wait()
+        up.stderr.close()
+    seen.unlink()
 
 
 def test_ctrl_c_waits_for_no_registry_that_says_nothing(cli, small_stack):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,7 @@ USAGE = [
     (["up"], "Missing argument 'stack'"),
     (["up", "nope"], "there is no stack 'nope'"),
     (["up", "ghost", "--set", "handler"], "--set wants NAME=VALUE, not 'handler'"),
+    (["up", "ghost", "--set", "=x"], "--set wants NAME=VALUE, not '=x'"),
     (["up", "ghost", "--port", "65536"], "Invalid value for '--port'"),
     (["up", "ghost", "--endpoint-port", "-1"], "Invalid value for '--endpoint-port'"),
     (["up", "ghost", "--dns-port", "http"], "Invalid value for '--dns-port'"),
@@ -93,6 +96,56 @@ def test_list_for_people(cli):
     code, out, _ = cli.run("list")
     assert code == 0
     assert all(word in out for word in ("dns-lambda", "by-position-elb-first", "reproduces", "ghost", "Route 53"))
+
+
+def test_on_a_narrow_terminal_what_is_said_of_a_thing_stands_below_it(cli):
+    narrow = {**NO_ENGINE, "COLUMNS": "40"}
+    _, listed, _ = cli.run("list", **narrow)
+    assert "  wrong-path reproduces" in listed
+    assert "    the health check asks for /healthz, " in listed
+    _, found, _ = cli.run("doctor", **narrow)
+    assert re.search(r"^  ✓ python +\n    3\.", found, re.MULTILINE)
+    _, ran, _ = cli.run("run", "dns-lambda", **narrow)
+    assert "✗ dns-lambda / by-name: not run" in ran.rpartition("DOCKER_HOST")[2]
+
+
+# -- its end --
+
+
+def test_an_interruption_while_it_loads_shows_no_trace(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    done = _run_in_python("from sandbox import start; start.main()", cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_an_interruption_before_there_is_a_command_is_one_too():
+    script = "import signal; from sandbox import cli; cli.app = lambda: signal.raise_signal(signal.SIGINT); cli.main()"
+    done = _run_in_python(script, capture_output=True)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"]])
+def test_output_that_nobody_reads_ends_the_command(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = _run_in_python("from sandbox import cli; cli.main()", *arguments, stdout=writer, stderr=subprocess.PIPE)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_output_to_a_full_disk_is_an_error_without_a_trace():
+    with Path("/dev/full").open("w") as full:
+        done = _run_in_python("from sandbox import cli; cli.main()", "list", stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the disk is full\n  last state: [Errno 28] No space left on device\n  next: ")
+    assert "Traceback" not in done.stderr
+
+
+def _run_in_python(script, *arguments, **options):
+    """A command in a Python of its own: forked ones have loaded everything."""
+    return subprocess.run([sys.executable, "-c", script, *arguments], text=True, timeout=60, check=False, **options)
 
 
 # -- without an engine --

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from sandbox.errors import SandboxError
@@ -19,8 +22,25 @@ if TYPE_CHECKING:  # these load Docker, which most commands that print do not ne
     from sandbox.runner import Result
     from sandbox.scenario import Scenario
 
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+_MARK = {True: "[green]✓[/green]", False: "[red]✗[/red]"}
+_NARROW = 60  # columns: in fewer a table leaves its last column a few characters
+
+
+class _Output(Console):
+    """Standard output, or standard error."""
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads it any more: that ends the command, and not what else a thread of its stack is at."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+        if threading.current_thread() is threading.main_thread():
+            raise SystemExit(1)
+
+
+out = _Output(highlight=False, emoji=False)
+err = _Output(stderr=True, highlight=False, emoji=False)
 
 
 class Progress:
@@ -81,8 +101,9 @@ def error(failure: SandboxError) -> None:
 
 def result_line(result: Result) -> None:
     """One finished variant: its outcome and evidence."""
-    mark = {True: "[green]✓[/green]", False: "[red]✗[/red]"}[result.as_declared]
-    out.print(f"{mark} {result.scenario} / {result.variant}: {result.outcome} ({result.seconds:.1f} s)")
+    out.print(
+        f"{_MARK[result.as_declared]} {result.scenario} / {result.variant}: {result.outcome} ({result.seconds:.1f} s)"
+    )
     for line in result.evidence:
         out.print(f"    {escape(line)}", soft_wrap=True, style="dim")
     for path in result.files:
@@ -112,7 +133,11 @@ def summary(
             f"[{colour}]{result.outcome}[/{colour}]",
             f"{result.seconds:.1f}",
         )
-    out.print(table)
+    if out.width < _NARROW:
+        for result in results:
+            out.print(f"{_MARK[result.as_declared]} {result.scenario} / {result.variant}: {result.outcome}")
+    else:
+        out.print(table)
     good = sum(result.as_declared for result in results)
     out.print(f"{good} of {len(results)} {good_ones}")
 
@@ -122,32 +147,39 @@ def scenarios(chosen: Sequence[Scenario], stacks: Mapping[str, str]) -> None:
     out.print("[bold]Scenarios[/bold] (sandbox run NAME)")
     for scenario in chosen:
         out.print(f"\n[bold]{scenario.name}[/bold] on stack {scenario.stack}: {escape(scenario.symptom)}")
-        table = Table(box=None, show_header=False, padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for variant in scenario.variants:
-            table.add_row(variant.name, variant.expect, escape(variant.description))
-        out.print(table)
+        _list([((variant.name, variant.expect), escape(variant.description)) for variant in scenario.variants])
     out.print("\n[bold]Stacks[/bold] (sandbox up NAME)\n")
+    _list([((name,), escape(description)) for name, description in stacks.items()])
+
+
+def _list(rows: Sequence[tuple[tuple[str, ...], str]]) -> None:
+    """Names, and what there is to say of each: beside them, or below on a narrow terminal."""
+    if out.width < _NARROW:
+        for names, text in rows:
+            out.print(Padding(" ".join(names), (0, 0, 0, 2)))
+            out.print(Padding(text, (0, 0, 0, 4)))
+        return
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_column(no_wrap=True)
+    for _ in rows[0][0] if rows else ():
+        table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, description in stacks.items():
-        table.add_row(name, escape(description))
+    for names, text in rows:
+        table.add_row(*names, text)
     out.print(table)
 
 
 def checks(found: Sequence[Check]) -> None:
     """The table of ``sandbox doctor``, and the commands that mend what is missing."""
-    table = Table(title="This machine")
-    table.add_column("")
-    table.add_column("what", no_wrap=True)
-    table.add_column("found", overflow="fold")
-    for check in found:
-        mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
-        table.add_row(mark, check.name, escape(check.detail))
-    out.print(table)
+    if out.width < _NARROW:
+        _list([((_MARK[check.ok], check.name), escape(check.detail)) for check in found])
+    else:
+        table = Table(title="This machine")
+        table.add_column("")
+        table.add_column("what", no_wrap=True)
+        table.add_column("found", overflow="fold")
+        for check in found:
+            table.add_row(_MARK[check.ok], check.name, escape(check.detail))
+        out.print(table)
     for check in found:
         if not check.ok:
             out.print(f"{check.name}: {escape(check.fix)}", soft_wrap=True)
@@ -168,4 +200,8 @@ def _images_of(engine: str, rows: Sequence[Row]) -> None:
     for row in rows:
         present = f"{row.origin}: {row.reference}" if row.origin else "[yellow]no[/yellow]"
         table.add_row(row.name, row.official or "-", present, str(row.megabytes or ""), row.contract)
-    out.print(table)
+    if out.width < _NARROW:
+        out.print(table.title)
+        _list([((row.name,), f"{row.official or '-'}; present: {row.origin or 'no'}") for row in rows])
+    else:
+        out.print(table)
