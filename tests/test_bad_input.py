@@ -23,6 +23,7 @@ from tests.registries import Silent
 pytestmark = pytest.mark.docker
 
 WAITING = "waiting for http://small.example.org/"
+PUBLIC = "          assignPublicIp: ENABLED\n"
 
 
 def refused(cli, *arguments, within=60):
@@ -32,6 +33,19 @@ def refused(cli, *arguments, within=60):
     assert "\nTraceback" not in err
     assert cli.left() == []
     return err
+
+
+# -- places --
+
+
+def test_a_task_that_no_instance_takes_is_told_in_ecs_words(cli, small_stack):
+    stack = small_stack(within=3)
+    file = stack.folder / "stack.yaml"
+    file.write_text(file.read_text().replace("launchType: FARGATE", "launchType: EC2").replace(PUBLIC, ""))
+    stack.taskdef(requiresCompatibilities=["EC2"])
+    err = refused(cli, "up", stack)
+    assert "http://small.example.org/ did not answer 200 within 3 s" in err
+    assert "(service small) was unable to place a task because no container instance met all of its requirements" in err
 
 
 # -- ports --

@@ -100,16 +100,22 @@ class Browsers:
             ) from error
         self._started += 1
         container = self._network.add_client(f"browser-{self._started}", image, publish=PORT)
-        url = f"http://127.0.0.1:{self._containers.published(container, PORT)}/json/version"
         deadline, last = time.monotonic() + UP_WITHIN, ""
-        while time.monotonic() < deadline:
+        while self._containers.runs(container) and time.monotonic() < deadline:
             try:
+                url = f"http://127.0.0.1:{self._containers.published(container, PORT)}/json/version"
                 if requests.get(url, timeout=5).ok:
                     return container
-            except requests.RequestException as error:
+            except (requests.RequestException, LookupError, TypeError) as error:  # it has no port any more
                 last = str(error)
             if self._ending.wait(_ASK_AGAIN):
                 break
-        raise SandboxError(
-            f"Chromium did not come up within {UP_WITHIN:g} s", state=last, log=self._containers.log_tail(container)
+        ended = not self._containers.runs(container)
+        refusal = SandboxError(
+            "Chromium ended before it was up" if ended else f"Chromium did not come up within {UP_WITHIN:g} s",
+            state=last,
+            log=self._containers.log_tail(container),
+            hint="the log lines are Chromium's own last words",
         )
+        self._network.remove_client(container)
+        raise refusal

@@ -10,6 +10,7 @@ from sandbox.errors import SandboxError
 from sandbox.timeline import Observation
 
 LINES = 8  # of each log
+_TROUBLE = ("unable to", "unhealthy")  # of events of services
 
 
 def ended(stack: str, stop: Observation, seen: Sequence[Observation]) -> SandboxError:
@@ -26,6 +27,23 @@ def ended(stack: str, stop: Observation, seen: Sequence[Observation]) -> Sandbox
     return SandboxError(f"stack '{stack}': a task stopped", state=stop["stopped_reason"])
 
 
+def not_running(stack: str, within: float, late: Mapping[str, str], logs: Mapping[str, Sequence[str]]) -> SandboxError:
+    """Tasks were not RUNNING in time.
+
+    Args:
+        stack: The stack's name.
+        within: The bound, in seconds.
+        late: The last status of each of those tasks, by its ARN.
+        logs: The last log lines of each of their containers.
+    """
+    return SandboxError(
+        f"stack '{stack}': tasks did not run within {within:g} s",
+        state=", ".join(f"task {task.rsplit('/', 1)[-1]} is {status}" for task, status in late.items()),
+        log=_tails(logs),
+        hint="a container may wait for another one to be healthy (dependsOn), or for its image: see the log lines",
+    )
+
+
 def not_ready(
     stack: str, item: Ready, last: str, seen: Sequence[Observation], logs: Mapping[str, Sequence[str]]
 ) -> SandboxError:
@@ -38,17 +56,28 @@ def not_ready(
         seen: The observations since the stack was begun.
         logs: The last log lines of each container.
     """
-    functions = _functions(seen)
     return SandboxError(
         f"stack '{stack}': {item.url} did not answer {item.status} within {item.within:g} s",
-        state="; ".join([last, *functions]),
-        log=[
-            f"[{name}] {line}"
-            for name, lines in {**_logs_of_functions(seen), **logs}.items()
-            for line in lines[-LINES:]
-        ],
+        state="; ".join([last, *_unable(seen), *_functions(seen)]),
+        log=_tails({**_logs_of_functions(seen), **logs}),
         hint="mend what the last state and the log lines say; --keep leaves the containers to be looked at",
     )
+
+
+def _tails(logs: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"[{name}] {line}" for name, lines in logs.items() for line in lines[-LINES:]]
+
+
+def _unable(seen: Sequence[Observation]) -> list[str]:
+    """In AWS's words, what services could not do or why they replace their tasks, and why targets get no requests."""
+    last = {one["service"]: one["message"] for one in seen if one.kind == "service.event"}
+    events = [message for message in last.values() if any(words in message for words in _TROUBLE)]
+    targets = {(one["group"], one["target"]): one for one in seen if one.kind == "target.health"}
+    unhealthy = [one for one in targets.values() if one["state"] == "unhealthy"]
+    return [
+        *events,
+        *(f"target {one['target']} of group {one['group']} is unhealthy: {one['description']}" for one in unhealthy),
+    ]
 
 
 def _functions(seen: Sequence[Observation]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.controllers import readiness
@@ -51,9 +51,14 @@ class Stack:
 
         if self._starting():
             self._sandbox.progress("waiting for the tasks to run")
-            observation = timeline.wait_for(
-                f"the tasks of stack '{self.name}' to run", decided, within=RUNNING_WITHIN, since=self._mark
-            )
+            try:
+                observation = timeline.wait_for(
+                    f"the tasks of stack '{self.name}' to run", decided, within=RUNNING_WITHIN, since=self._mark
+                )
+            except SandboxError as error:
+                timeline.check()
+                late = {task: status for task, status in self._states().items() if status in _STARTING}
+                raise readiness.not_running(self.name, RUNNING_WITHIN, late, self._logs(late)) from error
             if self._has_failed(observation):
                 raise readiness.ended(self.name, observation, timeline.since(self._mark))
 
@@ -95,8 +100,11 @@ class Stack:
         if unable:
             raise unable[0]
         if not observation["reached"]:
-            logs = {name: lines for task in self._states() for name, lines in self._sandbox.task_logs(task).items()}
-            raise readiness.not_ready(self.name, item, observation["last"], seen, logs)
+            raise readiness.not_ready(self.name, item, observation["last"], seen, self._logs(self._states()))
+
+    def _logs(self, tasks: Iterable[str]) -> dict[str, list[str]]:
+        """The last log lines of each container."""
+        return {name: lines for task in tasks for name, lines in self._sandbox.task_logs(task).items()}
 
     def _has_failed(self, seen: Observation) -> bool:
         """Whether a task that has begun since the stack did has failed; one that was there before is another's."""

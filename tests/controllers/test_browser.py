@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import threading
+from types import SimpleNamespace
 
 import pytest
 from docker.types import Mount
@@ -14,6 +15,7 @@ from sandbox.controllers.sandbox import Sandbox
 from sandbox.engine.catalogue import CATALOGUE, Component
 from sandbox.engine.containers import Spec
 from sandbox.engine.images import Images
+from sandbox.engine.run import LABEL_RUN
 from sandbox.errors import NotRunnable, SandboxError
 
 pytestmark = pytest.mark.docker
@@ -276,6 +278,20 @@ def test_without_its_image_nothing_is_run(sandbox, monkeypatch, tmp_path):
     with pytest.raises(NotRunnable, match="image 'chromium' could not be built") as refused:
         lacking.connect()
     assert refused.value.command == "sandbox images build chromium"
+
+
+def test_a_browser_that_ends_at_once_is_not_waited_for(sandbox, tmp_path):
+    """HAProxy does where it has no configuration."""
+    images = SimpleNamespace(ensure=lambda component: sandbox._images.ensure("haproxy"))
+    record, ending = sandbox.timeline.record, threading.Event()
+    ended = browsers.Browsers(sandbox._containers, images, sandbox._network, record, tmp_path, ending)
+    ended._started = 100  # the name of its container is another one's
+    with pytest.raises(SandboxError, match="Chromium ended before it was up") as caught:
+        ended.connect()
+    assert "haproxy.cfg" in "\n".join(caught.value.log)
+    labels = {"label": f"{LABEL_RUN}={sandbox.run_id}"}
+    left = sandbox._containers.client.api.containers(all=True, filters=labels)
+    assert not [one for one in left if one["Names"][0].endswith("-browser-101")]
 
 
 def test_a_browser_that_has_died_says_so_and_the_next_one_is_new(sandbox, files):

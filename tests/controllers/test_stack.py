@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox.clock import VirtualClock
+from sandbox.controllers import readiness
 from sandbox.controllers.stack import Stack
-from sandbox.controllers.stack_file import StackDefinition
+from sandbox.controllers.stack_file import Ready, StackDefinition
 from sandbox.errors import SandboxError
 from sandbox.timeline import Timeline
 
@@ -53,6 +54,19 @@ def test_the_end_of_a_task_that_was_there_before_is_not_the_stack_s(begin, state
     stack.wait_running()
 
 
+def test_tasks_that_do_not_run_in_time_are_named_with_their_last_lines(begin, state, monkeypatch):
+    monkeypatch.setattr("sandbox.controllers.stack.RUNNING_WITHIN", 0.05)
+    stack = begin(lambda: None)
+    stack._sandbox.task_logs = lambda task: {"web": [f"{task} waits for redis"]}
+    state("arn:aws:ecs:us-east-1:1:task/shop/new", "PENDING")
+    with pytest.raises(SandboxError) as failed:
+        stack.wait_running()
+    assert failed.value.message == "stack 'shop': tasks did not run within 0.05 s"
+    assert failed.value.state == "task new is PENDING"
+    assert failed.value.log == ("[web] arn:aws:ecs:us-east-1:1:task/shop/new waits for redis",)
+    assert "dependsOn" in failed.value.hint
+
+
 @pytest.mark.parametrize("code", ["EssentialContainerExited", "TaskFailedToStart"])
 def test_the_end_of_a_task_of_its_own_is(begin, state, code):
     stack = begin(lambda: state("new", "DEPROVISIONING", code, "it ended"))
@@ -61,3 +75,15 @@ def test_the_end_of_a_task_of_its_own_is(begin, state, code):
     with pytest.raises(SandboxError) as failed:
         stack.wait_running()
     assert (str(failed.value.message), failed.value.state) == ("stack 'shop': a task stopped", "it ended")
+
+
+def test_a_url_that_does_not_answer_is_told_with_what_aws_says(timeline):
+    for target, state in (("10.0.0.1:80", "unhealthy"), ("10.0.0.2:80", "unhealthy"), ("10.0.0.2:80", "healthy")):
+        timeline.record("target.health", group="web", target=target, state=state, description=f"{state} it is")
+    for message in ("(service web) was unable to place a task.", "(service web) has reached a steady state."):
+        timeline.record("service.event", service="web", message=message)
+    timeline.record("service.event", service="db", message="(service db) was unable to place a task.")
+    item = Ready("http://shop.example.com/", 200, 5)
+    told = readiness.not_ready("shop", item, "HTTP 502", timeline.since(), {})
+    unhealthy = "target 10.0.0.1:80 of group web is unhealthy: unhealthy it is"
+    assert told.state == f"HTTP 502; (service db) was unable to place a task.; {unhealthy}"
