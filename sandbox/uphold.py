@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from sandbox.controllers.ground import Ground
 from sandbox.engine import placement, sweep
 from sandbox.engine.run import runs_folder
+from sandbox.errors import SandboxError
 from sandbox.report import terminal
+from sandbox.runner import EXIT_NOT_RUN
 from sandbox.timeline import Observation
 
 if TYPE_CHECKING:
@@ -200,7 +202,7 @@ def down(*, everything: bool) -> int:
     """Take down stacks that are up, then remove what dead runs left (``everything``: what any run has).
 
     Returns:
-        The exit code: 2 where one of several engines does not answer, which is named.
+        The exit code: 2 where one of several engines does not answer, or a stack does not go down, which is named.
 
     Raises:
         SandboxError: No engine answers.
@@ -208,15 +210,20 @@ def down(*, everything: bool) -> int:
     from sandbox.controllers import up as states
 
     living = states.living()
+    stays = False
     for state in living:
         terminal.out.print(f"taking down {state.stack} (process {state.pid})")
-        states.end(state)
+        try:
+            states.end(state)
+        except SandboxError as error:  # the others go down all the same
+            terminal.error(error)
+            stays = True
     swept = sweep.Swept()
     with placement.opened() as engines:
         for client in engines.answering.values():
             swept += sweep.remove_everything(client) if everything else sweep.remove_dead_runs(client, kept=True)
         engines.complain(terminal.err.print)
-        exit_code = engines.exit_code
+        exit_code = engines.exit_code or (EXIT_NOT_RUN if stays else 0)
     if swept:
         terminal.out.print(f"removed {swept}")
     elif not living:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import scenario
+from sandbox import scenario, uphold
+from sandbox.controllers import up as states
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -302,6 +303,26 @@ def test_the_printed_environment_leads_clients_to_the_sandbox_and_nowhere_else(c
     assert (code, "taking down small" in out) == (0, True)
     assert up.end(within=1) == 130  # `down` has waited for it
     assert cli.left() == []
+
+
+@pytest.mark.docker
+def test_a_stack_that_does_not_go_down_keeps_no_other_one_up(monkeypatch, capsys):
+    monkeypatch.setattr(states, "_END_WITHIN", 0.5)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('', flush=True); time.sleep(600)"
+    with (
+        subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as stuck,
+        subprocess.Popen(["sleep", "600"]) as other,
+    ):
+        try:
+            stuck.stdout.readline()
+            found = [states.UpState(name, one.pid, {}, [], "", "", {}) for name, one in (("a", stuck), ("b", other))]
+            monkeypatch.setattr(states, "living", lambda: found)
+            assert uphold.down(everything=False) == 2
+            assert other.wait(10) == -signal.SIGTERM
+        finally:
+            stuck.kill()
+            other.kill()
+    assert "error: a (process" in capsys.readouterr().err
 
 
 def test_shell_lines_are_safe_to_eval():

@@ -111,7 +111,7 @@ def ensure(say: Callable[[str], object]) -> None:
             raise
     else:
         return
-    with turn("engine"):
+    with turn("engine", lambda: say("waiting: another process is starting a Docker engine already")):
         if shutil.which("dockerd") is None:
             install(PACKAGES, say)
         if not _answers():  # the package starts it where a service manager runs; so may another `make`

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from sandbox.engine import daemon
+from sandbox.engine.turns import turn
 from sandbox.errors import SandboxError
 
 can_start = pytest.mark.skipif(
@@ -52,6 +55,19 @@ def test_as_a_program_it_prints_the_error_and_exits_2(nobody_listens):
     assert done.returncode == 2
     assert "error: no Docker engine answers" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_whoever_waits_for_an_engine_that_another_process_starts_says_so(nobody_listens, monkeypatch):
+    monkeypatch.setattr(daemon, "_may_start", lambda: True)
+    monkeypatch.setattr(daemon.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setattr(daemon, "start", lambda say: say("starting"))
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with turn("engine"):
+        waiting = threading.Thread(target=daemon.ensure, args=(said.put,))
+        waiting.start()
+        assert said.get(timeout=20) == "waiting: another process is starting a Docker engine already"
+    waiting.join(20)
+    assert said.get(timeout=20) == "starting"
 
 
 @pytest.mark.docker
