@@ -123,6 +123,8 @@ class ElbController:
         self._served: dict[str, _Served] = {}
         self._leaving: dict[tuple[str, Target], Future[None]] = {}
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="elb")
+        # Not that pool: its threads may all be waiting for the lock of who waits for one of these.
+        self._cutting = ThreadPoolExecutor(4, thread_name_prefix="elb-cut")
         self._news: queue.SimpleQueue[tuple[TargetGroup, Target, TargetHealth] | None] = queue.SimpleQueue()
         self._teller: threading.Thread | None = None
         self._checks: HealthChecks | None = None
@@ -281,7 +283,8 @@ class ElbController:
             self._news.put(None)
         if checking is not None:
             checking.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._cutting):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     # -- carrying out --
 
@@ -320,7 +323,7 @@ class ElbController:
     def _leave(self, served: _Served, group: TargetGroup, target: Target) -> None:
         """It takes a moment to cut what is in flight."""
         address = self._address(group, target)
-        self._leaving[group.arn, target] = self._pool.submit(served.balancer.remove, group, target, address)
+        self._leaving[group.arn, target] = self._cutting.submit(served.balancer.remove, group, target, address)
 
     def _remind(self, group: _Group, at: float) -> None:
         if group.timer is not None:

@@ -12,7 +12,7 @@ from sandbox.controllers.sandbox import Sandbox
 from sandbox.errors import SandboxError
 from sandbox.model.elb.config import HealthCheck
 from sandbox.model.elb.target import Target
-from tests.controllers.balanced import Backend, ask, make_site, read_all, until, upgrade
+from tests.controllers.balanced import PATIENCE, Backend, ask, make_site, read_all, until, upgrade
 
 pytestmark = pytest.mark.docker
 SPEED = 20
@@ -55,6 +55,32 @@ def in_background(work):
         return results[0]
 
     return result
+
+
+def test_a_target_is_registered_again_while_checks_of_many_others_are_told(site):
+    """Whoever tells of a check waits for what registers a target, which waits until its connections are cut."""
+    backend = site.backend()
+    elb = site.elb
+    served = elb._served[site.balancer.arn]
+    begun = threading.Semaphore(0)
+
+    def tell():
+        begun.release()
+        with elb._lock:
+            pass
+
+    def again():
+        workers = elb._pool._max_workers
+        with elb._lock:
+            for _ in range(workers):
+                elb._submit(tell)
+            for _ in range(workers):
+                assert begun.acquire(timeout=PATIENCE)
+            elb._leave(served, site.group, backend.target)
+            elb._join(served, site.group, backend.target)
+        return True
+
+    assert in_background(again)()
 
 
 # -- health --
