@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Protocol
 
@@ -121,6 +122,7 @@ class ContainerInstances:
         self._volumes: dict[str, set[str]] = {}
         self._work: dict[str, Future[None]] = {}
         self._work_lock = threading.Lock()
+        self._closed = False
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="instances")
 
     def host(self, ec2_instance_id: str) -> InstanceHost:
@@ -176,6 +178,7 @@ class ContainerInstances:
 
     def close(self) -> None:
         """Wait until nothing more is being made. What there is goes with the run's containers."""
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
         for host in self._hosts.values():
             if host.machine is not None:
@@ -215,6 +218,8 @@ class ContainerInstances:
         try:
             work()
         except Exception as error:
+            if self._closed:
+                return
             log_failure(log, error, "a container instance could not be made or removed")
             self._timeline.abort(SandboxError("a container instance failed", state=f"{type(error).__name__}: {error}"))
 
@@ -272,11 +277,11 @@ class ContainerInstances:
         with self._lock:
             if self._seen.get(instance.id) == "running":
                 self.machine_up(instance, machine)
-                # Not one after another with what becomes of the instance: a script may never end.
-                with contextlib.suppress(RuntimeError):  # what a pool says that has been shut down
-                    self._pool.submit(
-                        self._guarded, lambda: self._machines.boot(instance.id, machine, instance.user_data)
-                    )
+                boot = partial(self._machines.boot, instance.id, machine, instance.user_data)
+                # Not of the pool, whose work is waited for: a script may never end, and ends with its container.
+                threading.Thread(
+                    target=self._guarded, args=(boot,), name=f"user-data-{instance.id}", daemon=True
+                ).start()
 
     def _failed(self, instance_id: str, error: SandboxError) -> None:
         self._unmade.add(instance_id)

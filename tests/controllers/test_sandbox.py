@@ -136,6 +136,29 @@ for _ in range(2):
     client.close()
 
 
+ENDLESS = """
+import sys
+from sandbox.controllers.sandbox import Sandbox
+from tests.controllers.instance_fleet import make_group, make_profile, make_template, run
+
+with Sandbox(images=sys.argv[1], speed=20) as box:
+    make_profile(box, "node")
+    make_template(box, "web", "node", script="#!/bin/sh\\ntouch /begun; sleep 1000")
+    make_group(box, "web", 1)
+    (instance,) = box.wait_in_service("web", 1)
+    box.wait_managed(instance)
+    run(box, "while [ ! -e /begun ]; do sleep 0.1; done", InstanceIds=[instance])
+"""
+
+
+def test_user_data_that_never_ends_is_not_waited_for(request):
+    images = request.config.getoption("--sandbox-images")
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS, images], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_recorded_event_comes_again_as_it_was(box):
     mark = box.timeline.mark()
     box.aws("events").put_events(Entries=[{"Source": "mine", "DetailType": "order", "Detail": '{"n": [1, 2]}'}])
