@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.interrupts import held_back
+
 _TAIL = 40  # lines
 _KILLED_AFTER = 5.0  # seconds from SIGTERM to SIGKILL
 
@@ -71,14 +73,15 @@ def run(
             tell(line.rstrip())
 
     reader = threading.Thread(target=read, name="command-output", daemon=True)
-    reader.start()
     code: int | None = None
     try:
+        reader.start()
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(within)
     finally:
-        _end(process)
-    reader.join(_KILLED_AFTER)  # what it has left running may hold its output
+        with held_back():  # a second Ctrl-C must not leave what does not heed the first
+            _end(process)
+    reader.join(_KILLED_AFTER)  # what it has started in another session may hold its output
     return Ended(code, tuple(last))
 
 
@@ -94,9 +97,9 @@ def environment(inherited: Mapping[str, str], ours: Mapping[str, str]) -> dict[s
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """End the command, and what it has left running though it has ended itself."""
     for signal_ in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal_)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_KILLED_AFTER)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_KILLED_AFTER)

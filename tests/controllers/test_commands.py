@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -32,16 +34,44 @@ def test_it_runs_in_the_folder_with_the_environment_alone(tmp_path):
     assert ended.lines == (str(tmp_path.resolve()), "this-")
 
 
-def test_what_is_not_over_in_time_ends_with_all_that_it_has_started(tmp_path):
+def test_what_is_not_over_in_time_ends_with_all_that_it_has_started(tmp_path, until):
     # The shell and its child both say who they are, and wait.
     began = time.monotonic()
     ended = commands.run("sleep 300 & echo $$ $!; wait", tmp_path, os.environ, 0.5)
     assert ended.exit_code is None
     assert time.monotonic() - began < 60
     pids = ended.lines[0].split()
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)):
-        assert time.monotonic() < deadline, pids
+    until(lambda: not any(map(alive, pids)))
+
+
+def test_what_a_command_has_left_running_ends_too(tmp_path, until):
+    ended = commands.run("sleep 300 & echo $!", tmp_path, os.environ, 20)
+    assert ended.exit_code == 0
+    until(lambda: not alive(ended.lines[0]))
+
+
+DEAF = """
+import os, pathlib
+from sandbox import interrupts
+from sandbox.controllers import commands
+
+interrupts._ONE = 0.0
+interrupts.install()
+script = "trap 'echo asked' TERM; echo $$; while :; do sleep 0.1; done"
+commands.run(script, pathlib.Path(), os.environ, 60, lambda line: print(line, flush=True))
+"""
+
+
+def test_a_second_interruption_leaves_nothing_that_has_not_heeded_the_first(tmp_path, until):
+    command = [sys.executable, "-c", DEAF]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **streams) as running:
+        pid = running.stdout.readline().strip()
+        running.send_signal(signal.SIGINT)
+        assert any("asked" in line for line in running.stdout)
+        running.send_signal(signal.SIGINT)
+        running.wait(30)
+    until(lambda: not alive(pid))
 
 
 def test_the_environment_leads_to_the_sandbox_alone():
