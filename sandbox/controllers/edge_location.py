@@ -39,6 +39,8 @@ _HTTPS, _SELF = 8443, 8081
 # Varnish's memory for objects, and for what it passes on without keeping it: an endless body ends there.
 _KEPT, _PASSED = "256m", "64m"
 _UP_WITHIN = 30.0
+_LOOK = 1.0  # seconds
+_HINT = "the log lines say why; a machine that is short of memory or processor time is slow to compile"
 _MOST_URLS = 4096
 _LOG = ["varnishlog", "-g", "raw", "-i", "VCL_Log"]
 _MARK = b"cdn\t"
@@ -246,21 +248,25 @@ class EdgeLocation:
             )
 
     def _await_port(self, container: str, port: int) -> None:
-        """Nobody tells when a server listens: it is asked."""
-        deadline = time.monotonic() + _UP_WITHIN
+        """Nobody tells when a server listens: it is asked, and the engine, which has more to do, each second."""
+        begun = looked = time.monotonic()
         while True:
             try:
                 with socket.create_connection((self._where.address, port), timeout=1):
                     return
             except OSError as error:
-                running = self._containers.client.api.inspect_container(container)["State"]["Running"]
-                if running and time.monotonic() < deadline:
+                now = time.monotonic()
+                if now < looked + _LOOK:
                     time.sleep(0.05)
                     continue
-                log = "\n".join(self._containers.log_tail(container))
+                looked = now
+                if now < begun + _UP_WITHIN and self._containers.runs(container):
+                    continue
                 raise SandboxError(
                     f"{self._containers.name(container)} of distribution {self._id} did not come up",
-                    state=f"port {port}: {error}; its last log lines:\n{log}",
+                    state=f"port {port}: {error}",
+                    log=self._containers.log_tail(container),
+                    hint=_HINT,
                 ) from error
 
     def _await_origins(self, ports: Iterable[int]) -> None:
@@ -273,8 +279,12 @@ class EdgeLocation:
             if wanted <= listening:
                 return
             if time.monotonic() > deadline:
-                log = "\n".join(self._containers.log_tail(self._nginx))
-                raise SandboxError(f"nginx of distribution {self._id} does not listen for its origins", state=log)
+                raise SandboxError(
+                    f"nginx of distribution {self._id} does not listen for its origins",
+                    state=f"it listens at {', '.join(sorted(listening)) or 'nothing'}",
+                    log=self._containers.log_tail(self._nginx),
+                    hint=_HINT,
+                )
             time.sleep(0.05)
 
     # -- what they say --
@@ -284,10 +294,10 @@ class EdgeLocation:
         deadline = time.monotonic() + _UP_WITHIN
         while not self._logging.wait(0.05):
             if time.monotonic() > deadline:
-                log = "\n".join(self._containers.log_tail(self._varnish))
                 raise SandboxError(
                     f"Varnish of distribution {self._id} tells nothing of what it answers",
-                    state=f"its last log lines:\n{log}",
+                    log=self._containers.log_tail(self._varnish),
+                    hint=_HINT,
                 )
             with (
                 contextlib.suppress(OSError),  # it is asked again

@@ -221,9 +221,11 @@ class Balancer:
         try:
             self._runtime.await_up(time.monotonic() + _UP_WITHIN, self._runs)
         except SandboxError as error:
-            log = "\n".join(self._where.containers.log_tail(self._haproxy))
             raise SandboxError(
-                f"HAProxy of load balancer {self._name} did not come up", state=f"{error}; its last log lines:\n{log}"
+                f"HAProxy of load balancer {self._name} did not come up",
+                state=f"{error.message}: {error.state}",
+                log=self._where.containers.log_tail(self._haproxy),
+                hint="the log lines say why",
             ) from error
 
     def _runs(self) -> bool:
@@ -245,8 +247,10 @@ class Balancer:
                 cap_add=["NET_ADMIN"],
             )
         )
-        self._where.containers.client.api.wait(ended)
-        self._where.containers.remove(ended)
+        try:
+            self._where.containers.client.api.wait(ended)  # it asks the kernel, which answers
+        finally:
+            self._where.containers.remove(ended)
 
     # -- what it says --
 

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sandbox.controllers.sandbox import Sandbox
+from sandbox.errors import SandboxError
 
 pytestmark = pytest.mark.docker
 
@@ -344,3 +345,16 @@ def test_an_origin_with_https_is_asked_by_its_certificate_s_name(site, tmp_path,
         assert site.get("/page", host=made["DomainName"]).status == status
     finally:
         server.shutdown()
+
+
+def test_a_server_that_does_not_listen_is_told_of_with_its_log_and_the_engine_seldom_asked(site, monkeypatch):
+    edge, _, _ = site.sandbox._cloudfront._edges[site.id]
+    monkeypatch.setattr("sandbox.controllers.edge_location._UP_WITHIN", 2.5)
+    asked = []
+    runs = edge._containers.runs
+    monkeypatch.setattr(edge._containers, "runs", lambda container: asked.append(container) or runs(container))
+    with pytest.raises(SandboxError, match=f"of distribution {site.id} did not come up") as caught:
+        edge._await_port(edge._varnish, 9)
+    assert caught.value.state.startswith("port 9: ")
+    assert caught.value.log
+    assert len(asked) < 4
