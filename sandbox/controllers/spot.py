@@ -58,4 +58,5 @@ def interrupt(stacks: list[UpState], task: str) -> str:
         refusal = f"{stack.stack}: {answer.text}"
         if answer.status_code == 409:
             break
-    raise SandboxError(f"task {task} cannot be interrupted", state=refusal)
+    hint = "" if stacks else "bring one up in another terminal: sandbox up ghost"
+    raise SandboxError(f"task {task} cannot be interrupted", state=refusal, hint=hint)

@@ -387,6 +387,7 @@ class Containers:
     ) -> None:
         """Call ``on_exit`` for each container of the run that ends, and ``on_lost`` once if the engine goes away.
 
+        ``on_lost`` is also told of what one of the others raises: whoever waits for what follows would wait in vain.
         All are called on a thread of the watch. It is listening when this method returns.
         """
         filters = {"type": "container", "event": ["die", "health_status"], "label": f"{LABEL_RUN}={self.run.id}"}
@@ -402,14 +403,21 @@ class Containers:
         on_lost: Callable[[SandboxError], None],
         on_health: Callable[[HealthReport], None],
     ) -> None:
+        def tell(event: dict[str, Any]) -> None:
+            container_id, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
+            if event["Action"] == "die":
+                on_exit(Exit(container_id, int(attributes.get("exitCode", -1)), attributes))
+            else:
+                on_health(HealthReport(container_id, event["Action"] == "health_status: healthy", attributes))
+
         cause = "its event stream ended"
         try:
             for event in self._events:
-                container_id, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
-                if event["Action"] == "die":
-                    on_exit(Exit(container_id, int(attributes.get("exitCode", -1)), attributes))
-                else:
-                    on_health(HealthReport(container_id, event["Action"] == "health_status: healthy", attributes))
+                try:
+                    tell(event)
+                except Exception as error:  # it is not the engine's, and later events are to be told of
+                    if not self._closing:
+                        on_lost(_not_taken(event, error))
         except (requests.RequestException, OSError, ValueError, AttributeError) as error:
             cause = str(error)
         if not self._closing:
@@ -437,6 +445,13 @@ def _until_lost(pieces: CancellableStream) -> Iterator[bytes]:
         yield from closed_at_the_end(pieces)
     except _GONE:
         return
+
+
+def _not_taken(event: Mapping[str, Any], error: Exception) -> SandboxError:
+    if isinstance(error, SandboxError):
+        return error
+    name = event["Actor"]["Attributes"].get("name", event["Actor"]["ID"][:12])
+    return SandboxError.unforeseen(f"what follows from {event['Action']} of container {name} failed", error)
 
 
 def _refused(what: str, error: APIError) -> SandboxError:

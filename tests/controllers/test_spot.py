@@ -51,7 +51,7 @@ def test_a_task_of_a_stack_that_is_up_is_interrupted_and_replaced(cli, small_sta
 
 def test_what_cannot_be_interrupted(cli, small_stack):
     code, _, err = cli.run("interrupt", "0123")
-    assert (code, "no stack is up" in err) == (2, True)
+    assert (code, "no stack is up\n  next: bring one up" in err) == (2, True)
     up = cli.start("up", small_stack())
     up.wait_for("is up:")
     code, _, err = cli.run("interrupt", "nope")

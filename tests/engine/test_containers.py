@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import queue
 import socket
 import tempfile
 import threading
@@ -55,6 +56,26 @@ def test_the_end_of_a_container_of_another_run_is_not_told(containers, toolbox):
     sweep.remove_run(containers.client, other.run.id)
     other.run.end()
     assert [end.container_id for end in ends] == [mine]
+
+
+def test_what_goes_wrong_with_whoever_is_told_is_not_taken_for_the_engines_end(containers, toolbox):
+    ends: queue.SimpleQueue[str] = queue.SimpleQueue()
+    errors: queue.SimpleQueue[SandboxError] = queue.SimpleQueue()
+
+    def on_exit(end: Exit) -> None:
+        if end.exit_code:
+            raise ValueError("a mistake")
+        ends.put(end.container_id)
+
+    containers.watch(on_exit, errors.put)
+    containers.run_new(Spec("fails", toolbox, command=["false"]))
+    error = errors.get(timeout=20)
+    name = containers.run.name("fails")
+    assert error.message == f"what follows from die of container {name} failed: ValueError"
+    assert error.state == "a mistake"
+    later = containers.run_new(Spec("later", toolbox, command=["true"]))
+    assert ends.get(timeout=20) == later
+    assert errors.empty()
 
 
 def test_a_port_in_use_is_named(containers, toolbox):
