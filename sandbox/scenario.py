@@ -172,9 +172,7 @@ def _load(path: Path) -> Scenario:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise SandboxError(
-            f"scenario file {path} cannot be loaded", state=f"{type(error).__name__}: {error}"
-        ) from error
+        raise SandboxError.unforeseen(f"scenario file {path} cannot be loaded", error) from error
     scenario = getattr(module, "SCENARIO", None)
     if not isinstance(scenario, Scenario):
         raise SandboxError(f"scenario file {path} defines no SCENARIO", hint="see docs/adding-a-scenario.md")

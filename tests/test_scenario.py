@@ -58,9 +58,9 @@ def test_the_scenarios_of_the_sandbox_load():
     [
         (
             "import no_such_module",
-            "cannot be loaded\nlast state: ModuleNotFoundError: No module named 'no_such_module'",
+            "cannot be loaded: ModuleNotFoundError\nlast state: No module named 'no_such_module'\nlast log lines:",
         ),
-        ("SCENARIO = (", "cannot be loaded\nlast state: SyntaxError"),
+        ("SCENARIO = (", "cannot be loaded: SyntaxError\nlast state: '(' was never closed (mine.py, line 1)"),
         ("x = 1", "defines no SCENARIO\nnext: see docs/adding-a-scenario.md"),
         ("SCENARIO = 'dns-lambda'", "defines no SCENARIO"),
     ],
