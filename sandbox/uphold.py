@@ -74,8 +74,12 @@ def up(request: Request) -> None:
             terminal.err.print(f"note: {note}", soft_wrap=True, markup=False)
         host, port = sandbox.dns_address
         names = _distributions(sandbox)
+        secure = any(inside.startswith("https:") for inside in urls)
+        authority = sandbox.authority.certificate.decode() if secure else ""
+        environment = sandbox.environment()
+        ready = [one.url for one in stack.definition.ready]
         states.UpState(
-            stack.name, os.getpid(), urls, names, sandbox.endpoint_url, f"{host}:{port}", sandbox.environment()
+            stack.name, os.getpid(), urls, names, sandbox.endpoint_url, f"{host}:{port}", environment, ready, authority
         ).write(sandbox.run_id)
         unsubscribe = sandbox.timeline.subscribe(_follow)
         try:

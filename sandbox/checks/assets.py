@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -107,7 +108,7 @@ def carry_out(request: Request, progress: Callable[[str], None], come: Callable[
         SandboxError: An option is wrong, or the page cannot be reached.
     """
     _check(request)
-    url, doors = _doors(request)
+    url, doors, context = _doors(request)
     plan = Plan(
         [url],
         seconds=2 * request.seconds + request.settle + 60,
@@ -115,6 +116,7 @@ def carry_out(request: Request, progress: Callable[[str], None], come: Callable[
         timeout=request.timeout,
         hosts=[*(one.partition("=")[0] for one in request.asset_hosts), *(f"{name}:{port}" for name, port in doors)],
         headers=request.headers,
+        context=context,
     )
     if request.during:
         visitors = request.visitors or 0
@@ -139,10 +141,12 @@ def _check(request: Request) -> None:
         )
 
 
-def _doors(request: Request) -> tuple[str, Doors]:
-    """The page's URL by its public name, and where names lead."""
-    url, doors = _of_a_stack(request.url) if request.url.replace("-", "").isalnum() else ("", {})
+def _doors(request: Request) -> tuple[str, Doors, ssl.SSLContext | None]:
+    """The page's URL by its public name, where names lead, and whom to trust, if not this machine's authorities."""
+    url, doors, context = _of_a_stack(request.url) if request.url.replace("-", "").isalnum() else ("", {}, None)
     url = url or _named(request.url)
+    if context is not None and request.asset_hosts:
+        context.load_default_certs()  # they need not be the stack's
     if request.host:
         if not _NAME.fullmatch(request.host):
             raise SandboxError(f"--host {request.host}: it is no name", hint="such as shop.example.org")
@@ -156,19 +160,18 @@ def _doors(request: Request) -> tuple[str, Doors]:
         if leads:
             door_url = _named(to)
             doors[place(f"{urlsplit(door_url).scheme}://{name}")] = _address(door_url)
-    return url, doors
+    return url, doors, context
 
 
-def _of_a_stack(name: str) -> tuple[str, Doors]:
-    """A stack that is up stands for its first URL of HTTP, CloudFront's if there is one; its names, to doors."""
+def _of_a_stack(name: str) -> tuple[str, Doors, ssl.SSLContext | None]:
+    """A stack that is up stands for its page; its names, to doors; and whom to trust."""
     from sandbox.controllers import up
 
-    state = next((state for state in up.living() if state.stack == name), None)
-    urls = {url: door for url, door in state.urls.items() if url.startswith("http:")} if state is not None else {}
-    if state is None or not urls:
-        return "", {}
-    url = next((one for one in urls if urlsplit(one).hostname in state.distributions), next(iter(urls)))
-    return absolute("/", url), {place(public): _address(door) for public, door in urls.items()}
+    state = up.find(name)
+    if state is None or not state.page:
+        return "", {}, None
+    doors = {place(public): _address(door) for public, door in state.urls.items()}
+    return absolute("/", state.page), doors, state.trust()
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from sandbox.errors import SandboxError
 from sandbox.model.cloudfront import config, findings, forecast, managed, unsupported
@@ -25,7 +25,7 @@ from sandbox.model.cloudfront.policies import (
     response_headers_policy,
 )
 from sandbox.model.foreign import from_json
-from sandbox.probes.http_cache import Crawl, Limits, crawl
+from sandbox.probes.http_cache import Crawl, Door, Limits, crawl
 
 DEFAULT_POLICY = "CachingOptimized"  # what the console recommends
 _WRONG_JSON = (KeyError, TypeError, AttributeError, ValueError)
@@ -45,6 +45,21 @@ class Request:
     limits: Limits
     per_minute: float
     context: ssl.SSLContext | None = None  # whom to trust for ``host``, if not this machine's authorities
+
+
+@dataclass
+class _Named:
+    """What is asked: URLs, and of those that stand for a stack that is up what leads there.
+
+    Attributes:
+        urls: Where to begin.
+        names: The public hosts, with the URL of the origin behind each.
+        doors: Of those with https, whom to trust and whom the certificate is to be for, by host and port.
+    """
+
+    urls: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    doors: dict[str, Door] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,13 +121,15 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     if request.min_ttl is not None:
         distribution = _with_minimum(distribution, request.min_ttl)
         by += f", minimum TTL {request.min_ttl} s"
-    urls, names = _urls(request.urls)
+    named = _named(request.urls)
     headers = dict(request.headers)
-    if host := request.host or next(iter(names), ""):
-        names = {**names, host: urls[0]} if request.host else names
+    if host := request.host or next(iter(named.names), ""):
+        if request.host:
+            named.names[host] = named.urls[0]
         headers.setdefault("Host", host)
-    trusted = (request.context, host) if request.context is not None else None
-    seen = crawl(urls, request.limits, headers, names, progress, trusted)
+    if request.context is not None:
+        named.doors[urlsplit(named.urls[0]).netloc] = request.context, host
+    seen = crawl(named.urls, request.limits, headers, named.names, progress, named.doors)
     now = time.time()
     outlooks = [forecast.outlook(distribution, one, now) for one in seen.seen]
     found = _of_the_crawl(seen) + findings.find(distribution, outlooks)
@@ -231,30 +248,31 @@ def _with_minimum(distribution: Distribution, seconds: int) -> Distribution:
     return replace(distribution, behaviors=tuple(behaviors))
 
 
-def _urls(named: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
-    """The URLs, and the public hosts of those that stand behind one: a stack that is up stands for its own."""
-    urls: list[str] = []
-    names: dict[str, str] = {}
-    for one in named:
-        found = _of_a_stack(one) if one.replace("-", "").isalnum() else {}
-        urls += dict.fromkeys(found.values()) or [one]
-        names |= {urlsplit(public).netloc: door for public, door in found.items()}
-    return urls, names
+def _named(given: tuple[str, ...]) -> _Named:
+    """The URLs; a stack that is up stands for its own."""
+    found = _Named()
+    for one in given:
+        if not one.replace("-", "").isalnum() or not _add_stack(found, one):
+            found.urls.append(one)
+    return found
 
 
-def _of_a_stack(name: str) -> dict[str, str]:
-    """The doors of a stack's origins, by their URLs; what CloudFront is asked for leads to the first one."""
+def _add_stack(found: _Named, name: str) -> bool:
+    """Add the doors of a stack's origins, where it is up; what CloudFront is asked for leads to the first one."""
     from sandbox.controllers import up
 
-    state = next((state for state in up.living() if state.stack == name), None)
-    if state is None:
-        return {}
-    origins = [door for url, door in state.urls.items() if urlsplit(url).hostname not in state.distributions]
-    if not origins:
-        return {url: door for url, door in state.urls.items() if url.startswith("http:")}
-    return {
-        url: origins[0] if urlsplit(url).hostname in state.distributions else door for url, door in state.urls.items()
-    }
+    state = up.find(name)
+    if state is None or not state.sites:
+        return False
+    origins = {url: door for url, door in state.sites.items() if urlsplit(url).hostname not in state.distributions}
+    asked = origins or state.sites
+    first = next(iter(asked.values()))
+    leads = {url: asked.get(url) or urljoin(first, urlsplit(url).path) for url in state.sites}
+    found.urls += dict.fromkeys(leads.values())
+    found.names |= {urlsplit(url).netloc: door for url, door in leads.items()}
+    if (context := state.trust()) is not None:
+        found.doors |= {urlsplit(door).netloc: (context, urlsplit(url).netloc) for url, door in asked.items()}
+    return True
 
 
 def _of_the_crawl(seen: Crawl) -> list[Finding]:

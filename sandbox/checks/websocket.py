@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from sandbox.checks import proxy_files
 from sandbox.errors import SandboxError
@@ -46,7 +46,7 @@ class Request:
     timeout: float = 10.0
     nginx: Path | None = None
     h2o: Path | None = None
-    context: ssl.SSLContext | None = None  # whom to trust, if not this machine's authorities
+    context: ssl.SSLContext | None = None  # whom to trust for ``url``, if not this machine's authorities
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,17 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
 
 
 def _of_a_stack(request: Request) -> Request:
-    """A stack that is up stands for the host of its first URL of HTTP, asked at its door on 127.0.0.1."""
+    """A stack that is up stands for the host of its first URL, by HTTPS if it has that, asked at its door."""
     if not request.url.replace("-", "").isalnum():
         return request
     from sandbox.controllers import up
 
-    state = next((state for state in up.living() if state.stack == request.url), None)
-    found = next(((url, door) for url, door in state.urls.items() if url.startswith("http:")), None) if state else None
-    if found is None:
+    state = up.find(request.url)
+    if state is None or not state.sites:
         return request
-    url, door = found
-    return replace(request, url=f"http://{urlsplit(door).netloc}/", host=request.host or urlsplit(url).netloc)
+    url, door = next(iter(state.sites.items()))
+    host = request.host or urlsplit(url).netloc
+    return replace(request, url=urljoin(door, "/"), host=host, context=state.trust())
 
 
 def _look(request: Request, public: SplitResult, protocol: str, progress: Callable[[str], None]) -> list[Seen]:
@@ -228,7 +228,7 @@ def _place(request: Request, public: SplitResult, parts: SplitResult, *, inner: 
     place = Place(
         secure, (parts.hostname or "", _port(parts)), name, host.lower(), origin.lower(), headers, request.timeout
     )
-    return _reached(place, parts.geturl(), request.context)
+    return _reached(place, parts.geturl(), request.context if not inner else None)
 
 
 def _check_host(request: Request) -> None:

@@ -7,10 +7,12 @@ import os
 import select
 import shlex
 import signal
+import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.engine.run import OWNER_FILE, is_gone, runs_folder
 from sandbox.errors import SandboxError
@@ -32,6 +34,8 @@ class UpState:
         endpoint_url: The AWS endpoint.
         dns: ``127.0.0.1:PORT``.
         environment: What to export.
+        ready: The URLs that it waits for.
+        authority: The certificate (PEM) of the run's own authority, where a URL has https; else "".
     """
 
     stack: str
@@ -41,6 +45,29 @@ class UpState:
     endpoint_url: str
     dns: str
     environment: dict[str, str]
+    ready: list[str] = field(default_factory=list)
+    authority: str = ""
+
+    @property
+    def sites(self) -> dict[str, str]:
+        """Its ``urls`` as viewers come: a name that has HTTPS is not asked by plain HTTP."""
+        by_name: dict[str, list[str]] = {}
+        for url in self.urls:
+            by_name.setdefault(urlsplit(url).hostname or "", []).append(url)
+        secure = [[one for one in urls if one.startswith("https:")] or urls for urls in by_name.values()]
+        return {url: self.urls[url] for urls in secure for url in urls}
+
+    @property
+    def page(self) -> str:
+        """Of its sites where a viewer begins: what it waits for, CloudFront's if there is one; "": there are none."""
+        waited = {urlsplit(url).hostname for url in self.ready}
+        names = {url: urlsplit(url).hostname for url in self.sites}
+        asked = [url for url, name in names.items() if name in waited] or list(names)
+        return next((url for url in asked if names[url] in self.distributions), next(iter(asked), ""))
+
+    def trust(self) -> ssl.SSLContext | None:
+        """For clients of its doors: who is trusted is the run's own authority alone; None: no URL has https."""
+        return ssl.create_default_context(cadata=self.authority) if self.authority else None
 
     def write(self, run_id: str) -> None:
         """Leave it in the run's folder, which goes when the run ends."""
@@ -58,6 +85,11 @@ def living() -> list[UpState]:
         if state is not None:
             found.append((file.stat().st_mtime, state))
     return [state for _, state in sorted(found, key=lambda item: -item[0])]
+
+
+def find(stack: str) -> UpState | None:
+    """The newest stack of this name that is up now."""
+    return next((state for state in living() if state.stack == stack), None)
 
 
 def end(state: UpState) -> None:

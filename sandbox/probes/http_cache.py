@@ -30,6 +30,9 @@ _CHUNK = 65_536
 _USUAL = {"http": ":80", "https": ":443"}  # which load balancers write into redirects all the same
 _PARSED = 2_000_000  # bytes of a page in which links are looked for
 
+Door = tuple[ssl.SSLContext, str]
+"""Whom to trust, and whom a certificate is to be for."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -84,7 +87,7 @@ def crawl(
     headers: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda text: None,
-    trusted: tuple[ssl.SSLContext, str] | None = None,
+    doors: Mapping[str, Door] | None = None,
 ) -> Crawl:
     """Ask for the URLs, and for what they lead to on the same hosts.
 
@@ -94,8 +97,9 @@ def crawl(
         headers: Sent with each request ("X-Forwarded-Proto" where the site wants to know of HTTPS).
         names: Public hosts of the site, with the URL of the origin behind each: links to them lead there.
         progress: Told of each URL.
-        trusted: Whom to trust for https, and the name that certificates are to be for, where the URLs have only the
-            address of a door that leads there; None: this machine's authorities, and the URLs' own names.
+        doors: Of URLs that have only the address of what leads to a name: whom to trust there for https, and the name
+            that the certificate is to be for, by host and port. Others have names of their own, and this machine's
+            authorities.
 
     Raises:
         SandboxError: One of the named URLs is none, or cannot be reached.
@@ -103,10 +107,11 @@ def crawl(
     begins = [_named(url) for url in urls]
     behind = {name.lower(): _host(_named(url)) for name, url in (names or {}).items()}
     crawler = _Crawler(begins, limits, headers or {}, behind, progress)
-    if trusted is not None:
-        crawler.name = trusted[1]
+    if doors:
+        crawler.doors = doors
         crawler.session.trust_env = False  # neither a proxy nor another authority
-        crawler.session.mount("https://", _Named(*trusted))
+        for place, door in doors.items():
+            crawler.session.mount(f"https://{place}/", _Named(*door))
     return crawler.run()
 
 
@@ -143,7 +148,7 @@ class _Crawler:
         self.end = time.monotonic() + limits.seconds
         self.session = requests.Session()
         self.session.auth = lambda request: request  # no credentials from a .netrc
-        self.name = ""  # that certificates are to be for, if not that of the URL
+        self.doors: Mapping[str, Door] = {}
         self.session.headers = requests.structures.CaseInsensitiveDict(
             {"User-Agent": AGENT, "Accept-Encoding": "gzip", **headers}
         )
@@ -172,7 +177,8 @@ class _Crawler:
             first = self._ask(url, {})
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if url in self.begins:
-                raise unreachable(url, error, self.name) from error
+                _, name = self.doors.get(urlsplit(url).netloc, (None, ""))
+                raise unreachable(url, error, name) from error
             self.found.failures[url] = explain(error)
             return []
         if first.cut:

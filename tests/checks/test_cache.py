@@ -7,7 +7,9 @@ import os
 
 import pytest
 
+from sandbox.dataplane.cdn.certificates import Authority
 from tests import forks
+from tests.secure import serving
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 GHOST = HTML | {"Cache-Control": "public, max-age=0", "ETag": 'W/"1-a"'}
@@ -175,6 +177,38 @@ def test_of_a_stack_behind_cloudfront_the_origin_is_asked(web_site, monkeypatch)
     request = cache.Request(("blog",), "CachingOptimized", None, (), None, {}, "", Limits(), 60)
     outcome = cache.carry_out(request, lambda text: None)
     assert [one.observed.path for one in outcome.outlooks] == ["/", "/post/"]
+
+
+def test_each_door_of_a_stack_by_https_has_the_certificate_of_its_own_name(web_site, monkeypatch):
+    from sandbox.checks import cache
+    from sandbox.controllers import up
+    from sandbox.probes.http_cache import Limits
+
+    authority = Authority()
+    pages = {
+        "/health": (200, KEPT, ""),
+        "/": (200, KEPT, '<a href="https://shop.invalid/cart/">'),
+        "/cart/": (200, KEPT, ""),
+    }
+    sites = {}
+    for name in ("blog.invalid", "shop.invalid"):
+        sites[name] = web_site(pages)
+        sites[name].socket = serving(authority, name).wrap_socket(sites[name].socket, server_side=True)
+    doors = {name: site.url.replace("http:", "https:") for name, site in sites.items()}
+    urls = {
+        "https://blog.invalid/health": f"{doors['blog.invalid']}/health",
+        "https://shop.invalid/": f"{doors['shop.invalid']}/",
+        "http://shop.invalid/": "http://127.0.0.1:1/",
+        "https://cdn.invalid/": "https://127.0.0.1:1/",
+    }
+    made = up.UpState(
+        "blog", os.getpid(), urls, ["cdn.invalid"], "", "", {}, list(urls), authority.certificate.decode()
+    )
+    monkeypatch.setattr(up, "living", lambda: [made])
+    request = cache.Request(("blog",), "CachingOptimized", None, (), None, {}, "", Limits(), 60)
+    outcome = cache.carry_out(request, lambda text: None)
+    asked = [("blog.invalid", "/health"), ("shop.invalid", "/"), ("blog.invalid", "/"), ("shop.invalid", "/cart/")]
+    assert [one.observed.url for one in outcome.outlooks] == [f"{doors[name]}{path}" for name, path in asked]
 
 
 def test_a_loop_of_redirects(web_site):

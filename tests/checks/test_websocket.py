@@ -198,8 +198,8 @@ def test_a_stack_that_is_up_is_named_and_asked_by_its_public_name(processes, mon
     from sandbox.controllers import up
 
     urls = {
-        "https://x.invalid/": "https://127.0.0.1:1/",
         "http://board.invalid/health": f"http://127.0.0.1:{processes['gevent'][0]}/health",
+        "https://x.invalid/": "https://127.0.0.1:1/",
     }
     state = up.UpState("board", os.getpid(), urls, [], "", "", {})
     monkeypatch.setattr(up, "living", lambda: [state])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -299,3 +300,26 @@ def test_checks_ask_with_https_and_look_at_the_certificate(cli, folder):
     assert "https://uncertified.example.com/ cannot be reached" in evidence["page-uncertified"]
     assert "its listener wants a certificate for this name" in evidence["page-uncertified"]
     assert cli.in_engine() == []
+
+
+@pytest.mark.docker
+@pytest.mark.long(25)
+def test_a_stack_that_is_up_is_checked_with_https_by_its_name(cli, folder):
+    up = cli.start("up", folder, "--speed", "10")
+    up.wait_for("is up:", within=120)
+    results = {}
+    for kind, *options in (["cache"], ["assets"], ["websocket", "--idle", "0"]):
+        file = folder / f"{kind}.json"
+        code, out, err = cli.run("check", kind, "chat", *options, "--json", file, within=60)
+        assert file.exists(), out + err
+        results[kind] = json.loads(file.read_text())
+        assert code == 0, results[kind]
+        assert not [one for one in results[kind]["findings"] if one["severity"] == "error"]
+    up.interrupt()
+    assert up.end() == 130
+    paths = {urlsplit(one["url"]).path for one in results["cache"]["resources"]}
+    assert paths == {"/health", "/", "/own.js", "/absolute.js", "/like-the-page.js", "/about.html"}
+    assert results["assets"]["url"] == "https://chat.example.com/"
+    assert {one["status"] for one in results["assets"]["files"]} == {200}
+    (url,) = results["websocket"]["urls"]
+    assert (url["origin"], url["certificate"]) == ("https://chat.example.com", None)

@@ -208,7 +208,14 @@ def test_https_at_a_door_by_the_name_that_its_certificate_is_for(web_site, certi
     site.socket = serving(authority, *names).wrap_socket(site.socket, server_side=True)
     url = site.url.replace("http:", "https:")
     name = "shop.example.org"
-    asked = partial(crawl, [url], QUICK, {"Host": name}, {name: url}, trusted=(trusting(authority), name))
+    asked = partial(
+        crawl,
+        [url],
+        QUICK,
+        {"Host": name},
+        {name: url},
+        doors={url.removeprefix("https://"): (trusting(authority), name)},
+    )
     if certified:
         assert paths(asked()) == ["/", "/next"]
         return
