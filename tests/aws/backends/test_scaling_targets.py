@@ -40,16 +40,7 @@ def told(plane):
 
 def test_a_target_and_its_policy_are_found_again_until_they_are_removed(plane):
     plane.scaling.register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=6)
-    tracked = {
-        "TargetValue": 50.0,
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
-    }
-    plane.scaling.put_scaling_policy(
-        **TARGET,
-        PolicyName="cpu",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration=tracked,
-    )
+    plane.scaling.put_scaling_policy(**TARGET, **POLICY)
     (target,) = plane.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
     assert (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) == ("service/main/shop", 2, 6)
     (policy,) = plane.scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
@@ -60,6 +51,52 @@ def test_a_target_and_its_policy_are_found_again_until_they_are_removed(plane):
     assert plane.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
     (service,) = plane.ecs.describe_services(cluster="main", services=["shop"])["services"]
     assert service["desiredCount"] == 0
+
+
+TRACKED = {
+    "TargetValue": 50.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+}
+POLICY = {
+    "PolicyName": "cpu",
+    "PolicyType": "TargetTrackingScaling",
+    "TargetTrackingScalingPolicyConfiguration": TRACKED,
+}
+NIGHT = {"ScheduledActionName": "night", "Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 1}}
+
+
+def refused(operation, **given):
+    with pytest.raises(ClientError) as error:
+        operation(**given)
+    return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+
+def test_policies_and_schedules_are_of_a_registered_target(plane):
+    named = "service namespace: ecs, resource ID: service/main/shop, scalable dimension: ecs:service:DesiredCount"
+    wanted = ("ObjectNotFoundException", f"No scalable target registered for {named}")
+    assert refused(plane.scaling.put_scaling_policy, **TARGET, **POLICY) == wanted
+    assert refused(plane.scaling.put_scheduled_action, **TARGET, **NIGHT) == wanted
+    plane.scaling.register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=6)
+    plane.scaling.put_scaling_policy(**TARGET, **POLICY)
+    plane.scaling.put_scheduled_action(**TARGET, **NIGHT)
+    other = TARGET | {"ResourceId": "service/main/other"}
+    assert refused(plane.scaling.put_scaling_policy, **other, **POLICY)[0] == "ObjectNotFoundException"
+    other = TARGET | {"ServiceNamespace": "ec2"}
+    assert refused(plane.scaling.put_scaling_policy, **other, **POLICY)[0] == "ObjectNotFoundException"
+
+
+def test_they_go_with_their_target(plane):
+    plane.scaling.register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=6)
+    plane.scaling.put_scaling_policy(**TARGET, **POLICY)
+    plane.scaling.put_scheduled_action(**TARGET, **NIGHT)
+    plane.scaling.deregister_scalable_target(**TARGET)
+    assert plane.scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
+    assert plane.scaling.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"] == []
+    for operation, given in (
+        (plane.scaling.deregister_scalable_target, {}),
+        (plane.scaling.delete_scaling_policy, {"PolicyName": "cpu"}),
+    ):
+        assert refused(operation, **TARGET, **given)[0] == "ObjectNotFoundException"
 
 
 @pytest.mark.parametrize("resource", ["service/main/other", "service/none/shop", "service/shop"])

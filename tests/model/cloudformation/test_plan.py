@@ -393,6 +393,34 @@ def test_scalable_targets_and_policies_are_registered():
     }
 
 
+TARGET_LAST = """
+    Resources:
+      Policy:
+        Type: AWS::ApplicationAutoScaling::ScalingPolicy
+        Properties: {PolicyName: cpu, PolicyType: StepScaling, StepScalingPolicyConfiguration: {}, NAMED}
+      Target:
+        Type: AWS::ApplicationAutoScaling::ScalableTarget
+        Properties: {MinCapacity: 1, MaxCapacity: 2, TARGET}
+    """
+NAMED = "ResourceId: service/shop/web, ScalableDimension: ecs:service:DesiredCount, ServiceNamespace: ecs"
+
+
+@pytest.mark.parametrize(
+    ("named", "depends", "after"),
+    [
+        ("ScalingTargetId: !Ref Target", "", True),
+        ("ScalingTargetId: !GetAtt Target.Id", "", True),
+        (NAMED, "DependsOn: Target", True),
+        (NAMED, "", False),  # as on AWS, where nothing says so, and PutScalingPolicy is refused
+    ],
+)
+def test_a_policy_is_put_after_the_target_that_it_refers_to(named, depends, after):
+    text = TARGET_LAST.replace("TARGET", NAMED).replace("NAMED", named)
+    made = planned(text.replace("ScalingPolicy\n", f"ScalingPolicy\n        {depends}\n"))
+    operations = ["application-autoscaling.register_scalable_target", "application-autoscaling.put_scaling_policy"]
+    assert [name for name, _ in calls(made)] == (operations if after else operations[::-1])
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
