@@ -16,7 +16,7 @@ from sandbox.dataplane.internet import Door, Internet
 from sandbox.engine.containers import Containers
 from sandbox.engine.images import Images
 from sandbox.errors import SandboxError
-from sandbox.probes import burst, dns, http
+from sandbox.probes import burst, dns, http, shared_tls
 from sandbox.probes.visitor import INTERVAL, Visitor
 from sandbox.timeline import Timeline
 
@@ -52,8 +52,7 @@ class Viewers:
 
     def http_get(self, url: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None) -> http.HttpResult:
         """One request from the internet, by name; recorded as ``http.response``."""
-        authority = self._cloudfront.authority.certificate.decode() if _is_secure(url) else ""
-        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers, authority=authority)
+        result = http.get(self._in_viewer, url, timeout=timeout, headers=headers, authority=self._authority_of(url))
         self.timeline.record("http.response", **result.facts())
         return result
 
@@ -134,7 +133,7 @@ class Viewers:
         """One session of a Socket.IO client from the internet; each step is recorded as ``socketio.step``.
 
         Args:
-            url: Where the page of compose/socketio/app is, http://NAME[:PORT].
+            url: Where the page of compose/socketio/app is, http://NAME[:PORT], or with https.
             client: "python", "javascript", or "javascript-2", which speaks to servers of 2020.
             within: Seconds for each wait.
             idle: Seconds that an idle WebSocket is watched (0: it is not).
@@ -142,7 +141,7 @@ class Viewers:
         from sandbox.probes import socketio_session
 
         if client == "python":
-            steps = socketio_session.run(url, self._internet.connect, within=within, idle=idle)
+            steps = socketio_session.run(url, self._connector(url), within=within, idle=idle)
         else:
             if not self._javascript:
                 image = self._images.ensure("socketio-client")
@@ -153,6 +152,7 @@ class Viewers:
                 version=2 if client == "javascript-2" else 4,
                 within=within,
                 idle=idle,
+                authority=self._authority_of(url),
             )
         for step in steps:
             self.timeline.record("socketio.step", client=client, url=url, **step.facts())
@@ -162,7 +162,7 @@ class Viewers:
         """Socket.IO clients on the internet that stay connected all through a ``with`` block (see `Crowd`)."""
         from sandbox.probes.socketio_crowd import Crowd
 
-        return Crowd(url, clients, reconnects=reconnects, connect=self._internet.connect, record=self.timeline.record)
+        return Crowd(url, clients, reconnects=reconnects, connect=self._connector(url), record=self.timeline.record)
 
     def browser(self) -> Browser:
         """A real browser on the internet (see `Browser`); closed with the sandbox, or at the end of a ``with`` block.
@@ -251,9 +251,13 @@ class Viewers:
 
         def connect(name: str, port: int, timeout: float) -> socket.socket:
             plain = self._internet.connect(address or name, port, timeout)
-            return plain if context is None else context.wrap_socket(plain, server_hostname=name)
+            return plain if context is None else shared_tls.connect(context, plain, name)
 
         return connect
+
+    def _authority_of(self, url: str) -> str:
+        """For clients in containers: the certificate (PEM) of the authority that is trusted for a URL with https."""
+        return self._cloudfront.authority.certificate.decode() if _is_secure(url) else ""
 
     def _in_viewer(self, command: Any) -> tuple[int, str, str]:
         return self._containers.execute(self._network.viewer(), command, prints=True)

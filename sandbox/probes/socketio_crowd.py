@@ -29,10 +29,10 @@ class Crowd:
       end, and that were ever cut and back; ``heard`` has the number of posts that each client heard.
 
     Args:
-        url: Where the page is, http://NAME[:PORT].
+        url: Where the page is, http://NAME[:PORT], or with https.
         clients: How many.
         reconnects: Whether a client that is cut connects again.
-        connect: Gives a connection to a name.
+        connect: Gives a connection to a name, TLS included where the URL's scheme is https.
         record: Writes an observation: kind and fields.
         within: Seconds for each connection.
     """

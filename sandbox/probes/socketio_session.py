@@ -62,6 +62,8 @@ NO_OPEN = "101, then no OPEN packet"
 _BYTES = bytes([0, 1, 2, 253, 254, 255])
 _TEXT = "Grüße, 世界"
 _BOTH = ("polling", "websocket")
+# Whom Node.js is to trust comes with the command, as curl's does (`sandbox.probes.http`).
+_TRUSTING = 'printf %s "$0" >/tmp/authority.pem && SSL_CERT_FILE=/tmp/authority.pem exec node --use-openssl-ca "$@"'
 _GOODBYE = 1.0  # seconds
 _TRIES = 12  # for a second client at another process
 
@@ -98,6 +100,7 @@ def run_javascript(
     within: float = 5.0,
     idle: float = 0.0,
     other: str = "",
+    authority: str = "",
 ) -> list[Step]:
     """Carry out a session with socket.io-client.
 
@@ -108,12 +111,14 @@ def run_javascript(
         within: As there.
         idle: As there.
         other: As there.
+        authority: The certificate (PEM) of the authority that alone is trusted for https ("": those that Node.js has).
 
     Raises:
         SandboxError: It has ended without its last step; what it printed is in the error.
     """
     options = {"url": url, "version": version, "within": within, "idle": idle, "other": other}
-    code, out, err = execute(["node", "session.js", json.dumps(options)])
+    session = ["session.js", json.dumps(options)]
+    code, out, err = execute(["sh", "-c", _TRUSTING, authority, *session] if authority else ["node", *session])
     steps = [Step(**json.loads(line)) for line in out.splitlines() if line.startswith("{")]
     if code or not steps or steps[-1].step != ("idle" if idle else "websocket-only"):
         raise SandboxError(
@@ -136,8 +141,8 @@ def run(
     """Carry out a session with python-socketio.
 
     Args:
-        url: Where the page is, http://NAME[:PORT].
-        connect: Gives a connection to a name.
+        url: Where the page is, http://NAME[:PORT], or with https.
+        connect: Gives a connection to a name, TLS included where the URL's scheme is https.
         within: Seconds for each wait.
         idle: Seconds that an idle WebSocket is watched (0: it is not).
         other: Where the second client connects, if not to ``url``: without a proxy, another process.

@@ -1,4 +1,8 @@
-"""What is under a python-socketio client: its sockets come from a callable, and can be cut as a network does it."""
+"""What is under a python-socketio client: its sockets come from a callable, and can be cut as a network does it.
+
+Where a URL's scheme is https, they come with TLS (`sandbox.probes.shared_tls`), and their certificates have been looked
+at.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from urllib.parse import urlsplit
 import requests
 import websocket
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from sandbox.probes import http
 
@@ -33,7 +37,8 @@ class Wire:
         self._connect = connect
         self.session = requests.Session()
         self.session.trust_env = False  # no proxy of this machine's
-        self.session.mount("http://", _adapter(self.connect, timeout))
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, _adapter(self.connect, timeout))
         self.session.hooks["response"].append(self._answered)
         self.websocket_class = functools.partial(_WebSocket, self, timeout)
 
@@ -67,7 +72,8 @@ class _WebSocket(websocket.WebSocket):
 
     def connect(self, url: str, **options: Any) -> None:
         parts = urlsplit(url)
-        options["socket"] = self._wire.connect(parts.hostname or "", parts.port or 80, self._timeout)
+        usual = 443 if parts.scheme == "wss" else 80
+        options["socket"] = self._wire.connect(parts.hostname or "", parts.port or usual, self._timeout)
         try:
             super().connect(url, **options)  # type: ignore[no-untyped-call]
         except websocket.WebSocketBadStatusException as error:
@@ -88,6 +94,14 @@ def _adapter(connect: http.Connect, timeout: float) -> HTTPAdapter:
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
+    class SecureConnection(HTTPSConnection):
+        def connect(self) -> None:
+            self.sock = connect(self.host, self.port, timeout)
+            self.is_verified = True
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
     adapter = HTTPAdapter()
-    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
     return adapter

@@ -20,6 +20,7 @@ const UNREACHED = {
   EAI_AGAIN: "the name does not resolve",
   UND_ERR_SOCKET: "the server closed the connection without an answer",
 };
+const REFUSED = "the certificate is refused";
 const TRIES = 12; // for a second client at another process
 const opened = [];
 
@@ -29,8 +30,7 @@ async function connect(url, transports, more = {}) {
   try {
     page = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(options.within * 1000) });
   } catch (error) {
-    const cause = error.cause || error;
-    const outcome = error.name === "TimeoutError" ? "timed out" : UNREACHED[cause.code] || cause.message;
+    const outcome = error.name === "TimeoutError" ? "timed out" : unreached(error.cause || error, url);
     return { socket: { close() {} }, outcome, process: "", said: "" };
   }
   const cookies = page.headers.getSetCookie().map((cookie) => cookie.split(";")[0]);
@@ -60,6 +60,14 @@ async function connect(url, transports, more = {}) {
   if (switched && client.outcome !== "connected" && !socket.io.engine.id) client.outcome = "101, then no OPEN packet";
   if (client.outcome === "connected") client.process = (await ask(client, "where")).process || "";
   return client;
+}
+
+// Why there is no page, in the words of Python's ssl where it is for the certificate, which both have of OpenSSL.
+function unreached(cause, url) {
+  if (cause.code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `${REFUSED}: Hostname mismatch, certificate is not valid for '${new URL(url).hostname}'.`;
+  if (/CERT|SIGNATURE/.test(cause.code || "")) return `${REFUSED}: ${cause.message}`;
+  return UNREACHED[cause.code] || cause.message;
 }
 
 // What went wrong, in the same words whichever version says it.
