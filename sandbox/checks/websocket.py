@@ -46,7 +46,9 @@ class Request:
     timeout: float = 10.0
     nginx: Path | None = None
     h2o: Path | None = None
-    context: ssl.SSLContext | None = None  # whom to trust for ``url``, if not this machine's authorities
+    context: ssl.SSLContext | None = (
+        None  # the run's own authority, for a ``url`` that leads into a sandbox to ``host``
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,16 @@ def carry_out(request: Request, progress: Callable[[str], None]) -> Outcome:
     asked = _asked(request, public, protocol, seen)
     configured = nginx.find(tree, str(request.nginx), asked) if tree is not None else []
     configured += h2o.find(yaml, asked) if yaml is not None else []
-    return Outcome(seen, conclude(seen, configured), files)
+    return Outcome(seen, _in_a_sandbox(request, conclude(seen, configured)), files)
+
+
+def _in_a_sandbox(request: Request, found: list[Finding]) -> list[Finding]:
+    """Say what helps where the run's own authority is trusted: not that this machine trusts another one."""
+    if request.context is None:
+        return found
+    name = urlsplit(f"//{request.host}").hostname
+    fix = f"its listener wants a certificate for {name}: one that is requested of ACM is by the run's own authority"
+    return [replace(one, fix=fix) if one.rule == "certificate" else one for one in found]
 
 
 def _of_a_stack(request: Request) -> Request:

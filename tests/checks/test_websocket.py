@@ -285,19 +285,24 @@ def test_a_plain_websocket(processes, served):
     )
 
 
-def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_judged(
-    processes, nginx, tmp_path, monkeypatch
-):
-    authority = Authority()
+def serve_with_tls(name, authority, processes, nginx):
+    """An nginx with a certificate for board.example.org; its URL."""
     certificate = authority.issue(["board.example.org"])
-    folder = nginx.folder / "tls"
+    folder = nginx.folder / name
     folder.mkdir()
     (folder / "c.pem").write_bytes(certificate.certificate)
     (folder / "k.pem").write_bytes(certificate.key)
     text = text_of(f"{RIGHT}\nproxy_set_header X-Forwarded-Proto $scheme;", "", processes["threading"][:1])
     secure = "listen 127.0.0.1:PORT ssl; ssl_certificate FOLDER/c.pem; ssl_certificate_key FOLDER/k.pem;"
-    url, _ = nginx.serve("tls", text.replace("listen 127.0.0.1:PORT;", secure))
-    url = url.replace("http:", "https:")
+    url, _ = nginx.serve(name, text.replace("listen 127.0.0.1:PORT;", secure))
+    return url.replace("http:", "https:")
+
+
+def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_judged(
+    processes, nginx, tmp_path, monkeypatch
+):
+    authority = Authority()
+    url = serve_with_tls("tls", authority, processes, nginx)
     found = result(url, "--host", "board.example.org", "--idle", 0)
     assert rules(found) == {"certificate": "error"}
     assert found["urls"][0]["certificate"] == "unable to get local issuer certificate"
@@ -307,7 +312,28 @@ def test_a_certificate_that_browsers_refuse_is_a_finding_and_the_rest_is_judged(
     origin = f"http://127.0.0.1:{processes['threading'][0]}/"
     found = result(url, "--host", "board.example.org", "--behind", origin, "--idle", 0)
     assert found["findings"] == [], "the origin is told of https, as by a proxy"
-    assert rules(result(url, "--host", "other.example.org", "--idle", 0)) == {"certificate": "error"}
+    (refused,) = result(url, "--host", "other.example.org", "--idle", 0)["findings"]
+    assert (refused["rule"], refused["severity"]) == ("certificate", "error")
+    assert "SSL_CERT_FILE" in refused["fix"]
+
+
+def test_of_a_stack_that_is_up_the_runs_authority_is_trusted_and_no_other_helps(processes, nginx, monkeypatch):
+    from sandbox.controllers import up
+
+    authority = Authority()
+    url = serve_with_tls("stack", authority, processes, nginx)
+    for name in ("board.example.org", "other.example.org"):
+        urls = {f"https://{name}/health": f"{url}health"}
+        state = up.UpState("board", os.getpid(), urls, [], "", "", {}, [], authority.certificate.decode())
+        monkeypatch.setattr(up, "living", lambda state=state: [state])
+        found = result("board", "--idle", 0)
+        assert found["urls"][0]["origin"] == f"https://{name}"
+        if name == "board.example.org":
+            assert found["findings"] == []
+    (refused,) = found["findings"]
+    assert refused["rule"] == "certificate"
+    assert refused["fix"].startswith("its listener wants a certificate for other.example.org: ")
+    assert "SSL_CERT_FILE" not in refused["fix"]
 
 
 def test_static_checks_need_no_server(tmp_path):

@@ -128,6 +128,10 @@ def test_checks_ask_with_https_and_look_at_the_certificate(cli, folder):
     assert "its listener wants a certificate for uncertified.example.com" in evidence["kept-uncertified"]
     assert "every kind of client gets through" in evidence["socket"]
     assert "error certificate" in evidence["socket-uncertified"]
+    assert (
+        "fix: its listener wants a certificate for uncertified.example.com: one that" in evidence["socket-uncertified"]
+    )
+    assert "SSL_CERT_FILE" not in evidence["socket-uncertified"]
     left_out = "not asked, as nothing of the stack has these names: ads.example.net"
     for name in ("files", "files-by-http", "files-of-the-cdn"):
         assert "3 page loads, 4 files" in evidence[name]
