@@ -38,7 +38,7 @@ class Plan:
         pages: URLs of http or https; each visitor takes one, as the seed says.
         rate: Page loads that begin in a second, whether or not earlier ones have ended; 0: none.
         visitors: Instead: so many at any time, who come again at once.
-        seconds: After which nobody comes any more.
+        seconds: After which nobody is due any more, at a rate, or comes again.
         count: Page loads, at most.
         seed: Of the order of pages.
         timeout: Seconds for one answer.
@@ -230,9 +230,10 @@ class Crowd:
 
     async def _come(self) -> None:
         under_way: set[asyncio.Task[None]] = set()
-        until = self._loop.time() + self.plan.seconds
+        begun = self._loop.time()
+        until = begun + self.plan.seconds
         if self.plan.rate:
-            await self._at_a_rate(under_way, until)
+            await self._at_a_rate(under_way, begun, until)
         for _ in range(self.plan.visitors):
             self._start(under_way, self._again_and_again(until))
         await self._stop.wait()
@@ -246,10 +247,11 @@ class Crowd:
             await tab.close()
         await self._client.close()
 
-    async def _at_a_rate(self, under_way: set[asyncio.Task[None]], until: float) -> None:
-        begun = self._loop.time()
+    async def _at_a_rate(self, under_way: set[asyncio.Task[None]], begun: float, until: float) -> None:
+        """Who is due before the end comes, however late: a busy machine makes no fewer of them."""
         for number in self._numbers:
-            if await self._stopped_by(min(begun + number / self.plan.rate, until)) or self._loop.time() >= until:
+            due = begun + number / self.plan.rate
+            if due >= until or await self._stopped_by(due):
                 return
             if len(under_way) < IN_FLIGHT:
                 self._start(under_way, self._visit(number, self._page()))

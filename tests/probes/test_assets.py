@@ -233,10 +233,32 @@ def test_a_name_leads_where_it_is_told_to(nginx):
 
 def test_loads_begin_at_the_rate_and_end_in_time(nginx):
     url, _ = asset_sites.serve(nginx, "rate")
+    began = time.time()
     with Crowd(Plan([url], rate=50, seconds=1.0)) as crowd:
         crowd.wait_loads(50, 30)
-    assert len(crowd.loads) == 50
+        with pytest.raises(SandboxError, match="51 page loads have not ended"):
+            crowd.wait_loads(51, 0.2)
+    loads = {load.number: load.at for load in crowd.loads}
+    assert sorted(loads) == list(range(50))
+    early = {number: at for number, at in loads.items() if at < began + number / 50 - 0.005}  # clocks are set
+    assert early == {}
     assert sum(one.loads for one in crowd.summary(bucket=0.25).buckets) == 50
+
+
+def test_a_machine_that_is_busy_until_after_the_end_makes_no_fewer_loads(nginx):
+    url, _ = asset_sites.serve(nginx, "busy")
+    port = int(url.rstrip("/").rpartition(":")[2])
+    asked = []
+
+    def where(name, _):
+        if not asked:
+            threading.Event().wait(0.5)  # nothing else of the crowd goes on meanwhile
+        asked.append(name)
+        return "127.0.0.1", port
+
+    with Crowd(Plan(["http://shop.example.org/"], rate=50, seconds=0.2), where=where) as crowd:
+        crowd.wait_loads(10, 10)
+    assert sorted(load.number for load in crowd.loads) == list(range(10))
 
 
 def test_visitors_come_again_until_their_number_is_reached(nginx):
