@@ -29,7 +29,8 @@ def plane(tmp_path):
     ecs.create_cluster(clusterName="main")
     ecs.register_task_definition(family="shop", containerDefinitions=[{"name": "c", "image": "i", "memory": 64}])
     ecs.create_service(cluster="main", serviceName="shop", taskDefinition="shop", desiredCount=0)
-    yield SimpleNamespace(ecs=ecs, scaling=plane.aws("application-autoscaling"), timeline=timeline)
+    scaling = plane.aws("application-autoscaling")
+    yield SimpleNamespace(ecs=ecs, scaling=scaling, timeline=timeline, url=plane.gateway.url)
     plane.close()
     backend.reset()
 
@@ -117,3 +118,45 @@ def test_a_target_has_tags(plane):
     assert plane.scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"stage": "test"}
     with pytest.raises(ClientError, match="Resource not found"):
         plane.scaling.list_tags_for_resource(ResourceARN=arn + "x")
+
+
+TARGET_OF_TERRAFORM = """
+resource "aws_appautoscaling_target" "shop" {
+  service_namespace  = "ecs"
+  resource_id        = "service/main/shop"
+  scalable_dimension = "ecs:service:DesiredCount"
+  min_capacity       = 2
+  max_capacity       = 6
+}
+"""
+POLICY_OF_TERRAFORM = """
+resource "aws_appautoscaling_policy" "cpu" {
+  name               = "cpu"
+  policy_type        = "TargetTrackingScaling"
+  service_namespace  = "ecs"
+  resource_id        = RESOURCE
+  scalable_dimension = "ecs:service:DesiredCount"
+  target_tracking_scaling_policy_configuration {
+    target_value = 50
+    predefined_metric_specification { predefined_metric_type = "ECSServiceAverageCPUUtilization" }
+  }
+}
+"""
+
+
+@pytest.mark.long(60)
+def test_terraform_needs_the_target_first_and_takes_it_away_last(plane, make_terraform, tmp_path):
+    (tmp_path / "scaled").mkdir()
+    file = tmp_path / "scaled" / "main.tf"
+    file.write_text(POLICY_OF_TERRAFORM.replace("RESOURCE", '"service/main/shop"'))
+    terraform = make_terraform(file.parent, plane.url)
+    code, out = terraform("apply", "-input=false", "-auto-approve", "-no-color")
+    assert code == 1
+    assert "ObjectNotFoundException: No scalable target registered for service namespace: ecs, resource ID" in out
+    policy = POLICY_OF_TERRAFORM.replace("RESOURCE", "aws_appautoscaling_target.shop.resource_id")
+    (terraform.folder / file.name).write_text(policy + TARGET_OF_TERRAFORM)
+    terraform.run("apply")
+    (policy,) = plane.scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert policy["PolicyName"] == "cpu"
+    terraform.run("destroy")
+    assert plane.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
