@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sandbox.errors import SandboxError
 from sandbox.scenario import Play, Scenario, Variant, Verdict
 from sandbox.timeline import Observation
 
@@ -15,6 +16,12 @@ URL = "http://chat.example.com"
 CLUSTER, TASKS, CLIENTS = "chat", 3, 6
 WITHOUT_MONGO = {"mongo_url": "", "mongo_tasks": "0"}
 HEARD_WITHIN = 3.0  # seconds
+LISTENING_WITHIN = 60  # seconds
+# The channel is Flask-SocketIO's own; Redis answers with its name and the number of those who listen.
+_LISTENING = (
+    'i=0; until [ "$(redis-cli pubsub numsub flask-socketio | tail -n 1)" -ge {tasks} ]; do '
+    "[ $((i += 1)) -lt {looks} ] || exit 1; sleep 0.1; done"
+)
 AGAIN_WITHIN = 20  # attempts of `HEARD_WITHIN` at most
 
 
@@ -24,6 +31,8 @@ def play(play: Play) -> None:
     sandbox.progress("waiting for the targets to be healthy")
     sandbox.wait_healthy(TASKS)
     with sandbox.crowd(URL, CLIENTS, reconnects=True) as crowd:
+        if play.variant.parameters.get("redis_tasks") != "0":
+            _wait_listening(play)
         _post(play, crowd, "all is well")
         if not play.variant.settings.get("replaces_redis"):
             return
@@ -45,6 +54,20 @@ def play(play: Play) -> None:
         for attempt in range(AGAIN_WITHIN):
             if _post(play, crowd, f"Redis is back ({attempt + 1})") == CLIENTS:
                 return
+
+
+def _wait_listening(play: Play) -> None:
+    """A process begins to listen when its first client comes, on another thread: the client may be first.
+
+    Raises:
+        SandboxError: One still does not listen.
+    """
+    play.sandbox.progress("waiting for every process to listen to Redis")
+    (redis,) = play.sandbox.aws("ecs").list_tasks(cluster=CLUSTER, serviceName="redis")["taskArns"]
+    looks = _LISTENING.format(tasks=TASKS, looks=10 * LISTENING_WITHIN)
+    code, _, said = play.sandbox.execute(redis, "redis", ["sh", "-c", looks])
+    if code:
+        raise SandboxError(f"fewer than {TASKS} processes listen to Redis after {LISTENING_WITHIN} s", state=said)
 
 
 def _post(play: Play, crowd: Crowd, text: str) -> int:

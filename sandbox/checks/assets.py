@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import signal
 import socket
 import ssl
 import subprocess
@@ -16,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.controllers import commands
 from sandbox.errors import SandboxError
 from sandbox.model.assets import findings
 from sandbox.model.assets.findings import Command, Finding
@@ -28,7 +27,6 @@ RATE = 10.0
 LOOKS = 3  # visitors where nothing is run
 BEFORE = 2.0  # seconds of page loads before the command
 _TOLD_EVERY = 5.0  # seconds between two lines of progress
-_KILLED_AFTER = 10.0  # seconds after the command was told to end
 Doors = dict[tuple[str, int], tuple[str, int]]
 """Where names lead: address and port by name and port."""
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
@@ -291,11 +289,8 @@ def _started(command: str) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        for signal_ in (signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, signal_)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_KILLED_AFTER)
+        if process.poll() is None:  # what a command leaves running on purpose, as a server that it starts, stays
+            commands.end(process)
 
 
 def _settle(request: Request, watch: _Watch) -> bool:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox.interrupts import held_back
 
@@ -79,8 +80,7 @@ def run(
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(within)
     finally:
-        with held_back():  # a second Ctrl-C must not leave what does not heed the first
-            _end(process)
+        end(process)
     reader.join(_KILLED_AFTER)  # what it has started in another session may hold its output
     return Ended(code, tuple(last))
 
@@ -96,10 +96,11 @@ def environment(inherited: Mapping[str, str], ours: Mapping[str, str]) -> dict[s
     return {**kept, **ours, "no_proxy": reached, "NO_PROXY": reached}
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End the command, and what it has left running though it has ended itself."""
-    for signal_ in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal_)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_KILLED_AFTER)
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a command with a session of its own, and what it has left running though it has ended itself."""
+    with held_back():  # a second Ctrl-C must not leave what does not heed the first
+        for signal_ in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal_)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILLED_AFTER)
