@@ -6,10 +6,9 @@ import contextlib
 import re
 import socket
 import ssl
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -273,24 +272,12 @@ def _run(request: Request, watch: _Watch) -> Command:
     """Run the command with its output on standard error; page loads go on meanwhile."""
     began = time.time()
     until = time.monotonic() + request.seconds
-    with _started(request.during) as process:
+    output = sys.stderr.fileno()
+    with commands.started(request.during, spares_what_is_left=True, stdout=output) as process:
         while process.poll() is None and time.monotonic() < until:
             watch.look("the command runs")
         exit_code = process.poll()
     return Command(request.during, began, time.time(), exit_code)
-
-
-@contextlib.contextmanager
-def _started(command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The command in a session of its own, which is told to end at the end of the block."""
-    process = subprocess.Popen(
-        command, shell=True, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:  # what a command leaves running on purpose, as a server that it starts, stays
-            commands.end(process)
 
 
 def _settle(request: Request, watch: _Watch) -> bool:

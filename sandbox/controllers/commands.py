@@ -8,10 +8,10 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sandbox.interrupts import held_back
 
@@ -53,36 +53,52 @@ def run(
     Raises:
         OSError: There is no such program or folder.
     """
-    process = subprocess.Popen(
-        command if isinstance(command, str) else list(command),
-        shell=isinstance(command, str),
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
     last: deque[str] = deque(maxlen=_TAIL)
 
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
+    def read(output: IO[str]) -> None:
+        for line in output:
             last.append(line.rstrip())
             tell(line.rstrip())
 
-    reader = threading.Thread(target=read, name="command-output", daemon=True)
     code: int | None = None
-    try:
+    output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with started(command, cwd=folder, env=dict(environment), **output) as process:
+        reader = threading.Thread(target=read, args=(process.stdout,), name="command-output", daemon=True)
         reader.start()
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(within)
-    finally:
-        end(process)
     reader.join(_KILLED_AFTER)  # what it has started in another session may hold its output
     return Ended(code, tuple(last))
+
+
+@contextlib.contextmanager
+def started(
+    command: str | Sequence[str], *, spares_what_is_left: bool = False, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """A command in a session of its own, which has ended at the end of the block, whatever interrupts that, and when.
+
+    Args:
+        command: A text for the shell, or a program and its arguments.
+        spares_what_is_left: Let what the command has started go on where the command has ended by itself.
+        options: Of `subprocess.Popen`.
+
+    Raises:
+        OSError: There is no such program or folder.
+    """
+    process: subprocess.Popen[Any] | None = None
+    try:
+        with held_back():  # or an interruption of its start would leave it to nobody
+            process = subprocess.Popen(
+                command if isinstance(command, str) else list(command),
+                shell=isinstance(command, str),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                **options,
+            )
+        yield process
+    finally:
+        if process is not None and (process.poll() is None or not spares_what_is_left):
+            _end(process)
 
 
 def environment(inherited: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
@@ -96,8 +112,8 @@ def environment(inherited: Mapping[str, str], ours: Mapping[str, str]) -> dict[s
     return {**kept, **ours, "no_proxy": reached, "NO_PROXY": reached}
 
 
-def end(process: subprocess.Popen[Any]) -> None:
-    """End a command with a session of its own, and what it has left running though it has ended itself."""
+def _end(process: subprocess.Popen[Any]) -> None:
+    """End a command's session: what it has left running, too, though it may have ended itself."""
     with held_back():  # a second Ctrl-C must not leave what does not heed the first
         for signal_ in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):

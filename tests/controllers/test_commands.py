@@ -74,6 +74,29 @@ def test_a_second_interruption_leaves_nothing_that_has_not_heeded_the_first(tmp_
     until(lambda: not alive(pid))
 
 
+EARLY = """
+import os, pathlib, signal, subprocess
+from sandbox import interrupts
+from sandbox.controllers import commands
+
+class Started(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        signal.raise_signal(signal.SIGINT)
+
+subprocess.Popen = Started
+interrupts.install()
+commands.run("sleep 300", pathlib.Path(), os.environ, 60)
+"""
+
+
+def test_an_interruption_while_it_starts_leaves_nothing(tmp_path, until):
+    done = subprocess.run([sys.executable, "-c", EARLY], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+    until(lambda: not alive(done.stdout.strip()))
+
+
 def test_the_environment_leads_to_the_sandbox_alone():
     inherited = {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "t", "PATH": "/bin", "no_proxy": "a"}
     made = commands.environment(inherited, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
