@@ -19,8 +19,8 @@ HEARD_WITHIN = 3.0  # seconds
 LISTENING_WITHIN = 60  # seconds
 # The channel is Flask-SocketIO's own; Redis answers with its name and the number of those who listen.
 _LISTENING = (
-    'i=0; until [ "$(redis-cli pubsub numsub flask-socketio | tail -n 1)" -ge {tasks} ]; do '
-    "[ $((i += 1)) -lt {looks} ] || exit 1; sleep 0.1; done"
+    "i=0; until n=$(redis-cli pubsub numsub flask-socketio | tail -n 1); [ $n -ge {tasks} ]; do "
+    '[ $((i += 1)) -lt {looks} ] || {{ echo "it counts $n" >&2; exit 1; }}; sleep 0.1; done'
 )
 AGAIN_WITHIN = 20  # attempts of `HEARD_WITHIN` at most
 
@@ -63,11 +63,17 @@ def _wait_listening(play: Play) -> None:
         SandboxError: One still does not listen.
     """
     play.sandbox.progress("waiting for every process to listen to Redis")
-    (redis,) = play.sandbox.aws("ecs").list_tasks(cluster=CLUSTER, serviceName="redis")["taskArns"]
+    tasks = {
+        service: play.sandbox.aws("ecs").list_tasks(cluster=CLUSTER, serviceName=service)["taskArns"]
+        for service in ("redis", "app")
+    }
+    (redis,) = tasks["redis"]
     looks = _LISTENING.format(tasks=TASKS, looks=10 * LISTENING_WITHIN)
     code, _, said = play.sandbox.execute(redis, "redis", ["sh", "-c", looks])
     if code:
-        raise SandboxError(f"fewer than {TASKS} processes listen to Redis after {LISTENING_WITHIN} s", state=said)
+        logs = [line for task in tasks["app"] for line in play.sandbox.task_logs(task).get("app", [])[-5:]]
+        waited = f"fewer than {TASKS} processes listen to Redis after {LISTENING_WITHIN} s"
+        raise SandboxError(waited, state=said.strip(), log=logs, hint="do they find Redis?")
 
 
 def _post(play: Play, crowd: Crowd, text: str) -> int:

@@ -46,9 +46,8 @@ class Request:
     timeout: float = 10.0
     nginx: Path | None = None
     h2o: Path | None = None
-    context: ssl.SSLContext | None = (
-        None  # the run's own authority, for a ``url`` that leads into a sandbox to ``host``
-    )
+    # Trusts the run's own authority, for a ``url`` that leads to ``host`` in a sandbox; None: this machine's.
+    context: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True)
